@@ -1,0 +1,339 @@
+"""The road network of a city, as arrays that routing uses and as a graph that people edit.
+
+For: reading a pack's road tables, the directed arcs that may be driven, and which segments a
+closure touches. Not for: how long a way takes (``dispatch.travel_times``). Relies on: the road
+files of ``models.city``, numpy, shapely for geometry, networkx for the editable view.
+
+An *edge* is a segment of street as the pack lists it, with an id; closures name edges. An *arc*
+is one direction in which an edge may be driven.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import networkx as nx
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from models.errors import CityPackError, GridcommandError
+
+if TYPE_CHECKING:
+    from models.city import CityPack
+
+ONEWAYS = {"F": 1, "T": -1, "B": 0}
+"""Pack's letter to direction: with the geometry (u to v), against it, both ways."""
+
+METRES_PER_DEGREE = 6_371_008.8 * np.pi / 180.0
+"""Along a meridian of the mean sphere (IUGG mean radius)."""
+
+_NODE_COLUMNS = ("id", "lon", "lat")
+_EDGE_COLUMNS = (
+    "id", "u", "v", "length_m", "road_class", "speed_kmh", "oneway", "name", "layer", "geometry",
+)  # fmt: skip
+
+
+class UnknownEdgeError(GridcommandError, LookupError):
+    """A closure names an edge that the road graph hasn't."""
+
+
+class EdgeClosure(msgspec.Struct, frozen=True, tag="edge"):
+    """One segment is closed, in both directions."""
+
+    edge_id: str
+
+
+class CircleClosure(msgspec.Struct, frozen=True, tag="circle"):
+    """Every segment that comes within `radius_m` metres of a point is closed."""
+
+    lon: float
+    lat: float
+    radius_m: float
+
+
+class AreaClosure(msgspec.Struct, frozen=True, tag="area"):
+    """Every segment that touches a polygon is closed; `ring` is its shell as (lon, lat)."""
+
+    ring: tuple[tuple[float, float], ...]
+
+
+Closure = EdgeClosure | CircleClosure | AreaClosure
+
+
+class Projection(msgspec.Struct, frozen=True):
+    """Local metres around one latitude (equirectangular).
+
+    Off by less than 0.2 % in length within 15 km north or south of `lat`; made for snapping and
+    radii, not for lengths of roads, which the pack brings along.
+    """
+
+    lon: float
+    lat: float
+
+    def metres(self, lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 2) lon, lat in degrees to (n, 2) x, y in metres."""
+        scale = np.array([METRES_PER_DEGREE * np.cos(np.radians(self.lat)), METRES_PER_DEGREE])
+        return np.asarray((lonlat - np.array([self.lon, self.lat])) * scale, dtype=np.float64)
+
+
+class RoadGraph:
+    """Streets as flat arrays, one row per node, edge or arc; never changed after it is made.
+
+    Parameters
+    ----------
+    nodes
+        Node id to (lon, lat).
+    edges
+        One dict per segment with the columns of ``roads_edges.csv.gz``, ``geometry`` as (k, 2)
+        lon, lat from u to v. In any order; kept sorted by id.
+
+    Attributes
+    ----------
+    node_ids : tuple of str
+    node_lonlat : float64 (n, 2)
+    edge_ids : tuple of str
+    edge_u, edge_v : int32 (e,)
+        Node rows at both ends.
+    edge_length_m, edge_speed_kmh : float64 (e,)
+    edge_oneway : int8 (e,)
+        1 with the geometry, -1 against it, 0 both.
+    edge_class, edge_name, edge_layer : tuple of str
+    coords : float64 (c, 2)
+        Points of all geometries; edge ``i`` has ``coords[coord_start[i]:coord_start[i + 1]]``.
+    arc_tail, arc_head, arc_edge : int32 (a,)
+    arc_forward : bool (a,)
+        Whether the arc goes with the edge's geometry.
+    content_hash : str
+        SHA-256 of what routing order depends on: nodes, places, arcs.
+
+    Raises
+    ------
+    CityPackError
+        An edge names a node that isn't there, or there is no edge at all.
+
+    Notes
+    -----
+    Only streets that may be driven belong into a pack, so every edge has at least one arc. An
+    edge from a node to itself has none (no shortest way uses it), but can be snapped to.
+    """
+
+    def __init__(
+        self, nodes: dict[str, tuple[float, float]], edges: Iterable[dict[str, Any]]
+    ) -> None:
+        rows = sorted(edges, key=lambda edge: str(edge["id"]))
+        if not rows:
+            raise CityPackError("the road network has no edges")
+        self.node_ids = tuple(sorted(nodes))
+        self.node_lonlat = np.array([nodes[name] for name in self.node_ids], dtype=np.float64)
+        at = {name: row for row, name in enumerate(self.node_ids)}
+        for edge in rows:
+            for end in ("u", "v"):
+                if edge[end] not in at:
+                    raise CityPackError(f"edge {edge['id']!r}: node {edge[end]!r} is not listed")
+        self.edge_ids = tuple(str(edge["id"]) for edge in rows)
+        self.edge_u = np.array([at[edge["u"]] for edge in rows], dtype=np.int32)
+        self.edge_v = np.array([at[edge["v"]] for edge in rows], dtype=np.int32)
+        self.edge_length_m = np.array([edge["length_m"] for edge in rows], dtype=np.float64)
+        self.edge_speed_kmh = np.array([edge["speed_kmh"] for edge in rows], dtype=np.float64)
+        self.edge_oneway = np.array([edge["oneway"] for edge in rows], dtype=np.int8)
+        shared: dict[str, str] = {}
+        texts = {
+            key: tuple(shared.setdefault(str(edge[key]), str(edge[key])) for edge in rows)
+            for key in ("road_class", "name", "layer")
+        }
+        self.edge_class, self.edge_name, self.edge_layer = texts.values()
+        sizes = [len(edge["geometry"]) for edge in rows]
+        self.coord_start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+        self.coords = np.concatenate([edge["geometry"] for edge in rows]).astype(np.float64)
+        self._edge_row = {name: row for row, name in enumerate(self.edge_ids)}
+        if len(self._edge_row) != len(rows):
+            raise CityPackError("two edges of the road network have the same id")
+        self._make_arcs()
+
+    @classmethod
+    def load(cls, pack: CityPack) -> RoadGraph:
+        """Read the road tables of a pack.
+
+        Raises
+        ------
+        CityPackError
+            With file, line and value of what is wrong.
+        """
+        nodes = {
+            row["id"]: (_number(where, row, "lon"), _number(where, row, "lat"))
+            for where, row in _rows(pack.nodes_path, _NODE_COLUMNS)
+        }
+        edges = []
+        for where, row in _rows(pack.edges_path, _EDGE_COLUMNS):
+            length_m, speed_kmh = _number(where, row, "length_m"), _number(where, row, "speed_kmh")
+            if length_m < 0 or speed_kmh <= 0:
+                raise CityPackError(
+                    f"{where}: length_m {length_m}, speed_kmh {speed_kmh} must be above 0"
+                )
+            if row["oneway"] not in ONEWAYS:
+                raise CityPackError(f"{where}: oneway {row['oneway']!r} must be F, T or B")
+            numbers = {"length_m": length_m, "speed_kmh": speed_kmh}
+            edges.append(
+                row
+                | numbers
+                | {"oneway": ONEWAYS[row["oneway"]], "geometry": _geometry(where, row["geometry"])}
+            )
+        return cls(nodes, edges)
+
+    @classmethod
+    def from_networkx(cls, graph: nx.MultiDiGraph[str]) -> RoadGraph:
+        """Back from `to_networkx`, with what somebody changed in it.
+
+        An edge present in one direction only becomes one-way.
+        """
+        nodes = {name: (data["lon"], data["lat"]) for name, data in graph.nodes(data=True)}
+        directions: dict[str, set[bool]] = {}
+        edges: dict[str, dict[str, Any]] = {}
+        for tail, head, key, data in graph.edges(keys=True, data=True):
+            forward = bool(data["forward"])
+            directions.setdefault(str(key), set()).add(forward)
+            ends = {"u": tail, "v": head} if forward else {"u": head, "v": tail}
+            edges[str(key)] = {**data, **ends, "id": str(key)}
+        for name, edge in edges.items():
+            both = len(directions[name]) == 2
+            edge["oneway"] = 0 if both else (1 if True in directions[name] else -1)
+        return cls(nodes, edges.values())
+
+    def to_networkx(self) -> nx.MultiDiGraph[str]:
+        """The network as people read and edit it.
+
+        Nodes carry ``lon``, ``lat``; there is one edge for each direction that may be driven,
+        keyed by the pack's edge id, with ``length_m``, ``speed_kmh``, ``road_class``, ``name``,
+        ``layer``, ``forward`` and ``geometry`` ((k, 2) lon, lat from u to v).
+        """
+        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        for name, (lon, lat) in zip(self.node_ids, self.node_lonlat.tolist(), strict=True):
+            graph.add_node(name, lon=lon, lat=lat)
+        for row, name in enumerate(self.edge_ids):
+            u, v = self.node_ids[self.edge_u[row]], self.node_ids[self.edge_v[row]]
+            for forward in (True, False):
+                if self.edge_oneway[row] == (-1 if forward else 1):
+                    continue
+                graph.add_edge(
+                    u if forward else v,
+                    v if forward else u,
+                    key=name,
+                    length_m=float(self.edge_length_m[row]),
+                    speed_kmh=float(self.edge_speed_kmh[row]),
+                    road_class=self.edge_class[row],
+                    name=self.edge_name[row],
+                    layer=self.edge_layer[row],
+                    forward=forward,
+                    geometry=self.geometry(row),
+                )
+        return graph
+
+    def edge_row(self, edge_id: str) -> int:
+        """Row of an edge by its id; `UnknownEdgeError` where there is none."""
+        row = self._edge_row.get(edge_id)
+        if row is None:
+            raise UnknownEdgeError(f"edge {edge_id!r} is not in this city's road network")
+        return row
+
+    def geometry(self, row: int) -> NDArray[np.float64]:
+        """(k, 2) lon, lat of an edge from u to v; a view, not a copy."""
+        return self.coords[self.coord_start[row] : self.coord_start[row + 1]]
+
+    def edges_in(self, closure: Closure) -> frozenset[str]:
+        """Ids of the edges that a closure closes.
+
+        Raises
+        ------
+        UnknownEdgeError
+            An `EdgeClosure` names an edge that isn't there.
+        """
+        if isinstance(closure, EdgeClosure):
+            return frozenset([self.edge_ids[self.edge_row(closure.edge_id)]])
+        if isinstance(closure, CircleClosure):
+            centre = self.projection.metres(np.array([[closure.lon, closure.lat]]))
+            hits = self.tree.query(
+                shapely.points(centre[0]), predicate="dwithin", distance=closure.radius_m
+            )
+        else:
+            ring = self.projection.metres(np.array(closure.ring, dtype=np.float64))
+            # A ring that crosses itself still has an inside; buffering by nothing finds it.
+            hits = self.tree.query(shapely.Polygon(ring).buffer(0), predicate="intersects")
+        return frozenset(self.edge_ids[row] for row in hits.tolist())
+
+    @cached_property
+    def projection(self) -> Projection:
+        """Local metres around the middle of the network."""
+        lon, lat = (self.node_lonlat.min(axis=0) + self.node_lonlat.max(axis=0)).tolist()
+        return Projection(lon / 2, lat / 2)
+
+    @cached_property
+    def lines(self) -> NDArray[np.object_]:
+        """Geometry of every edge in local metres."""
+        rows = np.repeat(np.arange(len(self.edge_ids)), np.diff(self.coord_start))
+        return np.asarray(
+            shapely.linestrings(self.projection.metres(self.coords), indices=rows), dtype=np.object_
+        )
+
+    @cached_property
+    def tree(self) -> shapely.STRtree:
+        """Spatial index over `lines`."""
+        return shapely.STRtree(self.lines)
+
+    def _make_arcs(self) -> None:
+        open_way = self.edge_u != self.edge_v
+        forward = np.flatnonzero((self.edge_oneway >= 0) & open_way)
+        backward = np.flatnonzero((self.edge_oneway <= 0) & open_way)
+        edge = np.concatenate([forward, backward]).astype(np.int32)
+        ahead = np.concatenate([np.ones(len(forward), bool), np.zeros(len(backward), bool)])
+        order = np.lexsort((~ahead, edge))
+        self.arc_edge, self.arc_forward = edge[order], ahead[order]
+        u, v = self.edge_u[self.arc_edge], self.edge_v[self.arc_edge]
+        self.arc_tail = np.where(self.arc_forward, u, v).astype(np.int32)
+        self.arc_head = np.where(self.arc_forward, v, u).astype(np.int32)
+        digest = hashlib.sha256()
+        for array in (self.node_lonlat, self.arc_tail, self.arc_head):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        self.content_hash = digest.hexdigest()
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterable[tuple[str, dict[str, Any]]]:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(io.StringIO(file.read()))
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise CityPackError(f"{path}: can't be read: {error}") from error
+    missing = [name for name in columns if name not in (reader.fieldnames or ())]
+    if missing:
+        raise CityPackError(f"{path}:1: column {missing[0]!r} is missing")
+    for row in reader:
+        if None in row or None in row.values():
+            raise CityPackError(f"{path}:{reader.line_num}: must have as many fields as line 1")
+        yield f"{path}:{reader.line_num}", row
+
+
+def _number(where: str, row: dict[str, str], column: str) -> float:
+    try:
+        return float(row[column])
+    except ValueError as error:
+        raise CityPackError(f"{where}: {column} {row[column]!r} must be a number") from error
+
+
+def _geometry(where: str, text: str) -> NDArray[np.float64]:
+    try:
+        points = np.array(text.replace(";", " ").split(), dtype=np.float64).reshape(-1, 2)
+    except ValueError as error:
+        raise CityPackError(
+            f"{where}: geometry {text[:40]!r} must be 'lon lat;lon lat'"
+        ) from error
+    if len(points) < 2:
+        raise CityPackError(f"{where}: geometry {text[:40]!r} must have at least two points")
+    return points

@@ -1,0 +1,479 @@
+"""City packs: what Gridcommand knows about a place before anything happens there.
+
+For: units, facilities, grid cells and code maps of one city, read from ``cities/<id>/`` and
+checked once, with errors that name file and line. Not for: the road graph itself
+(``dispatch.roads`` reads the files named here) and what units do now (the desk's situation).
+Relies on: shapely, and only when a cell is looked up, so that the web console can load a pack
+for the price of its text files.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from models.errors import CityPackError
+from models.words import Datum, Grade
+
+if TYPE_CHECKING:
+    from shapely import STRtree
+
+CITY_FILE = "city.yaml"
+NODES_FILE = "roads_nodes.csv.gz"
+EDGES_FILE = "roads_edges.csv.gz"
+CELLS_FILE = "cells.geojson"
+UNITS_FILE = "units.csv"
+FACILITIES_FILE = "facilities.csv"
+
+OWNERS = ("government", "enterprise", "society", "public")
+
+_UNIT_COLUMNS = ("id", "kind", "skills", "owner", "station", "lon", "lat", "call_sign")
+_FACILITY_COLUMNS = ("id", "kind", "name_zh", "name_en", "lon", "lat")
+_EDGE_OF_A_CELL_DEG = 1e-7
+"""About a centimetre: a point this near to two cells lies on their border."""
+
+Ring = tuple[tuple[float, float], ...]
+_T = TypeVar("_T")
+
+
+class Text(msgspec.Struct, frozen=True):
+    """One text in both languages."""
+
+    zh: str
+    en: str
+
+
+class UnitSpec(msgspec.Struct, frozen=True):
+    """A unit as the pack lists it: who it is and where it starts.
+
+    Attributes
+    ----------
+    skills
+        Sorted, without repeats, at least one.
+    owner
+        One of `OWNERS`.
+    station
+        Id of the facility it belongs to, or empty.
+    lon, lat
+        Where it stands before its first position is known; WGS-84, degrees.
+    """
+
+    id: str
+    kind: str
+    skills: tuple[str, ...]
+    owner: str
+    station: str
+    lon: float
+    lat: float
+    call_sign: str
+
+
+class Facility(msgspec.Struct, frozen=True):
+    """A place that matters in an emergency: station, hospital, shelter, depot."""
+
+    id: str
+    kind: str
+    name: Text
+    lon: float
+    lat: float
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """The smallest area with a responsible worker (单元网格).
+
+    ``polygons`` holds rings of (lon, lat): for each polygon its shell first, then its holes.
+    """
+
+    code: str
+    name: Text
+    town: str
+    jurisdiction: str
+    worker: str
+    polygons: tuple[tuple[Ring, ...], ...]
+
+
+class CodeEntry(msgspec.Struct, frozen=True):
+    """What one of a source's structured codes means here."""
+
+    category: str
+    priority: int
+    grade: Grade | None = None
+
+
+class _CityFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: str
+    names: Text
+    timezone: str
+    jurisdiction: str
+    center: tuple[float, float]
+    zoom: float
+    datum: Datum
+    attribution: str
+    codes: str = "codes.yaml"
+    roads_notice: Text | None = None
+    speed_factor: float = 1.0
+
+
+class _CodesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    codes: dict[str, CodeEntry]
+    priority_map: dict[str, int] = {}
+
+
+class CellIndex:
+    """The cells of a pack, and which of them a point lies in.
+
+    Parameters
+    ----------
+    cells
+        In any order; kept sorted by code.
+
+    Notes
+    -----
+    A point belongs to exactly one cell: on a border (within about 1 cm) to the one whose code
+    sorts first. So the answer depends neither on the order of the file nor on the index.
+    The spatial index is built at the first `locate`, about a millisecond per hundred cells.
+    """
+
+    def __init__(self, cells: tuple[Cell, ...]) -> None:
+        self.cells = tuple(sorted(cells, key=lambda cell: cell.code))
+        self._by_code = {cell.code: cell for cell in self.cells}
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self.cells)
+
+    def get(self, code: str) -> Cell | None:
+        """The cell with this code, or None."""
+        return self._by_code.get(code)
+
+    def locate(self, lon: float, lat: float) -> Cell | None:
+        """The cell that this WGS-84 point lies in, or None outside all of them."""
+        from shapely import Point
+
+        hits = self._tree.query(Point(lon, lat), predicate="dwithin", distance=_EDGE_OF_A_CELL_DEG)
+        return self.cells[int(hits.min())] if len(hits) else None
+
+    @cached_property
+    def _tree(self) -> STRtree:
+        from shapely import MultiPolygon, Polygon, STRtree
+
+        return STRtree(
+            [
+                MultiPolygon([Polygon(rings[0], rings[1:]) for rings in cell.polygons])
+                for cell in self.cells
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class CityPack:
+    """One city, as read by `CityPack.load`; never changed afterwards.
+
+    Attributes
+    ----------
+    path
+        The folder it was read from.
+    datum
+        Datum that the city's other systems send coordinates in; the pack itself is WGS-84.
+    roads_notice
+        What every screen that shows a route must say about the roads, or None.
+    speed_factor
+        Multiplies the speeds of the road files; below 1 means slower than those say.
+    units, facilities
+        Sorted by id.
+    codes
+        The source's structured code to its meaning; `meaning` also weighs a call's own priority.
+    pack_hash
+        SHA-256 over names and contents of all files but ``drills/``: the same hash means the
+        same decisions from the same events.
+    """
+
+    path: Path
+    id: str
+    names: Text
+    timezone: str
+    jurisdiction: str
+    center: tuple[float, float]
+    zoom: float
+    datum: Datum
+    roads_notice: Text | None
+    attribution: str
+    speed_factor: float
+    units: tuple[UnitSpec, ...]
+    facilities: tuple[Facility, ...]
+    cells: CellIndex
+    codes: Mapping[str, CodeEntry]
+    priority_map: Mapping[str, int]
+    pack_hash: str
+
+    @classmethod
+    def load(cls, path: Path) -> CityPack:
+        """Read and check the pack in folder `path`.
+
+        Raises
+        ------
+        CityPackError
+            A file is missing or unreadable, or says something impossible: the message names
+            file, line and value.
+        """
+        if not (path / CITY_FILE).is_file():
+            raise CityPackError(f"{path}: no city pack here, {CITY_FILE} is missing")
+        city = _read_yaml(path / CITY_FILE, _CityFile)
+        _check_city(path / CITY_FILE, city)
+        for name in (NODES_FILE, EDGES_FILE):
+            if not (path / name).is_file():
+                raise CityPackError(f"{path / name}: file of the road network is missing")
+        codes = _read_yaml(path / city.codes, _CodesFile)
+        _check_codes(path / city.codes, codes)
+        return cls(
+            path=path,
+            id=city.id,
+            names=city.names,
+            timezone=city.timezone,
+            jurisdiction=city.jurisdiction,
+            center=city.center,
+            zoom=city.zoom,
+            datum=city.datum,
+            roads_notice=city.roads_notice,
+            attribution=city.attribution,
+            speed_factor=city.speed_factor,
+            units=_read_table(path / UNITS_FILE, _UNIT_COLUMNS, _unit, lambda unit: unit.id),
+            facilities=_read_table(
+                path / FACILITIES_FILE, _FACILITY_COLUMNS, _facility, lambda place: place.id
+            ),
+            cells=CellIndex(_read_cells(path / CELLS_FILE)),
+            codes=MappingProxyType(codes.codes),
+            priority_map=MappingProxyType(codes.priority_map),
+            pack_hash=_hash(path),
+        )
+
+    @property
+    def nodes_path(self) -> Path:
+        """Table of road nodes."""
+        return self.path / NODES_FILE
+
+    @property
+    def edges_path(self) -> Path:
+        """Table of road segments."""
+        return self.path / EDGES_FILE
+
+    @property
+    def cells_path(self) -> Path:
+        """The cells as GeoJSON, as a map can draw them."""
+        return self.path / CELLS_FILE
+
+    def meaning(self, code: str, group: str = "", priority: str = "") -> CodeEntry | None:
+        """What a source's code means, or None where the pack doesn't know it.
+
+        Parameters
+        ----------
+        code
+            The source's structured code, such as a call type.
+        group, priority
+            What the source says about this very call; they look up ``priority_map`` as
+            ``code|group|priority``, ``group|priority``, ``group|*``, ``*|priority``, first found
+            wins, and the code's own default stands where none is found.
+        """
+        entry = self.codes.get(code)
+        if entry is None:
+            return None
+        keys = (f"{code}|{group}|{priority}", f"{group}|{priority}", f"{group}|*", f"*|{priority}")
+        found = next((self.priority_map[key] for key in keys if key in self.priority_map), None)
+        return entry if found is None else msgspec.structs.replace(entry, priority=found)
+
+
+def available_cities(root: Path) -> list[str]:
+    """Names of the folders under `root` that hold a city pack, sorted."""
+    if not root.is_dir():
+        return []
+    return sorted(child.name for child in root.iterdir() if (child / CITY_FILE).is_file())
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CityPackError(f"{path}: can't be read: {error}") from error
+
+
+def _read_yaml(path: Path, kind: type[_T]) -> _T:
+    text = _read_text(path)
+    try:
+        tree = YAML(typ="safe", pure=True).load(io.StringIO(text))
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise CityPackError(f"{path}{line}: not valid YAML: {problem}") from error
+    try:
+        return msgspec.convert(tree, kind)
+    except msgspec.ValidationError as error:
+        raise CityPackError(f"{path}{_line_of(text, str(error))}: {error}") from error
+
+
+def _line_of(text: str, message: str) -> str:
+    """``:line`` of the innermost key that a msgspec message ends on, where it can be told."""
+    root = YAML(typ="rt", pure=True).load(io.StringIO(text))
+    parts = message.rpartition("`$")[2].rstrip("`") if "`$" in message else ""
+    line, node = 1, root
+    for key in parts.replace("[", ".").replace("]", "").split("."):
+        if not isinstance(node, CommentedMap) or key not in node:
+            break
+        line, node = node.lc.key(key)[0] + 1, node[key]
+    return f":{line}"
+
+
+def _check_city(path: Path, city: _CityFile) -> None:
+    lon, lat = city.center
+    if not (-180 <= lon <= 180 and -90 <= lat <= 90):
+        raise CityPackError(f"{path}: center {list(city.center)} must be [lon, lat] in degrees")
+    if not 0.05 <= city.speed_factor <= 5:
+        raise CityPackError(f"{path}: speed_factor {city.speed_factor} must lie in 0.05 to 5")
+
+
+def _check_codes(path: Path, codes: _CodesFile) -> None:
+    for code, entry in codes.codes.items():
+        if entry.priority not in (1, 2, 3, 4):
+            raise CityPackError(f"{path}: code {code!r} has priority {entry.priority}, not 1 to 4")
+    for key, priority in codes.priority_map.items():
+        if priority not in (1, 2, 3, 4):
+            raise CityPackError(f"{path}: priority_map {key!r} gives {priority}, not 1 to 4")
+
+
+def _read_table(
+    path: Path,
+    columns: tuple[str, ...],
+    parse: Callable[[dict[str, str]], _T],
+    key: Callable[[_T], str],
+) -> tuple[_T, ...]:
+    reader = csv.DictReader(io.StringIO(_read_text(path)))
+    missing = [name for name in columns if name not in (reader.fieldnames or ())]
+    if missing:
+        raise CityPackError(f"{path}:1: column {missing[0]!r} is missing")
+    rows: dict[str, _T] = {}
+    for row in reader:
+        where = f"{path}:{reader.line_num}"
+        if None in row or None in row.values():
+            count = len(reader.fieldnames or ())
+            raise CityPackError(f"{where}: must have {count} fields, like line 1")
+        try:
+            item = parse(row)
+        except ValueError as error:
+            raise CityPackError(f"{where}: {error}") from error
+        if key(item) in rows:
+            raise CityPackError(f"{where}: id {key(item)!r} is listed twice")
+        rows[key(item)] = item
+    return tuple(rows[name] for name in sorted(rows))
+
+
+def _place(row: dict[str, str]) -> tuple[float, float]:
+    try:
+        lon, lat = float(row["lon"]), float(row["lat"])
+    except ValueError as error:
+        raise ValueError(f"lon {row['lon']!r}, lat {row['lat']!r} must be numbers") from error
+    if not (-180 <= lon <= 180 and -90 <= lat <= 90):
+        raise ValueError(f"lon {lon}, lat {lat} is no place on earth (WGS-84, degrees)")
+    return lon, lat
+
+
+def _identifier(row: dict[str, str]) -> str:
+    if not row["id"].strip():
+        raise ValueError("id is empty")
+    return row["id"]
+
+
+def _unit(row: dict[str, str]) -> UnitSpec:
+    lon, lat = _place(row)
+    skills = tuple(sorted({skill for skill in row["skills"].split("|") if skill}))
+    if not skills:
+        raise ValueError(f"unit {row['id']!r} has no skills")
+    if row["owner"] not in OWNERS:
+        raise ValueError(f"owner {row['owner']!r} must be one of {', '.join(OWNERS)}")
+    return UnitSpec(
+        id=_identifier(row),
+        kind=row["kind"],
+        skills=skills,
+        owner=row["owner"],
+        station=row["station"],
+        lon=lon,
+        lat=lat,
+        call_sign=row["call_sign"] or row["id"],
+    )
+
+
+def _facility(row: dict[str, str]) -> Facility:
+    lon, lat = _place(row)
+    name = Text(zh=row["name_zh"], en=row["name_en"])
+    return Facility(id=_identifier(row), kind=row["kind"], name=name, lon=lon, lat=lat)
+
+
+def _read_cells(path: Path) -> tuple[Cell, ...]:
+    try:
+        document = json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        raise CityPackError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
+    cells: dict[str, Cell] = {}
+    features = document.get("features") if isinstance(document, dict) else None
+    if not isinstance(features, list):
+        raise CityPackError(f"{path}: must be a GeoJSON FeatureCollection")
+    for number, feature in enumerate(features):
+        where = f"{path}: features[{number}]"
+        try:
+            cell = _cell(feature)
+        except KeyError as error:
+            raise CityPackError(f"{where}: {error.args[0]!r} is missing") from error
+        except (TypeError, ValueError, IndexError) as error:
+            raise CityPackError(f"{where}: {error}") from error
+        if cell.code in cells:
+            raise CityPackError(f"{where}: code {cell.code!r} is listed twice")
+        cells[cell.code] = cell
+    return tuple(cells.values())
+
+
+def _cell(feature: dict[str, Any]) -> Cell:
+    properties, geometry = feature["properties"], feature["geometry"]
+    shapes = geometry["coordinates"]
+    if geometry["type"] == "Polygon":
+        shapes = [shapes]
+    elif geometry["type"] != "MultiPolygon":
+        raise ValueError(f"geometry {geometry['type']!r} must be Polygon or MultiPolygon")
+    polygons = tuple(
+        tuple(tuple((float(point[0]), float(point[1])) for point in ring) for ring in rings)
+        for rings in shapes
+    )
+    if not polygons or any(len(ring) < 4 for rings in polygons for ring in rings):
+        raise ValueError("a ring needs at least four points")
+    return Cell(
+        code=str(properties["code"]),
+        name=Text(zh=str(properties["name_zh"]), en=str(properties["name_en"])),
+        town=str(properties["town"]),
+        jurisdiction=str(properties["jurisdiction"]),
+        worker=str(properties["worker"]),
+        polygons=polygons,
+    )
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    for name in names:
+        if not name.startswith("drills/"):
+            content = (path / name).read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()
