@@ -331,9 +331,7 @@ def _geometry(where: str, text: str) -> NDArray[np.float64]:
     try:
         points = np.array(text.replace(";", " ").split(), dtype=np.float64).reshape(-1, 2)
     except ValueError as error:
-        raise CityPackError(
-            f"{where}: geometry {text[:40]!r} must be 'lon lat;lon lat'"
-        ) from error
+        raise CityPackError(f"{where}: geometry {text[:40]!r} must be 'lon lat;lon lat'") from error
     if len(points) < 2:
         raise CityPackError(f"{where}: geometry {text[:40]!r} must have at least two points")
     return points

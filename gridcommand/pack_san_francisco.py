@@ -113,7 +113,7 @@ def streets(segments: Table) -> list[dict[str, str]]:
             "road_class": row["road_class"],
             "speed_kmh": row["speed_kmh_default"],
             "oneway": row["oneway_osm_hint"] or "B",
-            "name": row["name"].title(),
+            "name": street_name(row["name"]),
             "layer": row["layer"],
             "geometry": line_text(_points(row["geom_lonlat"])),
         }
@@ -142,13 +142,20 @@ def streets(segments: Table) -> list[dict[str, str]]:
             edge["oneway"] = "B"
 
 
+def street_name(name: str) -> str:
+    """``06TH ST`` as a map writes it: ``6th St``."""
+    words = [word.lstrip("0").lower() if word[:1].isdigit() else word.title()
+             for word in name.split()]  # fmt: skip
+    return " ".join(words)
+
+
 def speed_factor(
     graph: RoadGraph, stations: Mapping[int, tuple[float, float]], calls: Table
 ) -> float:
     """What the default speeds must be multiplied by to match what was observed.
 
     The median over engine runs that began at the engine's own station (its station's area, 20 s
-    to 20 min of driving observed, at least 300 m of way) of computed / observed travel time.
+    to 20 min of driving observed, at least some 300 m away) of computed / observed travel time.
     """
     travel = TravelTimes(graph)
     by_station: dict[int, list[tuple[tuple[float, float], float]]] = defaultdict(list)

@@ -9,24 +9,21 @@ for the price of its text files.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import YAMLError
 
 from models.errors import CityPackError
-from models.words import Datum, Grade
+from models.pack_files import YamlFile, read_table, read_text
+from models.words import PRIORITIES, Datum, Grade
 
 if TYPE_CHECKING:
     from shapely import STRtree
@@ -46,7 +43,6 @@ _EDGE_OF_A_CELL_DEG = 1e-7
 """About a centimetre: a point this near to two cells lies on their border."""
 
 Ring = tuple[tuple[float, float], ...]
-_T = TypeVar("_T")
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -105,7 +101,7 @@ class Cell(msgspec.Struct, frozen=True):
     polygons: tuple[tuple[Ring, ...], ...]
 
 
-class CodeEntry(msgspec.Struct, frozen=True):
+class CodeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one of a source's structured codes means here."""
 
     category: str
@@ -128,8 +124,8 @@ class _CityFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _CodesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    codes: dict[str, CodeEntry]
-    priority_map: dict[str, int] = {}
+    codes: dict[str, Any]
+    priority_map: dict[str, Any] = {}
 
 
 class CellIndex:
@@ -233,13 +229,11 @@ class CityPack:
         """
         if not (path / CITY_FILE).is_file():
             raise CityPackError(f"{path}: no city pack here, {CITY_FILE} is missing")
-        city = _read_yaml(path / CITY_FILE, _CityFile)
-        _check_city(path / CITY_FILE, city)
+        city = _read_city(YamlFile(path / CITY_FILE))
         for name in (NODES_FILE, EDGES_FILE):
             if not (path / name).is_file():
                 raise CityPackError(f"{path / name}: file of the road network is missing")
-        codes = _read_yaml(path / city.codes, _CodesFile)
-        _check_codes(path / city.codes, codes)
+        codes, priority_map = _read_codes(YamlFile(path / city.codes))
         return cls(
             path=path,
             id=city.id,
@@ -252,13 +246,13 @@ class CityPack:
             roads_notice=city.roads_notice,
             attribution=city.attribution,
             speed_factor=city.speed_factor,
-            units=_read_table(path / UNITS_FILE, _UNIT_COLUMNS, _unit, lambda unit: unit.id),
-            facilities=_read_table(
+            units=read_table(path / UNITS_FILE, _UNIT_COLUMNS, _unit, lambda unit: unit.id),
+            facilities=read_table(
                 path / FACILITIES_FILE, _FACILITY_COLUMNS, _facility, lambda place: place.id
             ),
             cells=CellIndex(_read_cells(path / CELLS_FILE)),
-            codes=MappingProxyType(codes.codes),
-            priority_map=MappingProxyType(codes.priority_map),
+            codes=MappingProxyType(codes),
+            priority_map=MappingProxyType(priority_map),
             pack_hash=_hash(path),
         )
 
@@ -304,81 +298,34 @@ def available_cities(root: Path) -> list[str]:
     return sorted(child.name for child in root.iterdir() if (child / CITY_FILE).is_file())
 
 
-def _read_text(path: Path) -> str:
+def _read_city(file: YamlFile) -> _CityFile:
+    city = file.convert(_CityFile)
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CityPackError(f"{path}: can't be read: {error}") from error
-
-
-def _read_yaml(path: Path, kind: type[_T]) -> _T:
-    text = _read_text(path)
-    try:
-        tree = YAML(typ="safe", pure=True).load(io.StringIO(text))
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise CityPackError(f"{path}{line}: not valid YAML: {problem}") from error
-    try:
-        return msgspec.convert(tree, kind)
-    except msgspec.ValidationError as error:
-        raise CityPackError(f"{path}{_line_of(text, str(error))}: {error}") from error
-
-
-def _line_of(text: str, message: str) -> str:
-    """``:line`` of the innermost key that a msgspec message ends on, where it can be told."""
-    root = YAML(typ="rt", pure=True).load(io.StringIO(text))
-    parts = message.rpartition("`$")[2].rstrip("`") if "`$" in message else ""
-    line, node = 1, root
-    for key in parts.replace("[", ".").replace("]", "").split("."):
-        if not isinstance(node, CommentedMap) or key not in node:
-            break
-        line, node = node.lc.key(key)[0] + 1, node[key]
-    return f":{line}"
-
-
-def _check_city(path: Path, city: _CityFile) -> None:
+        ZoneInfo(city.timezone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        where = file.where("timezone")
+        raise CityPackError(f"{where}: timezone {city.timezone!r} is none of the IANA's") from error
     lon, lat = city.center
     if not (-180 <= lon <= 180 and -90 <= lat <= 90):
-        raise CityPackError(f"{path}: center {list(city.center)} must be [lon, lat] in degrees")
+        where = file.where("center")
+        raise CityPackError(f"{where}: center {list(city.center)} must be [lon, lat] in degrees")
     if not 0.05 <= city.speed_factor <= 5:
-        raise CityPackError(f"{path}: speed_factor {city.speed_factor} must lie in 0.05 to 5")
+        where = file.where("speed_factor")
+        raise CityPackError(f"{where}: speed_factor {city.speed_factor} must lie in 0.05 to 5")
+    return city
 
 
-def _check_codes(path: Path, codes: _CodesFile) -> None:
-    for code, entry in codes.codes.items():
-        if entry.priority not in (1, 2, 3, 4):
-            raise CityPackError(f"{path}: code {code!r} has priority {entry.priority}, not 1 to 4")
-    for key, priority in codes.priority_map.items():
-        if priority not in (1, 2, 3, 4):
-            raise CityPackError(f"{path}: priority_map {key!r} gives {priority}, not 1 to 4")
-
-
-def _read_table(
-    path: Path,
-    columns: tuple[str, ...],
-    parse: Callable[[dict[str, str]], _T],
-    key: Callable[[_T], str],
-) -> tuple[_T, ...]:
-    reader = csv.DictReader(io.StringIO(_read_text(path)))
-    missing = [name for name in columns if name not in (reader.fieldnames or ())]
-    if missing:
-        raise CityPackError(f"{path}:1: column {missing[0]!r} is missing")
-    rows: dict[str, _T] = {}
-    for row in reader:
-        where = f"{path}:{reader.line_num}"
-        if None in row or None in row.values():
-            count = len(reader.fieldnames or ())
-            raise CityPackError(f"{where}: must have {count} fields, like line 1")
-        try:
-            item = parse(row)
-        except ValueError as error:
-            raise CityPackError(f"{where}: {error}") from error
-        if key(item) in rows:
-            raise CityPackError(f"{where}: id {key(item)!r} is listed twice")
-        rows[key(item)] = item
-    return tuple(rows[name] for name in sorted(rows))
+def _read_codes(file: YamlFile) -> tuple[dict[str, CodeEntry], dict[str, int]]:
+    names = file.convert(_CodesFile)
+    codes = {code: file.convert(CodeEntry, "codes", code) for code in names.codes}
+    priority_map = {key: file.convert(int, "priority_map", key) for key in names.priority_map}
+    given = [("codes", code, entry.priority) for code, entry in codes.items()]
+    given += [("priority_map", key, priority) for key, priority in priority_map.items()]
+    for section, key, priority in given:
+        if priority not in PRIORITIES:
+            where = file.where(section, key)
+            raise CityPackError(f"{where}: {key!r} has priority {priority}, it must be 1 to 4")
+    return codes, priority_map
 
 
 def _place(row: dict[str, str]) -> tuple[float, float]:
@@ -424,7 +371,7 @@ def _facility(row: dict[str, str]) -> Facility:
 
 def _read_cells(path: Path) -> tuple[Cell, ...]:
     try:
-        document = json.loads(_read_text(path))
+        document = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise CityPackError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
     cells: dict[str, Cell] = {}
