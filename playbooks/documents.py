@@ -1,0 +1,164 @@
+"""Reading playbook files: YAML into plain values that remember where they stood.
+
+One file holds one playbook or several, separated by ``---``. Positions count from 1, as editors
+do. Only YAML is judged here; what the values mean is judged by lint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from models.errors import GridcommandError
+
+YamlPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake in a playbook: where it is (from 1) and what to do about it."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+class PlaybookError(GridcommandError):
+    """Playbooks that can't be used; ``problems`` says where and what to do."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''}"
+        super().__init__("\n".join([f"playbooks have {count}:", *map(str, problems)]))
+
+
+@dataclass(frozen=True)
+class _Scalar:
+    line: int
+    column: int
+    style: str | None
+
+
+@dataclass
+class Document:
+    """One playbook as written: plain values and the place of each."""
+
+    file: str
+    value: Any
+    lines: list[str]
+    _places: dict[YamlPath, _Scalar] = field(default_factory=dict)
+    _keys: dict[YamlPath, tuple[int, int]] = field(default_factory=dict)
+
+    def place(self, path: YamlPath) -> tuple[int, int]:
+        """Line and column of a value, or of the nearest one around it."""
+        while path not in self._places:
+            path = path[:-1]
+        found = self._places[path]
+        return found.line, found.column
+
+    def key_place(self, path: YamlPath) -> tuple[int, int]:
+        """Line and column of the key that a value stands under."""
+        return self._keys.get(path) or self.place(path)
+
+    def place_inside(self, path: YamlPath, line: int, column: int) -> tuple[int, int]:
+        """Where line and column (from 1) of a scalar's text are in the file.
+
+        Exact for plain and quoted scalars on one line and for ``|`` blocks; for folded text the
+        beginning of the scalar is the honest answer.
+        """
+        scalar = self._places[path]
+        if scalar.style == "|":
+            row = scalar.line + line
+            first = next((text for text in self.lines[scalar.line :] if text.strip()), "")
+            return row, len(first) - len(first.lstrip(" ")) + column
+        if line == 1 and scalar.style != ">":
+            return scalar.line, scalar.column + (scalar.style is not None) + column - 1
+        return scalar.line, scalar.column
+
+    def problem(self, path: YamlPath, message: str) -> Problem:
+        """A problem with the value at a path."""
+        return Problem(self.file, *self.place(path), message)
+
+
+def playbook_files(directory: Path) -> list[Path]:
+    """The YAML files of a directory, by name."""
+    return sorted(path for path in directory.iterdir() if path.suffix in (".yaml", ".yml"))
+
+
+def read_documents(path: Path) -> tuple[list[Document], list[Problem]]:
+    """Read one file; what is no YAML or repeats a key comes back as problems."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        return [], [Problem(path.name, 1, 1, f"save the file as UTF-8: {error.reason}")]
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    try:
+        for node in YAML(pure=True).compose_all(text):
+            document = Document(path.name, None, text.splitlines())
+            document.value = _plain(node, (), document, problems)
+            documents.append(document)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        what = error.problem or error.context or "not YAML"
+        problems.append(Problem(path.name, line, column, f"mend the YAML here: {what}"))
+    except YAMLError as error:
+        problems.append(Problem(path.name, 1, 1, f"mend the YAML: {str(error).splitlines()[0]}"))
+    if not documents and not problems:
+        problems.append(Problem(path.name, 1, 1, "the file is empty; remove it"))
+    return documents, problems
+
+
+def _plain(node: Node, path: YamlPath, document: Document, problems: list[Problem]) -> Any:
+    mark = node.start_mark
+    style = getattr(node, "style", None) if isinstance(node, ScalarNode) else None
+    document._places[path] = _Scalar(mark.line + 1, mark.column + 1, style)
+    if isinstance(node, SequenceNode):
+        return [
+            _plain(item, (*path, index), document, problems)
+            for index, item in enumerate(node.value)
+        ]
+    if isinstance(node, MappingNode):
+        return dict(_pairs(node, path, document, problems))
+    return _scalar(node)
+
+
+def _pairs(
+    node: MappingNode, path: YamlPath, document: Document, problems: list[Problem]
+) -> Iterator[tuple[str, Any]]:
+    seen: set[str] = set()
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        if key in seen:
+            problems.append(Problem(document.file, *place, f"{key!r} is written twice; keep one"))
+            continue
+        seen.add(key)
+        document._keys[(*path, key)] = place
+        yield key, _plain(value_node, (*path, key), document, problems)
+
+
+def _scalar(node: Node) -> Any:
+    text = str(node.value).replace("\a", "")  # the reader marks folds of '>' text with a bell
+    kind = str(node.tag).rpartition(":")[2]
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.lower() == "true"
+    if kind == "int":
+        digits = text.replace("_", "")
+        return int(digits, 10 if digits.lstrip("+-").isdigit() else 0)
+    if kind == "float":
+        return float(text.replace("_", ""))
+    return text

@@ -1,0 +1,323 @@
+"""Which playbooks apply to an incident, and the one plan that they make together.
+
+How plans are merged, so that the order of files never matters:
+
+* Playbooks with ``fallback`` count only where no other applies.
+* Of the playbooks that apply, each ``group`` is spoken for by the one of highest ``precedence``
+  (of equals the first id by alphabet). A playbook without a group stands for itself.
+* Requirements are joined by key, the strictest of each: the largest count, the shortest time.
+  The skills are those of the playbook with the largest count; lint refuses one key with two
+  meanings.
+* Tasks, deadlines and notices are joined by key: the one that is due first stands, of equals that
+  of the most precedent playbook.
+* The response level and the priority are the most severe that any of them asks for.
+
+Not for reading the files (documents), nor for judging them (lint). Nothing here does I/O except
+:meth:`PlaybookSet.load`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import msgspec
+
+from models.categories import ancestors, categories
+from models.events import Requirement
+from models.lifecycles import IncidentState
+from models.words import Grade
+from playbooks.documents import Document, PlaybookError, playbook_files
+from playbooks.expressions import Expression, ExpressionError
+from playbooks.facts import IncidentFacts
+from playbooks.lint import check_directory
+from playbooks.schema import MAX_COUNT
+
+_LEVELS = {grade.value: number for number, grade in enumerate(Grade, 1)}
+
+
+class TaskPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that the plan asks for; ``within_s`` counts from the incident's opening."""
+
+    key: str
+    title: dict[str, str]
+    role: str
+    within_s: float
+    proof: str
+    playbook: str
+
+
+class DeadlinePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """If the incident is in one of ``states`` ``after_s`` seconds after opening, tell a person."""
+
+    key: str
+    after_s: float
+    states: tuple[IncidentState, ...]
+    to_role: str
+    notice: dict[str, str]
+    playbook: str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What an incident needs, all matching playbooks together.
+
+    Attributes
+    ----------
+    playbooks
+        Ids that apply, most precedent first.
+    requirements, tasks, deadlines
+        Sorted by key; a requirement whose count came out as 0 is left out.
+    notices
+        ``key``, ``to_role``, ``zh``, ``en``, ``playbook`` of each.
+    response_level
+        1 (worst) to 4, or ``None``.
+    priority
+        The most urgent that a playbook asks for, or ``None``.
+    problems
+        Expressions that failed on these facts and what they are; such a condition counts as
+        false and such a count as 1, so that somebody still goes.
+    """
+
+    playbooks: tuple[str, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
+    tasks: tuple[TaskPlan, ...] = ()
+    deadlines: tuple[DeadlinePlan, ...] = ()
+    notices: tuple[dict[str, str], ...] = ()
+    response_level: int | None = None
+    priority: int | None = None
+    problems: tuple[str, ...] = ()
+
+
+class _Needed(msgspec.Struct, frozen=True):
+    """A requirement as a playbook states it: its count may still be an expression."""
+
+    key: str
+    names: dict[str, str]
+    skills: tuple[str, ...]
+    count: int | Expression
+    within_s: float
+
+
+class Playbook(msgspec.Struct, frozen=True, kw_only=True):
+    """One playbook, ready to be asked."""
+
+    id: str
+    names: dict[str, str]
+    when: Expression
+    categories: frozenset[str]
+    group: str
+    precedence: int
+    fallback: bool
+    response_level: int | None
+    priority: int | None
+    requirements: tuple[_Needed, ...]
+    tasks: tuple[TaskPlan, ...]
+    deadlines: tuple[DeadlinePlan, ...]
+    notices: tuple[dict[str, str], ...]
+
+
+class PlaybookSet:
+    """The playbooks of one city.
+
+    Attributes
+    ----------
+    hash
+        SHA-256 of names and contents of the files: the same plans have the same hash.
+    playbooks
+        All of them by id.
+    """
+
+    def __init__(self, playbooks: Iterable[Playbook], content_hash: str) -> None:
+        ordered = sorted(playbooks, key=lambda playbook: (-playbook.precedence, playbook.id))
+        self.playbooks: Mapping[str, Playbook] = MappingProxyType(
+            {playbook.id: playbook for playbook in ordered}
+        )
+        self.hash = content_hash
+
+    @classmethod
+    def load(cls, directory: Path) -> PlaybookSet:
+        """Read, check and compile all playbooks of a directory.
+
+        Raises
+        ------
+        PlaybookError
+            With every problem found, each with file, line, column and what to do.
+        """
+        documents, problems = check_directory(directory)
+        if problems:
+            raise PlaybookError(problems)
+        digest = hashlib.sha256()
+        for path in playbook_files(directory):
+            content = path.read_bytes()
+            digest.update(f"{path.name}\0{len(content)}\0".encode())
+            digest.update(content)
+        return cls(map(_compile, documents), digest.hexdigest())
+
+    def match(self, incident: IncidentFacts) -> Plan:
+        """The plan for an incident: pure, deterministic, never raises.
+
+        A microsecond or two a playbook for facts seen before, about 0.2 ms an expression else.
+        """
+        problems: list[str] = []
+        applying = self._applying(incident, problems)
+        requirements: dict[str, Requirement] = {}
+        for playbook in applying:
+            for needed in playbook.requirements:
+                _add_requirement(requirements, needed, playbook, incident, problems)
+        levels = [p.response_level for p in applying if p.response_level is not None]
+        priorities = [p.priority for p in applying if p.priority is not None]
+        return Plan(
+            playbooks=tuple(playbook.id for playbook in applying),
+            requirements=tuple(requirements[key] for key in sorted(requirements)),
+            tasks=_soonest((task.key, task.within_s, task) for p in applying for task in p.tasks),
+            deadlines=_soonest(
+                (deadline.key, deadline.after_s, deadline)
+                for p in applying
+                for deadline in p.deadlines
+            ),
+            notices=_soonest(
+                (notice["key"], 0.0, notice) for p in applying for notice in p.notices
+            ),
+            response_level=min(levels, default=None),
+            priority=min(priorities, default=None),
+            problems=tuple(problems),
+        )
+
+    def _applying(self, incident: IncidentFacts, problems: list[str]) -> list[Playbook]:
+        above = {incident.category}
+        if incident.category in categories():
+            above.update(ancestors(incident.category))
+        matching = [
+            playbook
+            for playbook in self.playbooks.values()
+            if (not playbook.categories or playbook.categories & above)
+            and _holds(playbook, incident, problems)
+        ]
+        proper = [playbook for playbook in matching if not playbook.fallback] or matching
+        speaking: dict[str, Playbook] = {}
+        for playbook in proper:
+            speaking.setdefault(playbook.group, playbook)
+        return list(speaking.values())
+
+
+def _holds(playbook: Playbook, incident: IncidentFacts, problems: list[str]) -> bool:
+    try:
+        return bool(playbook.when.evaluate(incident))
+    except ExpressionError as error:
+        problems.append(f"{playbook.id}: when: {error}")
+        return False
+
+
+def _count(
+    needed: _Needed, playbook: Playbook, incident: IncidentFacts, problems: list[str]
+) -> int:
+    if not isinstance(needed.count, Expression):
+        return needed.count
+    try:
+        return min(max(int(needed.count.evaluate(incident)), 0), MAX_COUNT)
+    except ExpressionError as error:
+        problems.append(f"{playbook.id}: count of {needed.key}: {error}")
+        return 1
+
+
+def _add_requirement(
+    requirements: dict[str, Requirement],
+    needed: _Needed,
+    playbook: Playbook,
+    incident: IncidentFacts,
+    problems: list[str],
+) -> None:
+    count = _count(needed, playbook, incident, problems)
+    if count == 0:
+        return
+    asked = Requirement(
+        key=needed.key,
+        skills=needed.skills,
+        count=count,
+        within_s=needed.within_s,
+        playbook=playbook.id,
+        names=needed.names,
+    )
+    before = requirements.get(needed.key, asked)
+    larger = asked if asked.count > before.count else before
+    requirements[needed.key] = msgspec.structs.replace(
+        larger, within_s=min(asked.within_s, before.within_s)
+    )
+
+
+_T = TypeVar("_T")
+
+
+def _soonest(entries: Iterable[tuple[str, float, _T]]) -> tuple[_T, ...]:
+    """Of each key the entry that is due first (of equals the first seen), sorted by key."""
+    best: dict[str, tuple[float, _T]] = {}
+    for key, due, entry in entries:
+        if key not in best or due < best[key][0]:
+            best[key] = (due, entry)
+    return tuple(best[key][1] for key in sorted(best))
+
+
+# ── from checked values to playbooks ───────────────────────────────────────────────────────────
+
+
+def _compile(document: Document) -> Playbook:
+    value: dict[str, Any] = document.value
+    playbook_id: str = value["id"]
+    level = value.get("response_level")
+    return Playbook(
+        id=playbook_id,
+        names=value["names"],
+        when=Expression(value["when"]),
+        categories=frozenset(value.get("categories", ())),
+        group=value.get("group", f"of {playbook_id}"),
+        precedence=value.get("precedence", 0),
+        fallback=value.get("fallback", False),
+        response_level=None if level is None else _LEVELS[level],
+        priority=value.get("priority"),
+        requirements=tuple(map(_needed, value.get("requirements", ()))),
+        tasks=tuple(
+            TaskPlan(
+                key=task["key"],
+                title=task["title"],
+                role=task["role"],
+                within_s=float(task["within_s"]),
+                proof=task.get("proof", "none"),
+                playbook=playbook_id,
+            )
+            for task in value.get("tasks", ())
+        ),
+        deadlines=tuple(
+            DeadlinePlan(
+                key=deadline["key"],
+                after_s=float(deadline["after_s"]),
+                states=tuple(IncidentState(state) for state in deadline["while"]),
+                to_role=deadline["escalate"]["to_role"],
+                notice=deadline["escalate"]["notice"],
+                playbook=playbook_id,
+            )
+            for deadline in value.get("deadlines", ())
+        ),
+        notices=tuple(
+            {
+                "key": notice["key"],
+                "to_role": notice["to_role"],
+                **notice["text"],
+                "playbook": playbook_id,
+            }
+            for notice in value.get("notices", ())
+        ),
+    )
+
+
+def _needed(row: dict[str, Any]) -> _Needed:
+    count = row["count"]
+    return _Needed(
+        key=row["key"],
+        names=row["names"],
+        skills=tuple(row["skills"]),
+        count=Expression(count) if isinstance(count, str) else count,
+        within_s=float(row["within_s"]),
+    )

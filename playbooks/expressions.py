@@ -1,0 +1,363 @@
+"""CEL expressions of playbooks: compiled once, checked before use, answered from memory.
+
+An expression is a pure function of the fields that it names, so its answer is kept under the
+values of just those fields: the interpreter (about 0.2 ms an expression) runs only for a
+combination that it hasn't seen. The memory is bounded and starts afresh when it is full.
+
+Checking goes further than CEL asks: ``false && <mistake>`` is false in CEL, so every part is
+tried by itself, and a field, fact, function or category that doesn't exist is a mistake at once.
+
+Relies on cel-python (Common Expression Language, https://cel.dev).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
+
+import celpy
+from celpy import celtypes
+
+from models.categories import categories
+from models.categories import is_a as category_is_a
+from playbooks.facts import (
+    CLOSED_FIELDS,
+    FIELDS,
+    KNOWN_FACTS,
+    FactValue,
+    IncidentFacts,
+    field_type,
+    field_value,
+)
+
+MEMORY: Final = 20_000
+"""Answers kept for each expression."""
+
+_MACROS: Final = frozenset({"all", "exists", "exists_one", "filter", "map"})
+_FUNCTIONS: Final = frozenset(
+    {
+        "is_a",
+        "has",
+        "size",
+        "startsWith",
+        "endsWith",
+        "contains",
+        "matches",
+        "int",
+        "string",
+        "bool",
+    }
+)
+_OPERATIONS: Final = frozenset(
+    {"relation", "addition", "multiplication", "unary", "ident_arg", "member_dot_arg"}
+)
+_LOGIC: Final = frozenset({"conditionalor", "conditionaland"})
+
+
+class ExpressionError(ValueError):
+    """An expression that doesn't hold; line and column count from 1 inside the expression."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True)
+class _Place:
+    line: int
+    column: int
+
+
+def _is_a(category: Any, ancestor: Any) -> Any:
+    known = categories()
+    name = str(category)
+    return celtypes.BoolType(
+        name in known and str(ancestor) in known and category_is_a(name, str(ancestor))
+    )
+
+
+_CEL: Final = celpy.Environment()
+_EXTENSIONS: Final = {"is_a": _is_a}
+
+
+class Expression:
+    """One compiled expression over ``incident``.
+
+    Parameters
+    ----------
+    source
+        CEL text.
+
+    Raises
+    ------
+    ExpressionError
+        The text is not CEL.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        try:
+            self._tree = _CEL.compile(source)
+        except celpy.CELParseError as error:
+            line, column = error.line or 1, error.column or 1
+            near = source.splitlines()[line - 1][column - 1 :][:20] if source.strip() else ""
+            what = f"CEL can't be read at {near!r}" if near else "CEL is empty or ends too early"
+            raise ExpressionError(f"{what}; mend the expression", line, column) from None
+        self._program = _CEL.program(self._tree, functions=_EXTENSIONS)
+        self.fields = tuple(
+            sorted({path for path, _ in _references(self._tree) if field_type(path) is not None})
+        )
+        self.literals = tuple(sorted({value for value, _ in _literals(self._tree)}, key=repr))
+        self._answers: dict[tuple[FactValue, ...], FactValue] = {}
+
+    def evaluate(self, incident: IncidentFacts) -> FactValue:
+        """Answer for an incident.
+
+        Raises
+        ------
+        ExpressionError
+            The expression fails on these facts, such as a division by zero.
+        """
+        key = tuple(field_value(incident, path) for path in self.fields)
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = _native(_run(self._program, _context(incident, self.fields)))
+            if len(self._answers) >= MEMORY:
+                self._answers.clear()
+            self._answers[key] = answer
+        return answer
+
+    def check(self, wanted: type, sample: IncidentFacts) -> list[ExpressionError]:
+        """Everything wrong that can be told without a real incident.
+
+        Parameters
+        ----------
+        wanted
+            ``bool`` for a condition, ``int`` for a count.
+        sample
+            Facts to try each part on; its types matter, its values don't.
+        """
+        found = [*_unknown_names(self._tree), *_unknown_values(self._tree)]
+        if found:
+            return found
+        found = list(_failing_parts(self._tree, _context(sample, self.fields)))
+        if found:
+            return found
+        try:
+            answer = self.evaluate(sample)
+        except ExpressionError as error:
+            return [error]
+        if type(answer) is not wanted:
+            kind = {bool: "true or false", int: "a whole number"}[wanted]
+            return [ExpressionError(f"the expression must give {kind}, not {answer!r}")]
+        return []
+
+
+def _context(incident: IncidentFacts, paths: tuple[str, ...]) -> dict[str, Any]:
+    """``incident`` as CEL sees it, with only the fields that are asked for: building costs."""
+    fields: dict[str, Any] = {"facts": {}}
+    for path in paths:
+        head, _, fact = path.partition(".")
+        holder = fields["facts"] if fact else fields
+        holder[fact or head] = field_value(incident, path)
+    return {"incident": celpy.json_to_cel(fields)}
+
+
+def _run(program: Any, context: dict[str, Any]) -> Any:
+    try:
+        return program.evaluate(context)
+    except celpy.CELEvalError as error:
+        raise ExpressionError(_reason(error), error.line or 1, error.column or 1) from None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error.args[0])
+    if "no matching overload" in text or "no such overload" in text:
+        return "the two sides have different types; compare numbers with numbers, text with text"
+    return f"the expression fails: {text.splitlines()[0][:120]}"
+
+
+def _native(value: Any) -> FactValue:
+    if isinstance(value, celtypes.BoolType):
+        return bool(value)
+    if isinstance(value, celtypes.IntType):
+        return int(value)
+    return str(value)
+
+
+# ── walking the tree ───────────────────────────────────────────────────────────────────────────
+
+
+def _place(node: Any) -> _Place:
+    while hasattr(node, "children"):
+        if not node.children:
+            return _Place(1, 1)
+        node = node.children[0]
+    return _Place(node.line, node.column)
+
+
+def _core(node: Any) -> Any:
+    """The node below a chain of rules that have one child: ``expr`` of a name is the name."""
+    while (
+        hasattr(node, "children") and len(node.children) == 1 and hasattr(node.children[0], "data")
+    ):
+        node = node.children[0]
+    return node
+
+
+def _path(node: Any) -> tuple[str, ...]:
+    """``incident.facts.trapped`` as its parts; empty if the node is no such chain."""
+    node = _core(node)
+    if node.data == "ident":
+        return (str(node.children[0]),)
+    if node.data == "member_dot":
+        head = _path(node.children[0])
+        return (*head, str(node.children[1])) if head else ()
+    return ()
+
+
+def _references(tree: Any) -> Iterator[tuple[str, _Place]]:
+    """Every field of ``incident`` named in the tree, as ``facts.trapped``, with its place."""
+    path = _path(tree)
+    if path:
+        token = _core(tree).children[-1]
+        if path[0] == "incident":
+            yield ".".join(path[1:]), _Place(token.line, token.column)
+        return
+    for child in tree.children:
+        if hasattr(child, "children"):
+            yield from _references(child)
+
+
+def _bound(tree: Any) -> set[str]:
+    """Variables that macros such as ``exists(c, ...)`` bring in."""
+    return {
+        _path(arguments[0])[0]
+        for node in tree.find_data("member_dot_arg")
+        if str(node.children[1]) in _MACROS
+        and (arguments := _arguments(node))
+        and len(_path(arguments[0])) == 1
+    }
+
+
+def _arguments(call: Any) -> list[Any]:
+    last = call.children[-1]
+    return list(last.children) if getattr(last, "data", "") == "exprlist" else []
+
+
+def _literals(tree: Any) -> Iterator[tuple[FactValue, _Place]]:
+    for node in tree.find_data("literal"):
+        yield _native(_CEL.program(node).evaluate({})), _place(node)
+
+
+def _idents(tree: Any) -> Iterator[Any]:
+    for node in tree.find_data("ident"):
+        yield node.children[0]
+
+
+def _unknown_names(tree: Any) -> Iterator[ExpressionError]:
+    bound = _bound(tree)
+    for token in _idents(tree):
+        if token != "incident" and token not in bound:
+            yield ExpressionError(
+                f"unknown name {str(token)!r}; write incident.<field>, and text in quotes",
+                token.line,
+                token.column,
+            )
+    for path, place in _references(tree):
+        if field_type(path) is None:
+            yield ExpressionError(_no_field(path), place.line, place.column)
+    for node in (*tree.find_data("ident_arg"), *tree.find_data("member_dot_arg")):
+        token = node.children[0] if node.data == "ident_arg" else node.children[1]
+        allowed = _FUNCTIONS | _MACROS if node.data == "member_dot_arg" else _FUNCTIONS
+        if str(token) not in allowed:
+            yield ExpressionError(
+                f"unknown function {str(token)!r}; {_suggest(str(token), allowed)}",
+                token.line,
+                token.column,
+            )
+
+
+def _no_field(path: str) -> str:
+    if path in ("", "facts"):
+        return "name one field, such as incident.category or incident.facts.trapped"
+    head, _, fact = path.partition(".")
+    if head == "facts":
+        return f"unknown fact {fact!r}; {_suggest(fact, KNOWN_FACTS)}"
+    return f"unknown field {path!r}; {_suggest(path, FIELDS)}"
+
+
+def _suggest(word: str, known: Any) -> str:
+    close = get_close_matches(word, sorted(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(sorted(known))}"
+
+
+def _unknown_values(tree: Any) -> Iterator[ExpressionError]:
+    """Literals beside a field that can never hold them: a misspelt category, a grade V."""
+    for node in tree.find_data("relation"):
+        if len(node.children) == 2 and node.children[0].data in (
+            "relation_eq",
+            "relation_ne",
+            "relation_in",
+        ):
+            left = _path(node.children[0].children[0])
+            yield from _values_outside(".".join(left[1:]), node.children[1])
+            right = _path(node.children[1])
+            yield from _values_outside(".".join(right[1:]), node.children[0].children[0])
+    for call in (*tree.find_data("ident_arg"), *tree.find_data("member_dot_arg")):
+        if "is_a" in (str(call.children[0]), str(call.children[1])):
+            for argument in _arguments(call):
+                yield from _values_outside("category", argument)
+
+
+def _values_outside(path: str, node: Any) -> Iterator[ExpressionError]:
+    domain = categories() if path == "category" else CLOSED_FIELDS.get(path)
+    if domain is None:
+        return
+    for value, place in _literals(node):
+        if isinstance(value, str) and value not in domain:
+            yield ExpressionError(
+                f"unknown {path} {value!r}; {_suggest(value, domain)}", place.line, place.column
+            )
+
+
+def _failing_parts(tree: Any, context: dict[str, Any]) -> Iterator[ExpressionError]:
+    """Innermost parts that fail by themselves, which ``&&`` and ``||`` would hide."""
+    bound = _bound(tree)
+    failed: set[int] = set()
+    for node in tree.iter_subtrees():  # children before their parents
+        if any(id(child) in failed for child in node.children):
+            failed.add(id(node))
+            continue
+        if len(node.children) < 2 or node.data not in _OPERATIONS | _LOGIC:
+            continue
+        if any(str(token) in bound for token in _idents(node)):
+            continue
+        place = _place(node)
+        try:
+            _run(_CEL.program(node, functions=_EXTENSIONS), context)
+        except ExpressionError as error:
+            failed.add(id(node))
+            yield ExpressionError(str(error), place.line, place.column)
+            continue
+        if node.data in _LOGIC:
+            yield from _no_conditions(node, context, failed)
+
+
+def _no_conditions(
+    node: Any, context: dict[str, Any], failed: set[int]
+) -> Iterator[ExpressionError]:
+    sign = "||" if node.data == "conditionalor" else "&&"
+    for side in node.children:
+        answer = _run(_CEL.program(side, functions=_EXTENSIONS), context)
+        if not isinstance(answer, celtypes.BoolType):
+            failed.add(id(node))
+            place = _place(side)
+            yield ExpressionError(
+                f"{sign} joins conditions, and this is {_native(answer)!r}; write a comparison",
+                place.line,
+                place.column,
+            )

@@ -1,0 +1,220 @@
+"""What is wrong with a directory of playbooks: every mistake with file, line, column and remedy.
+
+Checked, in this order: the YAML itself, the schema (which knows skills, roles, states and
+categories), keys and ids that are there twice, the expressions, conditions that can't become
+true. A playbook that fails one step isn't asked the next, so that one slip gives one problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+
+from playbooks.documents import (
+    Document,
+    Problem,
+    YamlPath,
+    playbook_files,
+    read_documents,
+)
+from playbooks.expressions import Expression, ExpressionError
+from playbooks.samples import TYPICAL, samples
+from playbooks.schema import playbook_schema
+
+_KEYED = ("requirements", "tasks", "deadlines", "notices")
+
+
+def lint(directory: Path) -> list[Problem]:
+    """All problems of a directory's playbooks, by file and line; empty when they are right."""
+    return check_directory(directory)[1]
+
+
+def check_directory(directory: Path) -> tuple[list[Document], list[Problem]]:
+    """The playbooks of a directory that are well formed, and all problems."""
+    if not directory.is_dir():
+        return [], [Problem(str(directory), 1, 1, "no such directory; name one with playbooks")]
+    files = playbook_files(directory)
+    if not files:
+        return [], [Problem(str(directory), 1, 1, "no playbooks here; add a .yaml file")]
+    validator = Draft202012Validator(playbook_schema())
+    problems: list[Problem] = []
+    sound: list[Document] = []
+    for path in files:
+        read, unreadable = read_documents(path)
+        problems += unreadable
+        for document in read:
+            broken = list(_against_schema(document, validator))
+            problems += broken
+            if not broken:
+                sound.append(document)
+    problems += _repeated_ids(sound)
+    problems += _one_key_two_meanings(sound)
+    for document in sound:
+        problems += _repeated_keys(document)
+        problems += _expressions(document)
+    return sound, sorted(set(problems))
+
+
+# ── schema ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _against_schema(document: Document, validator: Draft202012Validator) -> Iterator[Problem]:
+    for error in validator.iter_errors(document.value):
+        path: YamlPath = tuple(error.absolute_path)
+        if error.validator == "additionalProperties":
+            known = sorted(error.schema["properties"])
+            for key in sorted(set(error.instance) - set(known)):
+                line, column = document.key_place((*path, key))
+                message = f"unknown key {key!r}; {_suggestion(key, known)}"
+                yield Problem(document.file, line, column, message)
+        else:
+            yield document.problem(path, _remedy(error, path))
+
+
+def _suggestion(word: Any, known: list[str]) -> str:
+    close = get_close_matches(str(word), known, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    shown = ", ".join(known[:30])
+    return f"use one of {shown}{' …' if len(known) > 30 else ''}"
+
+
+def _remedy(error: ValidationError, path: YamlPath) -> str:
+    """What to do about a schema violation, in words that don't need the schema."""
+    value: Any = error.instance
+    rule: Any = error.validator_value
+    subject = next((str(part) for part in reversed(path) if isinstance(part, str)), "playbook")
+    match error.validator:
+        case "required":
+            missing = next(key for key in rule if key not in value and repr(key) in error.message)
+            return f"{missing!r} is missing in {subject}; add it"
+        case "anyOf":
+            return "the playbook asks for nothing; add requirements, tasks or notices"
+        case "enum":
+            return f"unknown {_singular(subject)} {value!r}; {_suggestion(value, list(rule))}"
+        case "pattern" if subject == "zh":
+            return f"the 中文 text is missing in {value!r}; write it in Chinese"
+        case "pattern" if subject == "en":
+            return f"the English text is missing in {value!r}; write it in English"
+        case "pattern":
+            return f"{subject} {value!r} isn't well formed; use {error.schema['description']}"
+        case "type":
+            wanted = " or ".join([rule] if isinstance(rule, str) else rule)
+            return f"{subject} must be of type {wanted}, not {_shown(value)}"
+        case "minItems":
+            return f"{subject} is empty; give at least one"
+        case "minimum":
+            return f"{subject} is {value}; give {rule} or more"
+        case "maximum":
+            return f"{subject} is {value}; give {rule} or less"
+        case "exclusiveMinimum":
+            return f"{subject} is {value}; give more than {rule}"
+        case _:
+            return str(error.message)
+
+
+def _singular(subject: str) -> str:
+    return {
+        "skills": "skill",
+        "categories": "category",
+        "while": "incident state",
+        "to_role": "role",
+    }.get(subject, subject)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"{str(value).lower()} (put text in quotes)"
+    return "nothing" if value is None else repr(value)[:60]
+
+
+# ── ids and keys ───────────────────────────────────────────────────────────────────────────────
+
+
+def _repeated_ids(documents: list[Document]) -> Iterator[Problem]:
+    first: dict[str, Document] = {}
+    for document in documents:
+        playbook_id = document.value["id"]
+        before = first.setdefault(playbook_id, document)
+        if before is not document:
+            where = f"{before.file}:{before.place(('id',))[0]}"
+            yield document.problem(("id",), f"id {playbook_id!r} is also at {where}; rename one")
+
+
+def _repeated_keys(document: Document) -> Iterator[Problem]:
+    for part in _KEYED:
+        seen: set[str] = set()
+        for index, entry in enumerate(document.value.get(part, ())):
+            if entry["key"] in seen:
+                message = f"key {entry['key']!r} is there twice in {part}; rename one"
+                yield document.problem((part, index, "key"), message)
+            seen.add(entry["key"])
+
+
+def _one_key_two_meanings(documents: list[Document]) -> Iterator[Problem]:
+    """Requirements are joined by key across playbooks: one key must mean the same skills."""
+    first: dict[str, tuple[set[str], str]] = {}
+    for document in documents:
+        for index, entry in enumerate(document.value.get("requirements", ())):
+            path: YamlPath = ("requirements", index, "key")
+            skills = set(entry["skills"])
+            where = f"{document.file}:{document.place(path)[0]}"
+            before, there = first.setdefault(entry["key"], (skills, where))
+            if before != skills:
+                yield document.problem(
+                    path,
+                    f"requirement {entry['key']!r} asks for other skills at {there}; "
+                    "use the same skills or another key",
+                )
+
+
+# ── expressions ────────────────────────────────────────────────────────────────────────────────
+
+
+def _expressions(document: Document) -> Iterator[Problem]:
+    conditions: list[tuple[YamlPath, type]] = [(("when",), bool)]
+    for index, entry in enumerate(document.value.get("requirements", ())):
+        if isinstance(entry["count"], str):
+            conditions.append((("requirements", index, "count"), int))
+    for path, wanted in conditions:
+        source = document.value
+        for part in path:
+            source = source[part]
+        yield from _expression(document, path, source, wanted)
+
+
+def _expression(document: Document, path: YamlPath, source: str, wanted: type) -> Iterator[Problem]:
+    only = document.value.get("categories", ())
+    try:
+        expression = Expression(source)
+    except ExpressionError as error:
+        yield _inside(document, path, error)
+        return
+    errors = expression.check(wanted, TYPICAL)
+    if errors:
+        yield from (_inside(document, path, mistake) for mistake in errors)
+        return
+    answers: set[bool] = set()
+    for incident in samples(expression, only):
+        try:
+            answers.add(bool(expression.evaluate(incident)))
+        except ExpressionError as error:
+            yield _inside(document, path, error)
+            return
+        if True in answers and wanted is bool:
+            return
+    if True not in answers:
+        never = "can never be true" if wanted is bool else "is 0 for every incident"
+        yield document.problem(
+            path, f"{path[-1]} {never}; mend the expression or remove what hangs on it"
+        )
+
+
+def _inside(document: Document, path: YamlPath, error: ExpressionError) -> Problem:
+    line, column = document.place_inside(path, error.line, error.column)
+    return Problem(document.file, line, column, f"{path[-1]}: {error}")
