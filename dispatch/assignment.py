@@ -246,8 +246,9 @@ class _Table:
         self.row = {unit: row for row, unit in enumerate(self.units)}
         self.column = {slot.id: column for column, slot in enumerate(self.slots)}
         grid = np.ix_(rows, columns)
-        self.time_s = np.asarray(problem.time_s, dtype=np.float64)[grid]
-        self.eligible = np.asarray(problem.eligible, dtype=np.bool_)[grid]
+        shape = (len(rows), len(columns))
+        self.time_s = np.asarray(problem.time_s, dtype=np.float64).reshape(shape)[grid]
+        self.eligible = np.asarray(problem.eligible, dtype=np.bool_).reshape(shape)[grid]
         self.allowed = self.eligible & np.isfinite(self.time_s)
         for unit, slot in problem.banned:
             if unit in self.row and slot in self.column:
@@ -371,7 +372,8 @@ def _tie(name: str) -> int:
 def _check(problem: Problem) -> None:
     shape = (len(problem.unit_ids), len(problem.slots))
     for name, array in (("eligible", problem.eligible), ("time_s", problem.time_s)):
-        if np.shape(array) != shape:
+        # Nobody or nothing to do leaves an empty array, whatever its shape.
+        if np.shape(array) != shape and (np.size(array) or 0 not in shape):
             raise AssignmentError(f"{name} has the shape {np.shape(array)}, not {shape}")
     if len(set(problem.unit_ids)) != shape[0]:
         raise AssignmentError("a unit id is given twice")

@@ -265,8 +265,9 @@ class RoadGraph:
             )
         else:
             ring = self.projection.metres(np.array(closure.ring, dtype=np.float64))
-            # A ring that crosses itself still has an inside; buffering by nothing finds it.
-            hits = self.tree.query(shapely.Polygon(ring).buffer(0), predicate="intersects")
+            # Fingers draw rings that cross themselves or have no inside; those count as drawn.
+            drawn = shapely.Polygon(ring) if len(ring) > 2 else shapely.MultiPoint(ring)
+            hits = self.tree.query(shapely.make_valid(drawn), predicate="intersects")
         return frozenset(self.edge_ids[row] for row in hits.tolist())
 
     @cached_property

@@ -82,7 +82,6 @@ class TravelTimes:
         tail, head = graph.arc_tail.tolist(), graph.arc_head.tolist()
         self._cch = rk.CCH(_order(graph, tail, head, cache_dir), tail, head, False)
         self._metric = rk.CCHMetric(self._cch, self._arc_ms)
-        self._updater = rk.CCHMetricPartialUpdater(self._cch)
         self._arcs_of = np.searchsorted(graph.arc_edge, np.arange(len(graph.edge_ids) + 1))
         self._closed: frozenset[int] = frozenset()
         self._closures: frozenset[str | Closure] = frozenset()
@@ -236,7 +235,8 @@ class TravelTimes:
                     weights[arc] = _CLOSED_MS
             self._metric.reset(weights)
         elif arcs:
-            self._updater.apply(self._metric, arcs)
+            # Made anew each time: it may only be used in the thread that made it.
+            rk.CCHMetricPartialUpdater(self._cch).apply(self._metric, arcs)
         self._closed = rows
 
     def _snap_all(self, places: NDArray[np.float64]) -> list[Snap]:
@@ -362,7 +362,10 @@ def _order(graph: RoadGraph, tail: list[int], head: list[int], cache_dir: Path |
     count = len(graph.node_ids)
     file = cache_dir / f"cch-order-{graph.content_hash[:32]}.npy" if cache_dir else None
     if file and file.is_file():
-        kept = np.load(file, allow_pickle=False)
+        try:
+            kept = np.load(file, allow_pickle=False)
+        except (OSError, EOFError, ValueError):
+            kept = np.empty(0)
         if np.array_equal(np.sort(kept), np.arange(count)):
             order: list[int] = kept.tolist()
             return order
