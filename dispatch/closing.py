@@ -1,0 +1,124 @@
+"""How an incident and its assignments end, and what their states follow from.
+
+An incident's state follows from its assignments: somebody there makes it active, somebody sent
+makes it assigned. When everybody who was there has cleared and nobody is left, it is resolved;
+when no task is left either, it is closed. A person may close it at any time.
+"""
+
+from __future__ import annotations
+
+from dispatch.planning import MACHINE
+from dispatch.step import Step
+from models.events import (
+    AssignmentMoved,
+    DeadlineDropped,
+    IncidentMoved,
+    ProposalWithdrawn,
+    TaskMoved,
+    UnitQueued,
+)
+from models.lifecycles import ENDED_TASK, AssignmentState, IncidentState, TaskState
+from models.situation import Incident
+
+_AT_WORK = frozenset(
+    {AssignmentState.ON_SCENE, AssignmentState.TRANSPORTING, AssignmentState.AT_HOSPITAL}
+)
+
+
+def settle(step: Step, incident: Incident) -> None:
+    """Bring the incident's state in line with its assignments and tasks."""
+    if incident.ended:
+        return
+    situation = step.situation
+    states = [situation.assignments[a].state for a in incident.assignments]
+    running = [s for s in states if s not in (AssignmentState.CLEARED, AssignmentState.CANCELLED)]
+    served = AssignmentState.CLEARED in states
+    tasks_left = any(situation.tasks[t].state not in ENDED_TASK for t in incident.tasks)
+    if any(s in _AT_WORK for s in running):
+        state = IncidentState.ACTIVE
+    elif running:
+        state = IncidentState.ACTIVE if served else IncidentState.ASSIGNED
+    elif served or (not incident.requirements and incident.tasks and not tasks_left):
+        state = IncidentState.RESOLVED
+    else:
+        state = IncidentState.OPEN
+    if state is IncidentState.RESOLVED and not tasks_left:
+        end(step, incident, by=MACHINE, reason="served")
+    elif state is not incident.state:
+        step.emit(
+            IncidentMoved(incident=incident.id, state=state, by=MACHINE), incident=incident.id
+        )
+
+
+def end(
+    step: Step,
+    incident: Incident,
+    *,
+    by: str,
+    reason: str,
+    cancelled: bool = False,
+    merged_into: str = "",
+) -> None:
+    """Close or cancel an incident with all that hangs on it."""
+    situation = step.situation
+    if incident.proposal:
+        step.emit(
+            ProposalWithdrawn(
+                proposal=incident.proposal, incident=incident.id, why="incident_ended"
+            ),
+            incident=incident.id,
+        )
+    for assignment_id in list(incident.assignments):
+        assignment = situation.assignments[assignment_id]
+        if not assignment.ended:
+            there = assignment.state in _AT_WORK
+            release(
+                step,
+                assignment_id,
+                AssignmentState.CLEARED if there else AssignmentState.CANCELLED,
+                by=by,
+                reason="incident_ended",
+            )
+    for task_id in incident.tasks:
+        if situation.tasks[task_id].state not in ENDED_TASK:
+            step.emit(
+                TaskMoved(task=task_id, incident=incident.id, state=TaskState.CANCELLED, by=by),
+                incident=incident.id,
+            )
+    for deadline in [d for d in situation.deadlines.values() if d.incident == incident.id]:
+        step.emit(DeadlineDropped(deadline=deadline.id, incident=incident.id), incident=incident.id)
+    for unit in [u for u in situation.units.values() if incident.id in u.queue]:
+        step.emit(
+            UnitQueued(
+                unit=unit.id, incident=incident.id, queued=False, by=by, reason="incident_ended"
+            ),
+            incident=incident.id,
+        )
+    step.emit(
+        IncidentMoved(
+            incident=incident.id,
+            state=IncidentState.CANCELLED if cancelled else IncidentState.CLOSED,
+            by=by,
+            reason=reason,
+            merged_into=merged_into,
+        ),
+        incident=incident.id,
+    )
+
+
+def release(
+    step: Step, assignment_id: str, state: AssignmentState, *, by: str, reason: str = ""
+) -> None:
+    """End an assignment; its unit is free from here on."""
+    assignment = step.situation.assignments[assignment_id]
+    step.emit(
+        AssignmentMoved(
+            assignment=assignment_id,
+            incident=assignment.incident,
+            unit=assignment.unit,
+            state=state,
+            by=by,
+            reason=reason,
+        ),
+        incident=assignment.incident,
+    )

@@ -1,0 +1,444 @@
+"""The desk: single writer of a jurisdiction, a pure function of the situation and the event.
+
+For: turning what the world says into incidents, plans, proposals, orders, tasks and escalation.
+Not for: reading a clock, a database or a topic; its shell (``streams.desk_shell``) and the fast
+replay (``streams.fast``) do that and are a few lines around :meth:`Desk.step`. Relies on the
+playbooks for what is needed and on the planner for who goes.
+
+Time enters as events: :meth:`Desk.next_due` names the time at which the desk wants a
+``ClockTicked``; planning itself is due at once, as a tick of its own, so that a report is on the
+screens before the solver has run and a backlog is planned once, not once a report.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dispatch import closing
+from dispatch.correlation import SOURCE_INCIDENT, find_incident, merge_facts
+from dispatch.orders import OrderBook
+from dispatch.planning import MACHINE, Planner
+from dispatch.policy import Policy
+from dispatch.step import Step
+from dispatch.travel_times import TravelTimes
+from models import events as ev
+from models.city import CityPack
+from models.events import Event
+from models.lifecycles import (
+    ASSIGNMENT_MOVES,
+    ENDED_TASK,
+    TASK_MOVES,
+    UNIT_MOVES,
+    AssignmentState,
+    TaskState,
+    UnitState,
+)
+from models.situation import Incident, Situation, Task, Unit
+from playbooks.engine import PlaybookSet
+from playbooks.facts import IncidentFacts
+
+_ASSIGNMENT_STATE = {
+    UnitState.ASSIGNED: AssignmentState.ACCEPTED,
+    UnitState.EN_ROUTE: AssignmentState.EN_ROUTE,
+    UnitState.ON_SCENE: AssignmentState.ON_SCENE,
+    UnitState.TRANSPORTING: AssignmentState.TRANSPORTING,
+    UnitState.AT_HOSPITAL: AssignmentState.AT_HOSPITAL,
+}
+_AT_WORK = frozenset(
+    {AssignmentState.ON_SCENE, AssignmentState.TRANSPORTING, AssignmentState.AT_HOSPITAL}
+)
+
+
+class Desk:
+    """Decides for one jurisdiction.
+
+    Parameters
+    ----------
+    situation
+        As the journal left it; folded further in place.
+    pack, playbooks
+        The city and its response plans.
+    travel
+        For this desk alone: its closures are this jurisdiction's.
+    policy
+        Numbers that a city may tune.
+    """
+
+    def __init__(
+        self,
+        situation: Situation,
+        pack: CityPack,
+        playbooks: PlaybookSet,
+        travel: TravelTimes,
+        policy: Policy | None = None,
+    ) -> None:
+        self.situation = situation
+        self._pack = pack
+        self._playbooks = playbooks
+        self._policy = policy or Policy()
+        self._zone = ZoneInfo(pack.timezone)
+        self._planner = Planner(travel, self._policy)
+        self._orders = OrderBook(self._planner, self._adopt_plan)
+        self._due: list[tuple[datetime, str, str]] = []
+        self._handlers: dict[type[ev.Payload], Callable[[Step, Any], None]] = {
+            ev.ReportClassified: self._report,
+            ev.UnitStatusReported: self._status,
+            ev.TaskReported: self._task,
+        }
+        self._remember_all_due()
+
+    def step(self, event: Event) -> list[Event]:
+        """Decide on one input.
+
+        Parameters
+        ----------
+        event
+            One of :data:`models.events.INPUTS`, not seen before; ``seq`` is ignored.
+
+        Returns
+        -------
+        list of Event
+            For the journal: the input itself, then the decisions that follow, ``seq`` running on
+            without a gap. The situation has them applied.
+        """
+        plan_was_due = self.situation.plan_due
+        step = Step(self.situation, event)
+        data = event.data
+        if isinstance(data, ev.Order):
+            self._orders.carry_out(step, data)
+        elif isinstance(data, ev.ClockTicked):
+            self._tick(step, plan_was_due)
+        elif (handler := self._handlers.get(type(data))) is not None:
+            handler(step, data)
+        self._remember_due(step.events)
+        return step.events
+
+    def next_due(self) -> datetime | None:
+        """Return when the desk wants its next ``ClockTicked``; a time that has passed means now."""
+        if self.situation.plan_due:
+            return self.situation.now
+        while self._due:
+            due, kind, name = self._due[0]
+            if self._still_due(kind, name):
+                return due
+            heapq.heappop(self._due)
+        return None
+
+    # ── reports ───────────────────────────────────────────────────────────────────────────────
+
+    def _report(self, step: Step, report: ev.ReportClassified) -> None:
+        found = find_incident(step.situation, report, step.now, self._policy)
+        if found is None:
+            incident = self._open(step, report)
+        else:
+            incident, away, age = found
+            step.emit(
+                ev.ReportLinked(
+                    incident=incident.id,
+                    report=step.cause.id,
+                    distance_m=round(away, 1),
+                    age_s=round(age, 1),
+                    text=report.text,
+                    facts=merge_facts(incident.facts, report.facts),
+                    photos=report.photos,
+                ),
+                incident=incident.id,
+            )
+            worse = min(report.priority, incident.priority), min(report.grade, incident.grade)
+            if not incident.triaged_by and worse != (incident.priority, incident.grade):
+                self._revise(step, incident, priority=worse[0], grade=worse[1], reason="report")
+        self._adopt_plan(step, incident)
+
+    def _open(self, step: Step, report: ev.ReportClassified) -> Incident:
+        count = step.situation.opened + 1
+        local = report.received_at.astimezone(self._zone)
+        facts = dict(report.facts)
+        if SOURCE_INCIDENT in report.attributes:
+            facts[SOURCE_INCIDENT] = report.attributes[SOURCE_INCIDENT]
+        incident = f"i{count:06d}"
+        step.emit(
+            ev.IncidentOpened(
+                incident=incident,
+                number=f"{local:%m%d}-{count:04d}",
+                report=step.cause.id,
+                category=report.category,
+                priority=report.priority,
+                grade=report.grade,
+                confidence=report.confidence,
+                triage=report.triage,
+                text=report.text,
+                code=report.code,
+                channel=report.channel,
+                lon=report.lon,
+                lat=report.lat,
+                place=report.place,
+                cell=report.cell,
+                outside=report.outside,
+                received_at=report.received_at,
+                observed_at=report.observed_at,
+                clock_skew_s=report.clock_skew_s,
+                photos=report.photos,
+                facts=facts,
+            ),
+            incident=incident,
+        )
+        return step.incident(incident)
+
+    def _revise(
+        self, step: Step, incident: Incident, *, priority: int, grade: Any, reason: str
+    ) -> None:
+        step.emit(
+            ev.IncidentRevised(
+                incident=incident.id,
+                category=incident.category,
+                priority=priority,
+                grade=grade,
+                triage=incident.triage,
+                by="",
+                reason=reason,
+            ),
+            incident=incident.id,
+        )
+
+    def _adopt_plan(self, step: Step, incident: Incident) -> None:
+        """Match the playbooks and adopt what they ask for, where it is not what we have."""
+        plan = self._playbooks.match(
+            IncidentFacts(
+                category=incident.category,
+                grade=incident.grade.value,
+                priority=incident.priority,
+                code=incident.code,
+                facts=incident.facts,
+                posture=step.situation.rules.posture.value,
+                hour=incident.opened_at.astimezone(self._zone).hour,
+                cell=incident.cell,
+                alarms=len(incident.reports),
+            )
+        )
+        if plan.priority and plan.priority < incident.priority and not incident.triaged_by:
+            self._revise(
+                step, incident, priority=plan.priority, grade=incident.grade, reason="playbook"
+            )
+        if (tuple(incident.playbooks), tuple(incident.requirements)) == (
+            plan.playbooks,
+            plan.requirements,
+        ):
+            return
+        step.emit(
+            ev.PlanAdopted(
+                incident=incident.id,
+                playbooks=plan.playbooks,
+                requirements=plan.requirements,
+                notices=plan.notices,
+                response_level=plan.response_level,
+            ),
+            incident=incident.id,
+        )
+        cell = self._pack.cells.get(incident.cell) if incident.cell else None
+        for wanted in plan.tasks:
+            task = f"{incident.id}-t-{wanted.key}"
+            if task not in step.situation.tasks:
+                step.emit(
+                    ev.TaskAssigned(
+                        task=task,
+                        incident=incident.id,
+                        title=wanted.title,
+                        role=wanted.role,
+                        due=step.after(wanted.within_s),
+                        proof=wanted.proof,
+                        assignee=cell.worker if cell and wanted.role == "grid_worker" else "",
+                        cell=incident.cell,
+                    ),
+                    incident=incident.id,
+                )
+        for set_by_plan in plan.deadlines:
+            deadline = f"{incident.id}-d-{set_by_plan.key}"
+            due = step.after(set_by_plan.after_s, incident.opened_at)
+            if deadline not in step.situation.deadlines and due > step.now:
+                step.emit(
+                    ev.DeadlineSet(
+                        deadline=deadline,
+                        incident=incident.id,
+                        due=due,
+                        states=set_by_plan.states,
+                        to_role=set_by_plan.to_role,
+                        notice=set_by_plan.notice,
+                    ),
+                    incident=incident.id,
+                )
+
+    # ── crews ─────────────────────────────────────────────────────────────────────────────────
+
+    def _status(self, step: Step, status: ev.UnitStatusReported) -> None:
+        unit = step.situation.units.get(status.unit)
+        if unit is None:
+            self._refuse(step, "unknown_unit", f"no unit {status.unit} is registered")
+            return
+        if status.assignment and status.assignment != unit.assignment:
+            self._refuse(
+                step,
+                "stale_assignment",
+                f"unit {unit.id} is not on {status.assignment} any more",
+            )
+            return
+        if unit.assignment:
+            self._status_on_duty(step, unit, status)
+        elif status.state in _ASSIGNMENT_STATE:
+            self._refuse(
+                step, "no_assignment", f"unit {unit.id} says {status.state.value} without one"
+            )
+        elif status.state is not unit.state:
+            self._move_unit(step, unit, status.state)
+
+    def _status_on_duty(self, step: Step, unit: Unit, status: ev.UnitStatusReported) -> None:
+        assignment = step.situation.assignments[unit.assignment]
+        incident = step.incident(assignment.incident)
+        new = _ASSIGNMENT_STATE.get(status.state)
+        if new is None:
+            served = assignment.state in _AT_WORK
+            closing.release(
+                step,
+                assignment.id,
+                AssignmentState.CLEARED if served else AssignmentState.CANCELLED,
+                by=status.reporter or unit.id,
+                reason=status.state.value,
+            )
+            if status.state is not unit.state:
+                self._move_unit(step, unit, status.state)
+            closing.settle(step, incident)
+            self._orders.next_in_queue(step, unit)
+        elif new in ASSIGNMENT_MOVES[assignment.state]:
+            step.emit(
+                ev.AssignmentMoved(
+                    assignment=assignment.id,
+                    incident=assignment.incident,
+                    unit=unit.id,
+                    state=new,
+                    by=status.reporter or unit.id,
+                ),
+                incident=assignment.incident,
+            )
+            closing.settle(step, incident)
+        elif new is not assignment.state:
+            self._refuse(
+                step,
+                "illegal_move",
+                f"assignment {assignment.id} is {assignment.state.value}, not before {new.value}",
+            )
+
+    def _move_unit(self, step: Step, unit: Unit, state: UnitState) -> None:
+        if state in UNIT_MOVES[unit.state]:
+            step.emit(ev.UnitMoved(unit=unit.id, state=state))
+        else:
+            self._refuse(
+                step,
+                "illegal_move",
+                f"unit {unit.id} is {unit.state.value}, not before {state.value}",
+            )
+
+    # ── tasks ─────────────────────────────────────────────────────────────────────────────────
+
+    def _task(self, step: Step, report: ev.TaskReported) -> None:
+        task = step.situation.tasks.get(report.task)
+        if task is None:
+            self._refuse(step, "unknown_task", f"no task {report.task} is open")
+            return
+        if report.state not in TASK_MOVES[task.state]:
+            if report.state is not task.state:
+                self._refuse(step, "illegal_move", f"task {task.id} is {task.state.value} already")
+            return
+        step.emit(
+            ev.TaskMoved(
+                task=task.id,
+                incident=task.incident,
+                state=report.state,
+                by=report.by,
+                note=report.note,
+                photos=report.photos,
+            ),
+            incident=task.incident,
+        )
+        if report.state in ENDED_TASK:
+            closing.settle(step, step.incident(task.incident))
+
+    # ── time ──────────────────────────────────────────────────────────────────────────────────
+
+    def _tick(self, step: Step, plan_was_due: bool) -> None:
+        situation = step.situation
+        while self._due and self._due[0][0] <= step.now:
+            _, kind, name = heapq.heappop(self._due)
+            if not self._still_due(kind, name):
+                continue
+            if kind == "deadline":
+                deadline = situation.deadlines[name]
+                incident = step.incident(deadline.incident)
+                if incident.state in deadline.states:
+                    step.emit(
+                        ev.EscalationRaised(
+                            incident=incident.id,
+                            deadline=name,
+                            to_role=deadline.to_role,
+                            notice=deadline.notice,
+                        ),
+                        incident=incident.id,
+                    )
+                else:
+                    step.emit(
+                        ev.DeadlineDropped(deadline=name, incident=incident.id),
+                        incident=incident.id,
+                    )
+            elif kind == "task":
+                task = situation.tasks[name]
+                step.emit(
+                    ev.TaskMoved(
+                        task=name, incident=task.incident, state=TaskState.OVERDUE, by=MACHINE
+                    ),
+                    incident=task.incident,
+                )
+            else:
+                step.emit(ev.RoadReopened(closure=name, by=MACHINE, reason="expired"))
+        if plan_was_due or situation.plan_due:
+            self._planner.plan(step)
+            for incident_id in sorted({e.subject for e in step.events if _orders_somebody(e)}):
+                closing.settle(step, step.incident(incident_id))
+
+    def _refuse(self, step: Step, code: str, detail: str) -> None:
+        step.emit(ev.EventRefused(event=step.cause.id, code=code, detail=detail))
+
+    def _still_due(self, kind: str, name: str) -> bool:
+        situation = self.situation
+        if kind == "deadline":
+            return name in situation.deadlines
+        if kind == "task":
+            task = situation.tasks.get(name)
+            return task is not None and _may_be_late(task)
+        return name in situation.closures
+
+    def _remember_due(self, events: list[Event]) -> None:
+        for event in events:
+            data = event.data
+            if isinstance(data, ev.DeadlineSet):
+                heapq.heappush(self._due, (data.due, "deadline", data.deadline))
+            elif isinstance(data, ev.TaskAssigned):
+                heapq.heappush(self._due, (data.due, "task", data.task))
+            elif isinstance(data, ev.RoadClosed) and data.until is not None:
+                heapq.heappush(self._due, (data.until, "closure", data.closure))
+
+    def _remember_all_due(self) -> None:
+        s = self.situation
+        self._due = [(d.due, "deadline", d.id) for d in s.deadlines.values()]
+        self._due += [(t.due, "task", t.id) for t in s.tasks.values() if _may_be_late(t)]
+        self._due += [(c.until, "closure", c.id) for c in s.closures.values() if c.until]
+        heapq.heapify(self._due)
+
+
+def _may_be_late(task: Task) -> bool:
+    return task.state in (TaskState.ASSIGNED, TaskState.ACCEPTED)
+
+
+def _orders_somebody(event: Event) -> bool:
+    return isinstance(event.data, ev.AssignmentOrdered)

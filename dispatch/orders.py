@@ -1,0 +1,461 @@
+"""What a desk does with a person's order: carries it out, or refuses it and says why.
+
+A person outranks the machine: what is ordered here is not undone by the planner until the person
+lifts it. An order is refused only where it can't be done (no such unit, no open road) or where
+it rests on something that has changed meanwhile; then the proposal in force goes with the
+refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dispatch import closing
+from dispatch.planning import Planner, close_roads, missing, order, sendable, turnout_s
+from dispatch.step import Step
+from models import events as ev
+from models.categories import categories
+from models.lifecycles import AssignmentState, UnitState
+from models.situation import Incident, Proposal, Unit
+from models.words import PRIORITIES
+
+
+class RefusalError(Exception):
+    """Why an order can't be carried out: a code for screens and a sentence for the log."""
+
+    def __init__(self, code: str, detail: str, incident: str = "") -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.incident = incident
+
+
+class OrderBook:
+    """Carries out orders on one jurisdiction.
+
+    Parameters
+    ----------
+    planner
+        For the road to a place, and for the new proposal that a refusal hands out.
+    adopt
+        Matches the playbooks anew, after a person said what an incident really is.
+    """
+
+    def __init__(self, planner: Planner, adopt: Callable[[Step, Incident], None]) -> None:
+        self._planner = planner
+        self._adopt = adopt
+        self._handlers: dict[type[ev.Order], Callable[[Step, Any], None]] = {
+            ev.ConfirmProposal: self._confirm,
+            ev.SendUnits: self._send,
+            ev.RecallUnit: self._recall,
+            ev.HoldUnit: self._hold,
+            ev.LiftHold: self._lift_hold,
+            ev.PinUnit: self._pin,
+            ev.BanUnit: self._ban,
+            ev.LiftOverride: self._lift_override,
+            ev.TriageIncident: self._triage,
+            ev.MergeIncidents: self._merge,
+            ev.CloseIncident: self._close,
+            ev.CloseRoad: self._close_road,
+            ev.ReopenRoad: self._reopen_road,
+            ev.SetAutomation: self._set_automation,
+            ev.SetPosture: self._set_posture,
+        }
+
+    def carry_out(self, step: Step, given: ev.Order) -> None:
+        """Carry out an order, or emit :class:`~models.events.OrderRefused`."""
+        try:
+            self._handlers[type(given)](step, given)
+        except RefusalError as refusal:
+            proposal = ""
+            if refusal.incident:
+                self._planner.plan(step)
+                proposal = step.incident(refusal.incident).proposal
+            step.emit(
+                ev.OrderRefused(
+                    order=step.cause.id,
+                    by=given.by,
+                    code=refusal.code,
+                    detail=refusal.detail,
+                    incident=refusal.incident,
+                    proposal=proposal,
+                ),
+                incident=refusal.incident,
+            )
+
+    # ── who goes ──────────────────────────────────────────────────────────────────────────────
+
+    def _confirm(self, step: Step, given: ev.ConfirmProposal) -> None:
+        incident = _open_incident(step, given.incident)
+        proposal = step.situation.proposals.get(given.proposal)
+        if proposal is None or incident.proposal != given.proposal:
+            raise RefusalError(
+                "proposal_changed",
+                f"proposal {given.proposal} is no longer in force",
+                incident.id,
+            )
+        named = [c.chosen.unit for c in proposal.choices if c.chosen is not None]
+        if not named:
+            raise RefusalError("nobody_to_send", "the proposal names no unit", incident.id)
+        for unit_id in named:
+            unit = step.unit(unit_id)
+            if not sendable(unit):
+                raise RefusalError(
+                    "unit_taken", f"unit {unit_id} is {unit.state.value} now", incident.id
+                )
+        self._check_roads(step, incident, proposal)
+        order(step, _as_made(proposal), by=given.by, reason=given.reason)
+        closing.settle(step, incident)
+
+    def _check_roads(self, step: Step, incident: Incident, proposal: Proposal) -> None:
+        """A road may have closed since the proposal was made."""
+        close_roads(step.situation, self._planner.travel)
+        if incident.lon is None or incident.lat is None:
+            return
+        for choice in proposal.choices:
+            if choice.chosen is None:
+                continue
+            unit = step.unit(choice.chosen.unit)
+            since = [c for c in step.situation.closures.values() if c.since >= proposal.made_at]
+            if (
+                since
+                and self._planner.travel.route((unit.lon, unit.lat), (incident.lon, incident.lat))
+                is None
+            ):
+                raise RefusalError("road_closed", f"no open road for unit {unit.id}", incident.id)
+
+    def _send(self, step: Step, given: ev.SendUnits) -> None:
+        incident = _open_incident(step, given.incident)
+        units = [_unit(step, unit_id) for unit_id in dict.fromkeys(given.units)]
+        if not units:
+            raise RefusalError("no_units", "the order names no unit", incident.id)
+        for unit in units:
+            if unit.incident == incident.id or incident.id in unit.queue:
+                raise RefusalError(
+                    "already_sent", f"unit {unit.id} is on this incident already", incident.id
+                )
+            if unit.state is UnitState.OUT_OF_SERVICE:
+                raise RefusalError("off_duty", f"unit {unit.id} is out of service", incident.id)
+        roads = {unit.id: self._road(step, unit, incident) for unit in units if not unit.assignment}
+        step.emit(
+            ev.OverrideSet(
+                incident=incident.id,
+                pins=tuple(incident.pins),
+                bans=tuple(b for b in incident.bans if b not in given.units),
+                by_hand=True,
+                by=given.by,
+                reason=given.reason,
+            ),
+            incident=incident.id,
+        )
+        for unit in units:
+            if unit.assignment:
+                step.emit(
+                    ev.UnitQueued(
+                        unit=unit.id,
+                        incident=incident.id,
+                        queued=True,
+                        by=given.by,
+                        reason=given.reason,
+                    ),
+                    incident=incident.id,
+                )
+            else:
+                self._order_one(step, unit, incident, roads[unit.id], given.by, given.reason)
+        closing.settle(step, incident)
+
+    def next_in_queue(self, step: Step, unit: Unit) -> None:
+        """Send a unit that just became free to what a person queued for it."""
+        while unit.queue and sendable(unit):
+            incident = step.incident(unit.queue[0])
+            try:
+                road = self._road(step, unit, incident)
+            except RefusalError as refusal:
+                why, road = refusal.code, None
+            else:
+                why = "next"
+            step.emit(
+                ev.UnitQueued(
+                    unit=unit.id, incident=incident.id, queued=False, by="queue", reason=why
+                ),
+                incident=incident.id,
+            )
+            if why == "next":
+                self._order_one(step, unit, incident, road, "queue", "queued by a person")
+                closing.settle(step, incident)
+
+    def _road(self, step: Step, unit: Unit, incident: Incident) -> ev.AssignmentOrdered | None:
+        """Return the way there as an order without names, or None where no place is known."""
+        if incident.lon is None or incident.lat is None:
+            return None
+        close_roads(step.situation, self._planner.travel)
+        route = self._planner.travel.route((unit.lon, unit.lat), (incident.lon, incident.lat))
+        if route is None:
+            raise RefusalError("road_closed", f"no open road for unit {unit.id}", incident.id)
+        return ev.AssignmentOrdered(
+            assignment="",
+            incident=incident.id,
+            unit=unit.id,
+            requirement="",
+            by="",
+            turnout_s=turnout_s(unit, self._planner.policy),
+            drive_s=round(route.time_s, 1),
+            length_m=round(route.length_m, 1),
+            route=tuple((round(lon, 6), round(lat, 6)) for lon, lat in route.geometry),
+        )
+
+    def _order_one(
+        self,
+        step: Step,
+        unit: Unit,
+        incident: Incident,
+        road: ev.AssignmentOrdered | None,
+        by: str,
+        reason: str,
+    ) -> None:
+        # One that fills no gap goes as extra help, which needs no skill.
+        skills = frozenset(unit.skills)
+        gaps = missing(step.situation, incident)
+        fits = next((r.key for r, _ in gaps if skills.issuperset(r.skills)), "")
+        step.emit(
+            ev.AssignmentOrdered(
+                assignment=f"{incident.id}-a{len(incident.assignments) + 1}",
+                incident=incident.id,
+                unit=unit.id,
+                requirement=fits,
+                by=by,
+                override=True,
+                reason=reason,
+                turnout_s=road.turnout_s if road else 0.0,
+                drive_s=road.drive_s if road else 0.0,
+                length_m=road.length_m if road else 0.0,
+                route=road.route if road else (),
+            ),
+            incident=incident.id,
+        )
+
+    def _recall(self, step: Step, given: ev.RecallUnit) -> None:
+        unit = _unit(step, given.unit)
+        if not unit.assignment:
+            raise RefusalError(
+                "not_assigned", f"unit {unit.id} has no assignment to be recalled from"
+            )
+        incident = step.incident(unit.incident)
+        closing.release(
+            step, unit.assignment, AssignmentState.CANCELLED, by=given.by, reason=given.reason
+        )
+        # Without the ban the planner would send the same unit back at once.
+        self._override(
+            step,
+            incident,
+            given,
+            bans=(*incident.bans, unit.id),
+            pins=_without(incident.pins, unit),
+        )
+        closing.settle(step, incident)
+        self.next_in_queue(step, unit)
+
+    def _hold(self, step: Step, given: ev.HoldUnit) -> None:
+        unit = _unit(step, given.unit)
+        if unit.held_by:
+            raise RefusalError("already_held", f"unit {unit.id} is held by {unit.held_by}")
+        step.emit(ev.UnitHeld(unit=unit.id, held=True, by=given.by, reason=given.reason))
+
+    def _lift_hold(self, step: Step, given: ev.LiftHold) -> None:
+        unit = _unit(step, given.unit)
+        if not unit.held_by:
+            raise RefusalError("not_held", f"unit {unit.id} is not held")
+        step.emit(ev.UnitHeld(unit=unit.id, held=False, by=given.by, reason=given.reason))
+
+    def _pin(self, step: Step, given: ev.PinUnit) -> None:
+        incident, unit = _open_incident(step, given.incident), _unit(step, given.unit)
+        if not any(set(r.skills) <= set(unit.skills) for r in incident.requirements):
+            raise RefusalError(
+                "lacks_skill", f"unit {unit.id} fits no requirement here", incident.id
+            )
+        self._override(
+            step,
+            incident,
+            given,
+            pins=tuple(dict.fromkeys((*incident.pins, unit.id))),
+            bans=_without(incident.bans, unit),
+        )
+
+    def _ban(self, step: Step, given: ev.BanUnit) -> None:
+        incident, unit = _open_incident(step, given.incident), _unit(step, given.unit)
+        self._override(
+            step,
+            incident,
+            given,
+            pins=_without(incident.pins, unit),
+            bans=tuple(dict.fromkeys((*incident.bans, unit.id))),
+        )
+
+    def _lift_override(self, step: Step, given: ev.LiftOverride) -> None:
+        incident = _open_incident(step, given.incident)
+        if not (incident.pins or incident.bans or incident.by_hand):
+            raise RefusalError("no_override", f"incident {incident.number} has no override")
+        self._override(step, incident, given, pins=(), bans=(), by_hand=False)
+
+    def _override(
+        self,
+        step: Step,
+        incident: Incident,
+        given: ev.Order,
+        *,
+        pins: tuple[str, ...],
+        bans: tuple[str, ...],
+        by_hand: bool = True,
+    ) -> None:
+        step.emit(
+            ev.OverrideSet(
+                incident=incident.id,
+                pins=pins,
+                bans=bans,
+                by_hand=by_hand,
+                by=given.by,
+                reason=given.reason,
+            ),
+            incident=incident.id,
+        )
+
+    # ── what it is ────────────────────────────────────────────────────────────────────────────
+
+    def _triage(self, step: Step, given: ev.TriageIncident) -> None:
+        incident = _open_incident(step, given.incident)
+        if given.category not in categories():
+            raise RefusalError("unknown_category", f"no category {given.category!r}")
+        if given.priority not in PRIORITIES:
+            raise RefusalError("unknown_priority", f"priority is 1 to 4, not {given.priority}")
+        step.emit(
+            ev.IncidentRevised(
+                incident=incident.id,
+                category=given.category,
+                priority=given.priority,
+                grade=given.grade,
+                triage=False,
+                by=given.by,
+                reason=given.reason,
+            ),
+            incident=incident.id,
+        )
+        self._adopt(step, incident)
+
+    def _merge(self, step: Step, given: ev.MergeIncidents) -> None:
+        incident = _open_incident(step, given.incident)
+        duplicate = _open_incident(step, given.duplicate)
+        if incident is duplicate:
+            raise RefusalError("same_incident", "an incident can't be merged with itself")
+        for report in duplicate.reports:
+            step.emit(
+                ev.ReportLinked(
+                    incident=incident.id,
+                    report=report,
+                    distance_m=0.0,
+                    age_s=0.0,
+                    text=duplicate.text if report == duplicate.reports[0] else "",
+                    facts=incident.facts,
+                    photos=tuple(duplicate.photos) if report == duplicate.reports[0] else (),
+                ),
+                incident=incident.id,
+            )
+        moving = [
+            step.situation.assignments[a]
+            for a in duplicate.assignments
+            if not step.situation.assignments[a].ended
+        ]
+        units = [step.unit(assignment.unit) for assignment in moving]
+        roads: dict[str, ev.AssignmentOrdered | None] = {}
+        for unit in units:
+            try:
+                roads[unit.id] = self._road(step, unit, incident)
+            except RefusalError:
+                continue  # no open road from there: the unit is set free and the planner decides
+        closing.end(
+            step,
+            duplicate,
+            by=given.by,
+            reason=given.reason or "duplicate",
+            cancelled=True,
+            merged_into=incident.id,
+        )
+        for unit in units:
+            if unit.id in roads and sendable(unit):
+                self._order_one(step, unit, incident, roads[unit.id], given.by, "merged")
+        closing.settle(step, incident)
+
+    def _close(self, step: Step, given: ev.CloseIncident) -> None:
+        incident = _open_incident(step, given.incident)
+        units = [
+            step.unit(step.situation.assignments[a].unit)
+            for a in incident.assignments
+            if not step.situation.assignments[a].ended
+        ]
+        closing.end(step, incident, by=given.by, reason=given.reason, cancelled=given.cancelled)
+        for unit in units:
+            self.next_in_queue(step, unit)
+
+    # ── roads and rules ───────────────────────────────────────────────────────────────────────
+
+    def _close_road(self, step: Step, given: ev.CloseRoad) -> None:
+        if given.closure in step.situation.closures:
+            raise RefusalError("closure_exists", f"closure {given.closure} is in force already")
+        if not 0 < given.radius_m <= 20_000:
+            raise RefusalError(
+                "bad_radius", f"radius_m must be in (0, 20000], not {given.radius_m}"
+            )
+        if given.until is not None and given.until <= step.now:
+            raise RefusalError("in_the_past", f"the closure would end at {given.until.isoformat()}")
+        step.emit(
+            ev.RoadClosed(
+                closure=given.closure,
+                lon=given.lon,
+                lat=given.lat,
+                radius_m=given.radius_m,
+                until=given.until,
+                by=given.by,
+                reason=given.reason,
+            )
+        )
+
+    def _reopen_road(self, step: Step, given: ev.ReopenRoad) -> None:
+        if given.closure not in step.situation.closures:
+            raise RefusalError("no_closure", f"no closure {given.closure} is in force")
+        step.emit(ev.RoadReopened(closure=given.closure, by=given.by, reason=given.reason))
+
+    def _set_automation(self, step: Step, given: ev.SetAutomation) -> None:
+        if wrong := sorted(set(given.priorities) - set(PRIORITIES)):
+            raise RefusalError("unknown_priority", f"priorities are 1 to 4, not {wrong}")
+        step.emit(ev.AutomationSet(priorities=tuple(sorted(set(given.priorities))), by=given.by))
+
+    def _set_posture(self, step: Step, given: ev.SetPosture) -> None:
+        step.emit(ev.PostureSet(posture=given.posture, by=given.by))
+
+
+def _open_incident(step: Step, incident_id: str) -> Incident:
+    incident = step.situation.incidents.get(incident_id)
+    if incident is None:
+        raise RefusalError("unknown_incident", f"no incident {incident_id} is in the situation")
+    if incident.ended:
+        raise RefusalError(
+            "incident_ended", f"incident {incident.number} is {incident.state.value}"
+        )
+    return incident
+
+
+def _unit(step: Step, unit_id: str) -> Unit:
+    unit = step.situation.units.get(unit_id)
+    if unit is None:
+        raise RefusalError("unknown_unit", f"no unit {unit_id} is registered")
+    return unit
+
+
+def _without(units: list[str], unit: Unit) -> tuple[str, ...]:
+    return tuple(u for u in units if u != unit.id)
+
+
+def _as_made(proposal: Proposal) -> ev.ProposalMade:
+    return ev.ProposalMade(
+        proposal=proposal.id, incident=proposal.incident, choices=proposal.choices
+    )

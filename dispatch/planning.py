@@ -1,0 +1,378 @@
+"""Who should go: all waiting requirements and all units that may be sent, in one model.
+
+For: turning what incidents still need into proposals that explain themselves, and into orders
+where the jurisdiction sends by itself. Not for: orders given by people
+(:mod:`dispatch.orders`). Relies on :mod:`dispatch.assignment` for the choice and on
+:mod:`dispatch.travel_times` for seconds and roads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+
+from dispatch import assignment
+from dispatch.policy import Policy
+from dispatch.roads import CircleClosure
+from dispatch.step import Step
+from dispatch.travel_times import TravelTimes
+from models.events import (
+    AssignmentOrdered,
+    Candidate,
+    Choice,
+    Exclusion,
+    Point,
+    ProposalMade,
+    ProposalWithdrawn,
+    Requirement,
+)
+from models.lifecycles import SENDABLE_UNIT, AssignmentState, IncidentState, UnitState
+from models.situation import Incident, Situation, Unit
+
+MACHINE = "gridcommand"
+"""Who orders when nobody had to: stands in ``by``."""
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    incident: Incident
+    requirement: Requirement
+    missing: int
+
+    @property
+    def slot_id(self) -> str:
+        return f"{self.incident.id}|{self.requirement.key}"
+
+
+def missing(situation: Situation, incident: Incident) -> list[tuple[Requirement, int]]:
+    """Return what an incident's requirements still lack; units that came and left count as had."""
+    had: dict[str, int] = {}
+    for assignment_id in incident.assignments:
+        sent = situation.assignments[assignment_id]
+        if sent.state is not AssignmentState.CANCELLED:
+            had[sent.requirement] = had.get(sent.requirement, 0) + 1
+    gaps = ((r, r.count - had.get(r.key, 0)) for r in incident.requirements)
+    return [(requirement, gap) for requirement, gap in gaps if gap > 0]
+
+
+def sendable(unit: Unit) -> bool:
+    """Say whether a unit may be proposed."""
+    return unit.state in SENDABLE_UNIT and not unit.held_by and not unit.assignment
+
+
+def turnout_s(unit: Unit, policy: Policy) -> float:
+    """Return the seconds from order to wheels rolling."""
+    return policy.turnout_s if unit.state is UnitState.AVAILABLE else policy.rolling_s
+
+
+def close_roads(situation: Situation, travel: TravelTimes) -> None:
+    """Make the travel times those of the situation's closures; free when nothing changed."""
+    travel.set_closures(
+        CircleClosure(closure.lon, closure.lat, closure.radius_m)
+        for _, closure in sorted(situation.closures.items())
+    )
+
+
+class Planner:
+    """Makes the proposals of one jurisdiction.
+
+    Parameters
+    ----------
+    travel
+        Not shared with another planner: its closures are this jurisdiction's.
+    """
+
+    def __init__(self, travel: TravelTimes, policy: Policy) -> None:
+        self.travel = travel
+        self.policy = policy
+
+    def plan(self, step: Step) -> None:
+        """Bring every proposal up to date with the situation.
+
+        Notes
+        -----
+        One matrix and one flow for all; some 5 ms with 160 units and 20 waiting incidents.
+        """
+        situation = step.situation
+        close_roads(situation, self.travel)
+        waiting = self._waiting(step)
+        if not waiting:
+            return
+        units = [situation.units[unit_id] for unit_id in sorted(situation.units)]
+        # No road is computed for a place that nobody could be sent to.
+        free = [unit for unit in units if sendable(unit)]
+        problem = self._problem(step, free, waiting)
+        solution = assignment.solve(problem) if free else None
+        by_incident: dict[str, list[_Wanted]] = {}
+        for wanted in waiting:
+            by_incident.setdefault(wanted.incident.id, []).append(wanted)
+        for wants in by_incident.values():
+            self._propose(step, wants, units, problem, solution)
+
+    def _waiting(self, step: Step) -> list[_Wanted]:
+        situation = step.situation
+        waiting: list[_Wanted] = []
+        open_incidents = sorted(
+            (i for i in situation.incidents.values() if not i.ended),
+            key=lambda i: (i.priority, i.opened_at, i.id),
+        )
+        planned = 0
+        for incident in open_incidents:
+            gaps = [] if incident.state is IncidentState.RESOLVED else missing(situation, incident)
+            if not gaps or incident.lon is None:
+                if incident.proposal:
+                    _withdraw(step, incident, "not_needed")
+                continue
+            planned += 1
+            if planned <= self.policy.incidents_per_plan:
+                waiting.extend(_Wanted(incident, requirement, gap) for requirement, gap in gaps)
+        return waiting
+
+    def _problem(self, step: Step, free: list[Unit], waiting: list[_Wanted]) -> assignment.Problem:
+        places = {w.incident.id: _place(w.incident) for w in waiting}
+        columns = {incident: column for column, incident in enumerate(places)}
+        seconds = np.zeros((len(free), len(places)), dtype=np.float32)
+        if free:
+            seconds = self.travel.matrix([(u.lon, u.lat) for u in free], list(places.values()))
+            seconds = seconds + np.array([[turnout_s(u, self.policy)] for u in free], np.float32)
+        skills = [frozenset(unit.skills) for unit in free]
+        eligible = np.array(
+            [[skill.issuperset(w.requirement.skills) for w in waiting] for skill in skills], bool
+        ).reshape(len(free), len(waiting))
+        banned: set[tuple[str, str]] = set()
+        pinned: set[tuple[str, str]] = set()
+        kept: set[tuple[str, str]] = set()
+        rows = {unit.id: row for row, unit in enumerate(free)}
+        seen: set[str] = set()
+        for column, wanted in enumerate(waiting):
+            incident = wanted.incident
+            banned.update((unit, wanted.slot_id) for unit in incident.bans)
+            kept.update(_kept(step.situation, wanted))
+            for unit in incident.pins:
+                key = f"{incident.id}|{unit}"
+                if key not in seen and unit in rows and eligible[rows[unit], column]:
+                    seen.add(key)
+                    pinned.add((unit, wanted.slot_id))
+        return assignment.Problem(
+            unit_ids=[unit.id for unit in free],
+            slots=[
+                assignment.Slot(
+                    id=w.slot_id,
+                    priority=w.incident.priority,
+                    count=w.missing,
+                    within_s=max(
+                        0.0,
+                        w.requirement.within_s - (step.now - w.incident.opened_at).total_seconds(),
+                    ),
+                )
+                for w in waiting
+            ],
+            eligible=eligible,
+            time_s=seconds[:, [columns[w.incident.id] for w in waiting]],
+            banned=frozenset(banned),
+            pinned=frozenset(pinned),
+            kept=frozenset(kept),
+            stickiness_s=self.policy.stickiness_s,
+        )
+
+    def _propose(
+        self,
+        step: Step,
+        wants: list[_Wanted],
+        units: list[Unit],
+        problem: assignment.Problem,
+        solution: assignment.Solution | None,
+    ) -> None:
+        incident = wants[0].incident
+        chosen = {
+            wanted.requirement.key: tuple(
+                c.unit_id for c in (solution[wanted.slot_id].chosen if solution else ())
+            )
+            for wanted in wants
+        }
+        shortage = {
+            w.requirement.key: w.missing - len(chosen[w.requirement.key])
+            for w in wants
+            if w.missing > len(chosen[w.requirement.key])
+        }
+        automatic = _automatic(step.situation, incident)
+        if not automatic and _same(step.situation, incident, chosen, shortage):
+            return
+        sends = automatic and any(chosen.values())
+        if automatic and not sends and _same(step.situation, incident, chosen, shortage):
+            return
+        choices: list[Choice] = []
+        for wanted in wants:
+            choices.extend(self._choices(step, wanted, units, problem, solution))
+        proposal = ProposalMade(
+            proposal=f"{incident.id}-p{step.situation.seq + 1}",
+            incident=incident.id,
+            choices=tuple(choices),
+            shortage=shortage,
+            automatic=automatic,
+            status=solution.status.value if solution else assignment.Status.SHORT.value,
+            replaces=incident.proposal,
+        )
+        step.emit(proposal, incident=incident.id)
+        if sends:
+            order(step, proposal, by=MACHINE)
+
+    def _choices(
+        self,
+        step: Step,
+        wanted: _Wanted,
+        units: list[Unit],
+        problem: assignment.Problem,
+        solution: assignment.Solution | None,
+    ) -> Iterable[Choice]:
+        result = solution[wanted.slot_id] if solution else None
+        chosen = result.chosen if result else ()
+        excluded = self._excluded(wanted, units, problem)
+        place = _place(wanted.incident)
+        dearest = max((c.cost for c in chosen), default=0)
+        runners_up = tuple(
+            self._candidate(step, c, added_cost=c.cost - dearest)
+            for c in (result.runners_up if result else ())
+        )
+        for slot in range(wanted.missing):
+            if slot >= len(chosen):
+                yield Choice(
+                    requirement=wanted.requirement.key,
+                    slot=slot,
+                    runners_up=runners_up,
+                    excluded=excluded,
+                )
+                continue
+            unit = step.unit(chosen[slot].unit_id)
+            route = self.travel.route((unit.lon, unit.lat), place)
+            candidate = self._candidate(step, chosen[slot])
+            yield Choice(
+                requirement=wanted.requirement.key,
+                slot=slot,
+                chosen=msgspec.structs.replace(
+                    candidate, length_m=round(route.length_m, 1) if route else 0.0
+                ),
+                route=_rounded(route.geometry) if route else (),
+                streets=tuple((name, round(m, 1)) for name, m in route.streets) if route else (),
+                runners_up=runners_up,
+                excluded=excluded,
+            )
+
+    def _candidate(self, step: Step, found: assignment.Candidate, added_cost: int = 0) -> Candidate:
+        turnout = turnout_s(step.unit(found.unit_id), self.policy)
+        return Candidate(
+            unit=found.unit_id,
+            turnout_s=turnout,
+            drive_s=round(max(0.0, found.time_s - turnout), 1),
+            cost=found.cost,
+            added_cost=added_cost,
+        )
+
+    def _excluded(
+        self, wanted: _Wanted, units: list[Unit], problem: assignment.Problem
+    ) -> tuple[Exclusion, ...]:
+        column = next(i for i, slot in enumerate(problem.slots) if slot.id == wanted.slot_id)
+        unreachable = {
+            unit
+            for unit, seconds in zip(problem.unit_ids, problem.time_s[:, column], strict=True)
+            if np.isinf(seconds)
+        }
+        rules: dict[str, list[str]] = {}
+        for unit in units:
+            rule = _rule_against(unit, wanted, unreachable)
+            if rule:
+                rules.setdefault(rule, []).append(unit.id)
+        return tuple(
+            Exclusion(
+                rule=rule,
+                # Who lacks the skill is no news; the others are who a commander asks about.
+                units=() if rule == "lacks_skill" else tuple(ids[: self.policy.named_exclusions]),
+                count=len(ids),
+            )
+            for rule, ids in sorted(rules.items())
+        )
+
+
+def order(step: Step, proposal: ProposalMade, *, by: str, reason: str = "") -> None:
+    """Send every unit that a proposal names and withdraw the proposal."""
+    for choice in proposal.choices:
+        if choice.chosen is None:
+            continue
+        incident = step.incident(proposal.incident)
+        step.emit(
+            AssignmentOrdered(
+                assignment=f"{incident.id}-a{len(incident.assignments) + 1}",
+                incident=incident.id,
+                unit=choice.chosen.unit,
+                requirement=choice.requirement,
+                by=by,
+                proposal=proposal.proposal,
+                reason=reason,
+                turnout_s=choice.chosen.turnout_s,
+                drive_s=choice.chosen.drive_s,
+                length_m=choice.chosen.length_m,
+                route=choice.route,
+            ),
+            incident=incident.id,
+        )
+    _withdraw(step, step.incident(proposal.incident), "ordered")
+
+
+def _withdraw(step: Step, incident: Incident, why: str) -> None:
+    step.emit(
+        ProposalWithdrawn(proposal=incident.proposal, incident=incident.id, why=why),
+        incident=incident.id,
+    )
+
+
+def _automatic(situation: Situation, incident: Incident) -> bool:
+    return incident.priority in situation.rules.automatic_priorities and not incident.by_hand
+
+
+def _same(
+    situation: Situation,
+    incident: Incident,
+    chosen: dict[str, tuple[str, ...]],
+    shortage: dict[str, int],
+) -> bool:
+    old = situation.proposals.get(incident.proposal)
+    if old is None or old.shortage != shortage:
+        return False
+    named: dict[str, set[str]] = {key: set() for key in chosen}
+    for choice in old.choices:
+        if choice.chosen is not None:
+            named.setdefault(choice.requirement, set()).add(choice.chosen.unit)
+    return named == {key: set(units) for key, units in chosen.items()}
+
+
+def _kept(situation: Situation, wanted: _Wanted) -> Iterable[tuple[str, str]]:
+    old = situation.proposals.get(wanted.incident.proposal)
+    for choice in old.choices if old else ():
+        if choice.chosen is not None and choice.requirement == wanted.requirement.key:
+            yield choice.chosen.unit, wanted.slot_id
+
+
+def _rule_against(unit: Unit, wanted: _Wanted, unreachable: set[str]) -> str:
+    if not set(unit.skills).issuperset(wanted.requirement.skills):
+        return "lacks_skill"
+    if unit.id in wanted.incident.bans:
+        return "banned"
+    if unit.held_by:
+        return "held"
+    if unit.state is UnitState.OUT_OF_SERVICE:
+        return "off_duty"
+    if not sendable(unit):
+        return "busy"
+    return "road_closed" if unit.id in unreachable else ""
+
+
+def _place(incident: Incident) -> Point:
+    if incident.lon is None or incident.lat is None:  # the planner leaves such incidents out
+        raise ValueError(f"incident {incident.id} has no place")
+    return incident.lon, incident.lat
+
+
+def _rounded(points: Iterable[Point]) -> tuple[Point, ...]:
+    # Six decimals are 11 cm: all that a street centreline knows.
+    return tuple((round(lon, 6), round(lat, 6)) for lon, lat in points)

@@ -1,0 +1,834 @@
+"""CloudEvents 1.0 with typed payloads: the only thing that travels between the rooms.
+
+An :class:`Event` is the envelope with its payload already parsed; :func:`decode` and
+:func:`encode` turn it from and to structured-mode JSON (``application/cloudevents+json``), byte
+for byte the same for the same event. The payload's class decides the event's ``type``. Inputs
+(what the world says) and decisions (what a desk says) are payloads alike; :data:`INPUTS` names
+the former.
+
+Extensions: ``jurisdiction`` (partition key), ``exercise``, ``cause`` (id of the event that this
+one follows from) and ``seq`` (place in the journal; only on journal events).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, ClassVar, TypeAlias
+
+import msgspec
+
+from models.errors import EventError
+from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
+from models.words import Channel, Datum, Grade, Posture
+
+FactValue: TypeAlias = bool | int | str
+Point: TypeAlias = tuple[float, float]
+"""Longitude and latitude in degrees, WGS-84."""
+
+TYPE_PREFIX = "gridcommand."
+
+
+class Payload(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """Base of all payloads. ``type_name`` is the CloudEvents type without its prefix."""
+
+    type_name: ClassVar[str] = ""
+
+
+# ── what the world says ────────────────────────────────────────────────────────────────────────
+
+
+class ReportReceived(Payload, frozen=True, kw_only=True):
+    """A report as it came, before anyone thought about it.
+
+    Attributes
+    ----------
+    text
+        What was said, in the sender's words.
+    code
+        The source's own structured code, if it has one.
+    lon, lat, datum
+        Place as sent, in degrees; ``None`` when the sender has none.
+    place
+        Address or description of the place.
+    observed_at
+        The sender's clock; may be wrong by hours and never decides anything.
+    received_at
+        Our clock; decides.
+    attributes
+        What the source knows besides (priority, group, alarms, …).
+    """
+
+    type_name: ClassVar[str] = "report.received"
+    channel: Channel
+    received_at: datetime
+    text: str = ""
+    code: str = ""
+    lon: float | None = None
+    lat: float | None = None
+    datum: Datum = Datum.WGS84
+    accuracy_m: float | None = None
+    place: str = ""
+    observed_at: datetime | None = None
+    reporter: str = ""
+    language: str = ""
+    photos: tuple[str, ...] = ()
+    attributes: dict[str, FactValue] = {}
+
+
+class ReportClassified(Payload, frozen=True, kw_only=True):
+    """A report that a desk can act on.
+
+    Attributes
+    ----------
+    confidence
+        0 to 1; under the classifier's threshold ``triage`` is set.
+    outside
+        The place lies in no cell of the jurisdiction, or there is none.
+    clock_skew_s
+        The sender's clock minus ours, in seconds; 0 when the sender gave none.
+    """
+
+    type_name: ClassVar[str] = "report.classified"
+    channel: Channel
+    received_at: datetime
+    category: str
+    priority: int
+    grade: Grade
+    confidence: float
+    triage: bool = False
+    text: str = ""
+    code: str = ""
+    lon: float | None = None
+    lat: float | None = None
+    accuracy_m: float | None = None
+    place: str = ""
+    cell: str = ""
+    outside: bool = False
+    observed_at: datetime | None = None
+    clock_skew_s: float = 0.0
+    reporter: str = ""
+    language: str = ""
+    photos: tuple[str, ...] = ()
+    facts: dict[str, FactValue] = {}
+    attributes: dict[str, FactValue] = {}
+    terms: tuple[str, ...] = ()
+
+
+class UnitRegistered(Payload, frozen=True, kw_only=True):
+    """A unit joins the jurisdiction's pool."""
+
+    type_name: ClassVar[str] = "unit.registered"
+    unit: str
+    kind: str
+    skills: tuple[str, ...]
+    owner: str
+    lon: float
+    lat: float
+    station: str = ""
+    call_sign: str = ""
+
+
+class UnitStatusReported(Payload, frozen=True, kw_only=True):
+    """A crew (or its simulator) says what it does now."""
+
+    type_name: ClassVar[str] = "unit.status_reported"
+    unit: str
+    state: UnitState
+    assignment: str = ""
+    lon: float | None = None
+    lat: float | None = None
+    reporter: str = ""
+
+
+class UnitPositionsReported(Payload, frozen=True, kw_only=True):
+    """Where units are now: one event for many, about one a second."""
+
+    type_name: ClassVar[str] = "unit.positions_reported"
+    positions: dict[str, Point]
+
+
+class TaskReported(Payload, frozen=True, kw_only=True):
+    """A person accepts or finishes a task."""
+
+    type_name: ClassVar[str] = "task.reported"
+    task: str
+    state: TaskState
+    by: str
+    note: str = ""
+    photos: tuple[str, ...] = ()
+
+
+class ClockTicked(Payload, frozen=True, kw_only=True):
+    """Time passed: a deadline that the desk named is due."""
+
+    type_name: ClassVar[str] = "clock.ticked"
+
+
+class DeskOpened(Payload, frozen=True, kw_only=True):
+    """First event of a journal, and again whenever pack, plans or settings changed."""
+
+    type_name: ClassVar[str] = "desk.opened"
+    city: str
+    pack_hash: str
+    playbooks_hash: str
+    automatic_priorities: tuple[int, ...]
+    correlation_radius_m: float
+    correlation_window_s: float
+
+
+class Order(Payload, frozen=True, kw_only=True):
+    """Base of a person's orders. ``by`` is who, ``reason`` is why."""
+
+    by: str
+    reason: str = ""
+
+
+class ConfirmProposal(Order, frozen=True, kw_only=True):
+    """Send what the proposal says. Refused when the proposal is no longer the one in force."""
+
+    type_name: ClassVar[str] = "order.confirm_proposal"
+    incident: str
+    proposal: str
+
+
+class SendUnits(Order, frozen=True, kw_only=True):
+    """Override: send these units, whatever the machine proposes."""
+
+    type_name: ClassVar[str] = "order.send_units"
+    incident: str
+    units: tuple[str, ...]
+
+
+class RecallUnit(Order, frozen=True, kw_only=True):
+    """Take a unit off its assignment."""
+
+    type_name: ClassVar[str] = "order.recall_unit"
+    unit: str
+
+
+class HoldUnit(Order, frozen=True, kw_only=True):
+    """Keep a unit from being proposed until lifted."""
+
+    type_name: ClassVar[str] = "order.hold_unit"
+    unit: str
+
+
+class LiftHold(Order, frozen=True, kw_only=True):
+    """End a hold."""
+
+    type_name: ClassVar[str] = "order.lift_hold"
+    unit: str
+
+
+class PinUnit(Order, frozen=True, kw_only=True):
+    """For this incident propose only plans that include this unit, until lifted."""
+
+    type_name: ClassVar[str] = "order.pin_unit"
+    incident: str
+    unit: str
+
+
+class BanUnit(Order, frozen=True, kw_only=True):
+    """Never propose this unit for this incident, until lifted."""
+
+    type_name: ClassVar[str] = "order.ban_unit"
+    incident: str
+    unit: str
+
+
+class LiftOverride(Order, frozen=True, kw_only=True):
+    """Give an incident back to the machine: end its pins, bans and overrides."""
+
+    type_name: ClassVar[str] = "order.lift_override"
+    incident: str
+
+
+class TriageIncident(Order, frozen=True, kw_only=True):
+    """Say what the incident really is; the machine won't change it again."""
+
+    type_name: ClassVar[str] = "order.triage_incident"
+    incident: str
+    category: str
+    priority: int
+    grade: Grade
+
+
+class MergeIncidents(Order, frozen=True, kw_only=True):
+    """``duplicate`` is the same incident as ``incident``."""
+
+    type_name: ClassVar[str] = "order.merge_incidents"
+    incident: str
+    duplicate: str
+
+
+class CloseIncident(Order, frozen=True, kw_only=True):
+    """End an incident; its units become free."""
+
+    type_name: ClassVar[str] = "order.close_incident"
+    incident: str
+    cancelled: bool = False
+
+
+class CloseRoad(Order, frozen=True, kw_only=True):
+    """Close the roads within ``radius_m`` of a point."""
+
+    type_name: ClassVar[str] = "order.close_road"
+    closure: str
+    lon: float
+    lat: float
+    radius_m: float
+    until: datetime | None = None
+
+
+class ReopenRoad(Order, frozen=True, kw_only=True):
+    """End a closure."""
+
+    type_name: ClassVar[str] = "order.reopen_road"
+    closure: str
+
+
+class SetAutomation(Order, frozen=True, kw_only=True):
+    """Say for which priorities orders go out by themselves."""
+
+    type_name: ClassVar[str] = "order.set_automation"
+    priorities: tuple[int, ...]
+
+
+class SetPosture(Order, frozen=True, kw_only=True):
+    """Change between routine and emergency running."""
+
+    type_name: ClassVar[str] = "order.set_posture"
+    posture: Posture
+
+
+# ── what a desk decides ────────────────────────────────────────────────────────────────────────
+
+
+class IncidentOpened(Payload, frozen=True, kw_only=True):
+    """A new incident; ``number`` is what people call it on the radio."""
+
+    type_name: ClassVar[str] = "incident.opened"
+    incident: str
+    number: str
+    report: str
+    category: str
+    priority: int
+    grade: Grade
+    confidence: float
+    triage: bool = False
+    text: str = ""
+    code: str = ""
+    channel: Channel = Channel.SYSTEM
+    lon: float | None = None
+    lat: float | None = None
+    place: str = ""
+    cell: str = ""
+    outside: bool = False
+    received_at: datetime
+    observed_at: datetime | None = None
+    clock_skew_s: float = 0.0
+    photos: tuple[str, ...] = ()
+    facts: dict[str, FactValue] = {}
+
+
+class ReportLinked(Payload, frozen=True, kw_only=True):
+    """A further report of an incident that is already open, and why we think so."""
+
+    type_name: ClassVar[str] = "report.linked"
+    incident: str
+    report: str
+    distance_m: float
+    age_s: float
+    text: str = ""
+    facts: dict[str, FactValue] = {}
+    photos: tuple[str, ...] = ()
+
+
+class IncidentRevised(Payload, frozen=True, kw_only=True):
+    """Category, priority, grade or playbooks of an incident changed."""
+
+    type_name: ClassVar[str] = "incident.revised"
+    incident: str
+    category: str
+    priority: int
+    grade: Grade
+    triage: bool
+    by: str
+    reason: str = ""
+
+
+class IncidentMoved(Payload, frozen=True, kw_only=True):
+    """An incident's state changed."""
+
+    type_name: ClassVar[str] = "incident.moved"
+    incident: str
+    state: IncidentState
+    by: str = ""
+    reason: str = ""
+    merged_into: str = ""
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``count`` units with all of ``skills``, there within ``within_s`` seconds of the report."""
+
+    key: str
+    skills: tuple[str, ...]
+    count: int
+    within_s: float
+    playbook: str
+    names: dict[str, str] = {}
+
+
+class PlanAdopted(Payload, frozen=True, kw_only=True):
+    """What the playbooks ask for on this incident; replaces an earlier plan."""
+
+    type_name: ClassVar[str] = "plan.adopted"
+    incident: str
+    playbooks: tuple[str, ...]
+    requirements: tuple[Requirement, ...]
+    notices: tuple[dict[str, str], ...] = ()
+    response_level: int | None = None
+
+
+class DeadlineSet(Payload, frozen=True, kw_only=True):
+    """Something is due; when it passes while the incident is in one of ``states``, escalate."""
+
+    type_name: ClassVar[str] = "deadline.set"
+    deadline: str
+    incident: str
+    due: datetime
+    states: tuple[IncidentState, ...]
+    to_role: str
+    notice: dict[str, str]
+
+
+class EscalationRaised(Payload, frozen=True, kw_only=True):
+    """A deadline passed unmet: a person is told."""
+
+    type_name: ClassVar[str] = "escalation.raised"
+    incident: str
+    deadline: str
+    to_role: str
+    notice: dict[str, str]
+
+
+class DeadlineDropped(Payload, frozen=True, kw_only=True):
+    """A deadline that no longer matters."""
+
+    type_name: ClassVar[str] = "deadline.dropped"
+    deadline: str
+    incident: str
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A unit that could go: seconds from order to arrival and what it would cost the plan."""
+
+    unit: str
+    turnout_s: float
+    drive_s: float
+    length_m: float = 0.0
+    cost: int = 0
+    added_cost: int = 0
+
+
+class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
+    """Units ruled out and the rule: busy, held, banned, off_duty, road_closed, lacks_skill."""
+
+    rule: str
+    units: tuple[str, ...]
+    count: int
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One place in a requirement and who should fill it."""
+
+    requirement: str
+    slot: int
+    chosen: Candidate | None = None
+    route: tuple[Point, ...] = ()
+    streets: tuple[tuple[str, float], ...] = ()
+    runners_up: tuple[Candidate, ...] = ()
+    excluded: tuple[Exclusion, ...] = ()
+
+
+class ProposalMade(Payload, frozen=True, kw_only=True):
+    """Who should go, by which road, how long, who was second, who was ruled out and why."""
+
+    type_name: ClassVar[str] = "proposal.made"
+    proposal: str
+    incident: str
+    choices: tuple[Choice, ...]
+    shortage: dict[str, int] = {}
+    automatic: bool = False
+    status: str = "OPTIMAL"
+    replaces: str = ""
+
+
+class ProposalWithdrawn(Payload, frozen=True, kw_only=True):
+    """A proposal no longer stands: ordered, overtaken or not needed."""
+
+    type_name: ClassVar[str] = "proposal.withdrawn"
+    proposal: str
+    incident: str
+    why: str
+
+
+class AssignmentOrdered(Payload, frozen=True, kw_only=True):
+    """A unit is sent."""
+
+    type_name: ClassVar[str] = "assignment.ordered"
+    assignment: str
+    incident: str
+    unit: str
+    requirement: str
+    by: str
+    proposal: str = ""
+    override: bool = False
+    reason: str = ""
+    turnout_s: float = 0.0
+    drive_s: float = 0.0
+    length_m: float = 0.0
+    route: tuple[Point, ...] = ()
+
+
+class AssignmentMoved(Payload, frozen=True, kw_only=True):
+    """An assignment's state changed, and the unit's with it."""
+
+    type_name: ClassVar[str] = "assignment.moved"
+    assignment: str
+    incident: str
+    unit: str
+    state: AssignmentState
+    by: str = ""
+    reason: str = ""
+
+
+class UnitMoved(Payload, frozen=True, kw_only=True):
+    """A unit's own state changed (not by an assignment's move)."""
+
+    type_name: ClassVar[str] = "unit.moved"
+    unit: str
+    state: UnitState
+    lon: float | None = None
+    lat: float | None = None
+
+
+class UnitHeld(Payload, frozen=True, kw_only=True):
+    """A person holds a unit back, or lifts it."""
+
+    type_name: ClassVar[str] = "unit.held"
+    unit: str
+    held: bool
+    by: str
+    reason: str = ""
+
+
+class UnitQueued(Payload, frozen=True, kw_only=True):
+    """What a busy unit does next, as a person ordered; or that it left the queue."""
+
+    type_name: ClassVar[str] = "unit.queued"
+    unit: str
+    incident: str
+    queued: bool
+    by: str
+    reason: str = ""
+
+
+class OverrideSet(Payload, frozen=True, kw_only=True):
+    """A person's pins and bans on an incident, as they stand now."""
+
+    type_name: ClassVar[str] = "override.set"
+    incident: str
+    pins: tuple[str, ...]
+    bans: tuple[str, ...]
+    by_hand: bool
+    by: str
+    reason: str = ""
+
+
+class TaskAssigned(Payload, frozen=True, kw_only=True):
+    """A person has something to do by a time."""
+
+    type_name: ClassVar[str] = "task.assigned"
+    task: str
+    incident: str
+    title: dict[str, str]
+    role: str
+    due: datetime
+    proof: str = "none"
+    assignee: str = ""
+    cell: str = ""
+
+
+class TaskMoved(Payload, frozen=True, kw_only=True):
+    """A task's state changed."""
+
+    type_name: ClassVar[str] = "task.moved"
+    task: str
+    incident: str
+    state: TaskState
+    by: str = ""
+    note: str = ""
+    photos: tuple[str, ...] = ()
+
+
+class RoadClosed(Payload, frozen=True, kw_only=True):
+    """Roads within ``radius_m`` of the point may not be used."""
+
+    type_name: ClassVar[str] = "road.closed"
+    closure: str
+    lon: float
+    lat: float
+    radius_m: float
+    until: datetime | None = None
+    by: str = ""
+    reason: str = ""
+
+
+class RoadReopened(Payload, frozen=True, kw_only=True):
+    """A closure ended."""
+
+    type_name: ClassVar[str] = "road.reopened"
+    closure: str
+    by: str = ""
+    reason: str = ""
+
+
+class AutomationSet(Payload, frozen=True, kw_only=True):
+    """For these priorities orders go out by themselves from now on."""
+
+    type_name: ClassVar[str] = "automation.set"
+    priorities: tuple[int, ...]
+    by: str
+
+
+class PostureSet(Payload, frozen=True, kw_only=True):
+    """The jurisdiction runs in this posture from now on."""
+
+    type_name: ClassVar[str] = "posture.set"
+    posture: Posture
+    by: str
+
+
+class OrderRefused(Payload, frozen=True, kw_only=True):
+    """An order could not be carried out; ``proposal`` is what could be done instead."""
+
+    type_name: ClassVar[str] = "order.refused"
+    order: str
+    by: str
+    code: str
+    detail: str
+    incident: str = ""
+    proposal: str = ""
+
+
+class EventRefused(Payload, frozen=True, kw_only=True):
+    """An input that a desk could read but not use, and why (a unit that nobody knows, …)."""
+
+    type_name: ClassVar[str] = "event.refused"
+    event: str
+    code: str
+    detail: str
+
+
+# ── what only a drill says ─────────────────────────────────────────────────────────────────────
+
+
+class DrillDescribed(Payload, frozen=True, kw_only=True):
+    """First line of a recording: what it is and where it comes from."""
+
+    type_name: ClassVar[str] = "drill.described"
+    name: str
+    city: str
+    calls: int
+    units: int
+    first: datetime
+    last: datetime
+    attribution: str = ""
+    source_sha256: str = ""
+
+
+class ServiceRecorded(Payload, frozen=True, kw_only=True):
+    """How long one kind of unit was busy at a recorded call; only the simulator reads it.
+
+    Attributes
+    ----------
+    report
+        Id of the report that this call began with.
+    kind
+        Unit kind.
+    on_scene_s
+        Seconds from arrival to leaving the scene (or to being free).
+    transport_s, hospital_s
+        Seconds on the way to and at the hospital; ``None`` without transport.
+    """
+
+    type_name: ClassVar[str] = "drill.service_recorded"
+    report: str
+    kind: str
+    on_scene_s: float
+    transport_s: float | None = None
+    hospital_s: float | None = None
+
+
+def _leaves(base: type[Payload]) -> Iterable[type[Payload]]:
+    for cls in base.__subclasses__():
+        if cls.type_name:
+            yield cls
+        yield from _leaves(cls)
+
+
+PAYLOADS: dict[str, type[Payload]] = {TYPE_PREFIX + cls.type_name: cls for cls in _leaves(Payload)}
+ORDERS: frozenset[type[Payload]] = frozenset(_leaves(Order))
+INPUTS: frozenset[type[Payload]] = ORDERS | {
+    ReportClassified,
+    UnitRegistered,
+    UnitStatusReported,
+    UnitPositionsReported,
+    TaskReported,
+    ClockTicked,
+    DeskOpened,
+}
+"""What a desk takes in; everything else in a journal is its decision."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A CloudEvent whose payload is parsed.
+
+    Attributes
+    ----------
+    id
+        Unique with ``source``; UUIDv7 from the sender where it can. A decision's id is its
+        cause's with a running number behind a slash.
+    source
+        URI reference of who says it, e.g. ``/intake`` or ``/desk/us-ca-sf``.
+    time
+        Our clock's time, or the drill's in an exercise; aware, UTC.
+    seq
+        Place in the jurisdiction's journal; 0 outside a journal.
+    """
+
+    id: str
+    source: str
+    time: datetime
+    jurisdiction: str
+    data: Payload
+    exercise: bool = False
+    cause: str = ""
+    subject: str = ""
+    seq: int = 0
+    traceparent: str = ""
+
+    @property
+    def type(self) -> str:
+        """CloudEvents type."""
+        return TYPE_PREFIX + self.data.type_name
+
+
+class _Wire(msgspec.Struct, kw_only=True, omit_defaults=True):
+    # Field order is the byte order of what we write.
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: datetime
+    jurisdiction: str
+    exercise: bool = False
+    cause: str = ""
+    subject: str = ""
+    seq: int = 0
+    traceparent: str = ""
+    datacontenttype: str = "application/json"
+    data: msgspec.Raw
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode_wire = msgspec.json.Decoder(_Wire).decode
+_decode_wires = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_payload_decoders: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(cls) for name, cls in PAYLOADS.items()
+}
+
+
+def encode(event: Event) -> bytes:
+    """Return the event as structured-mode JSON, the same bytes for the same event."""
+    return _encode(
+        _Wire(
+            specversion="1.0",
+            id=event.id,
+            source=event.source,
+            type=event.type,
+            time=event.time,
+            jurisdiction=event.jurisdiction,
+            exercise=event.exercise,
+            cause=event.cause,
+            subject=event.subject,
+            seq=event.seq,
+            traceparent=event.traceparent,
+            data=msgspec.Raw(_encode(event.data)),
+        )
+    )
+
+
+def encode_batch(events: Iterable[bytes]) -> bytes:
+    """Return already encoded events as one ``application/cloudevents-batch+json`` value."""
+    return b"[" + b",".join(events) + b"]"
+
+
+def decode(raw: bytes | msgspec.Raw) -> Event:
+    """Parse one event.
+
+    Raises
+    ------
+    EventError
+        When it isn't JSON, isn't CloudEvents 1.0, has an unknown type, a naive time or a payload
+        that doesn't fit its type; the message says which field.
+    """
+    try:
+        wire = _decode_wire(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EventError(f"not a CloudEvent: {error}") from error
+    if wire.specversion != "1.0":
+        raise EventError(f"specversion is {wire.specversion!r}; only CloudEvents 1.0 is read")
+    if not wire.id or not wire.source or not wire.jurisdiction:
+        raise EventError("id, source and jurisdiction must not be empty")
+    if wire.time.tzinfo is None:
+        raise EventError(f"time {wire.time.isoformat()} has no zone; write it in UTC, as …Z")
+    decoder = _payload_decoders.get(wire.type)
+    if decoder is None:
+        raise EventError(f"type {wire.type!r} is not known; see the topics reference")
+    try:
+        data = decoder.decode(wire.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EventError(f"data of {wire.type}: {error}") from error
+    return Event(
+        id=wire.id,
+        source=wire.source,
+        time=wire.time.astimezone(UTC),
+        jurisdiction=wire.jurisdiction,
+        exercise=wire.exercise,
+        cause=wire.cause,
+        subject=wire.subject,
+        seq=wire.seq,
+        traceparent=wire.traceparent,
+        data=data,
+    )
+
+
+def split_batch(raw: bytes) -> list[bytes]:
+    """Split a record's value into its events; a single event is a batch of one.
+
+    Raises
+    ------
+    EventError
+        When the value is neither.
+    """
+    if not raw.lstrip().startswith(b"["):
+        return [raw]
+    try:
+        return [bytes(part) for part in _decode_wires(raw)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EventError(f"not a CloudEvents batch: {error}") from error

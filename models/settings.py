@@ -1,0 +1,155 @@
+"""Every setting of Gridcommand: one frozen, validated object, read once at start.
+
+A value comes from, first found wins: the environment (``GRIDCOMMAND_<KEY>``), the file named by
+``GRIDCOMMAND_CONFIG`` (default ``gridcommand.toml`` in the working directory), the default here.
+``docs/settings.md`` is generated from this module.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """The settings in force."""
+
+    model_config = SettingsConfigDict(env_prefix="GRIDCOMMAND_", frozen=True, extra="forbid")
+
+    city: str = Field("san_francisco", description="City pack: a name under `cities/` or a path.")
+    cities_dir: Path = Field(CHECKOUT / "cities", description="Where city packs are found by name.")
+    playbooks_dir: Path | None = Field(
+        None, description="Folder of playbooks; empty: the city's own under `playbooks/plans/`."
+    )
+    data_dir: Path = Field(
+        Path(".var"), description="Where database, photos, secrets, logs and caches live."
+    )
+    database_url: str = Field(
+        "",
+        description="SQLAlchemy URL (`postgresql+psycopg://…`); empty: SQLite in `data_dir`.",
+    )
+    kafka_servers: str = Field(
+        "", description="Kafka bootstrap servers `host:port,…`; empty: the embedded broker."
+    )
+    broker_port: int = Field(
+        0, ge=0, le=65535, description="Loopback port of the embedded broker; 0: a free one."
+    )
+    broker_memory_mb: int = Field(
+        256, ge=32, description="Resident memory at which the embedded broker is recycled, in MB."
+    )
+    web_host: str = Field("127.0.0.1", description="Address that pages and API listen on.")
+    web_port: Port = Field(8740, description="Port of pages and API.")
+    live_port: Port | None = Field(
+        None, description="Port of the live channel (WebSocket); empty: `web_port` + 1."
+    )
+    live_public_url: str = Field(
+        "", description="URL of the live channel as browsers see it behind a proxy; empty: derived."
+    )
+    secure_cookies: bool = Field(
+        False, description="Mark the session cookie Secure; on wherever TLS ends at a proxy."
+    )
+    language: Literal["zh", "en"] = Field(
+        "zh", description="Language of a screen when the browser asks for neither."
+    )
+    automatic_priorities: frozenset[int] = Field(
+        frozenset({1}),
+        description="Priorities (1 worst … 4 routine) whose orders go out by themselves.",
+    )
+    correlation_radius_m: float = Field(
+        150.0,
+        gt=0,
+        description="Reports of one category nearer than this are one incident, in metres.",
+    )
+    correlation_window_s: float = Field(
+        1800.0, gt=0, description="… and younger than this, in seconds."
+    )
+    relay_poll_ms: int = Field(
+        10, ge=1, description="Interval at which the relay looks into the inbox, in ms."
+    )
+    relay_retry_s: float = Field(
+        10.0,
+        gt=0,
+        description="Age at which an unfinished inbox row is published again, in seconds.",
+    )
+    desk_batch: int = Field(
+        200, ge=1, description="Events a desk takes in one transaction at most."
+    )
+    snapshot_every: int = Field(
+        5000, ge=10, description="Journal events between two desk snapshots."
+    )
+    session_hours: float = Field(12.0, gt=0, description="How long a sign-in holds, in hours.")
+    photo_max_mb: float = Field(8.0, gt=0, description="Largest photo accepted, in MB.")
+    screen_queue: int = Field(
+        2_000_000,
+        ge=10_000,
+        description="Bytes a screen may lag before it is dropped (policy `drop-and-resume`).",
+    )
+    heartbeat_s: float = Field(
+        2.0, gt=0, description="Interval of the live channel's heartbeat, in seconds."
+    )
+    drill_stand_in_s: float = Field(
+        15.0,
+        ge=0,
+        description="In a live drill the stand-in confirms what nobody decided within this "
+        "many seconds of wall time; 0: never.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Log level."
+    )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("automatic_priorities")
+    @classmethod
+    def _priorities(cls, value: frozenset[int]) -> frozenset[int]:
+        if wrong := sorted(p for p in value if p not in (1, 2, 3, 4)):
+            raise ValueError(f"priorities are 1 to 4, not {wrong}")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = Path(os.environ.get("GRIDCOMMAND_CONFIG", "gridcommand.toml"))
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path))
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the database in force."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'gridcommand.db'}"
+
+    @property
+    def live(self) -> int:
+        """Port of the live channel."""
+        return self.live_port or self.web_port + 1
+
+    @property
+    def city_path(self) -> Path:
+        """Folder of the city pack in force."""
+        named = self.cities_dir / self.city
+        return named if named.is_dir() else Path(self.city)
+
+    @property
+    def plans_dir(self) -> Path:
+        """Folder of the playbooks in force."""
+        return self.playbooks_dir or CHECKOUT / "playbooks" / "plans" / self.city_path.name
