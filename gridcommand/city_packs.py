@@ -141,10 +141,11 @@ def build(
     ] = None,
 ) -> None:
     """Build one city pack and check it by loading it."""
-    from gridcommand import pack_san_francisco
+    from gridcommand import pack_liyang, pack_san_francisco
 
     builders: dict[str, Callable[[Path, Path], None]] = {
         "san_francisco": pack_san_francisco.build,
+        "liyang": pack_liyang.build,
     }
     if city not in builders:
         raise typer.BadParameter(f"{city!r} is none of {', '.join(builders)}", param_hint="CITY")

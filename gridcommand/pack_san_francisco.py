@@ -168,7 +168,7 @@ def speed_factor(
         observed = (_time(row["on_scene"]) - _time(row["response"])).total_seconds()
         if int(row["station_area"]) == home and 20 <= observed <= 1200:
             by_station[home].append(((float(row["lon"]), float(row["lat"])), observed))
-    ratios = []
+    ratios: list[float] = []
     for home, runs in sorted(by_station.items()):
         times = travel.matrix([stations[home]], [place for place, _ in runs])[0]
         ratios.extend(
@@ -178,7 +178,7 @@ def speed_factor(
         )
     if len(ratios) < 30:
         raise SourceError(f"only {len(ratios)} engine runs from their own station: too few")
-    return round(statistics.median(ratios), 3)
+    return round(float(statistics.median(ratios)), 3)
 
 
 def units(calls: Table, stations: Mapping[int, tuple[float, float]]) -> list[dict[str, Any]]:
@@ -258,7 +258,9 @@ def _facilities(stations: Mapping[int, tuple[float, float]]) -> list[dict[str, A
         for number, place in stations.items()
     ]
     rows.append(("airport", "airport", "旧金山国际机场", "San Francisco International", *AIRPORT))
-    rows.extend((f"hospital-{name}", "hospital", *rest) for name, *rest in HOSPITALS)
+    rows.extend(
+        (f"hospital-{name}", "hospital", zh, en, lon, lat) for name, zh, en, lon, lat in HOSPITALS
+    )
     return [dict(zip(("id", "kind", "name_zh", "name_en", "lon", "lat"), row, strict=True))
             for row in rows]  # fmt: skip
 
