@@ -72,7 +72,7 @@ class IncidentFacts(msgspec.Struct, frozen=True, kw_only=True):
     cell
         Code of the grid cell; empty outside all cells.
     alarms
-        Number of alarms, 1 or more.
+        Number of reports and alarms that tell of it, 1 or more.
     """
 
     category: str

@@ -1,0 +1,168 @@
+"""Lint finds each class of mistake, at its line and column, and says what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from playbooks.documents import PlaybookError
+from playbooks.engine import PlaybookSet
+from playbooks.lint import lint
+from playbooks.schema import playbook_schema, schema_text
+from tests.playbooks.conftest import PLANS, ROOT, Write
+
+GOOD = """\
+id: t.fire
+names: {zh: 火灾, en: Fire}
+categories: [accident.fire]
+when: incident.priority <= 2
+requirements:
+  - key: engine
+    names: {zh: 消防车, en: Engine}
+    skills: [fire_suppression]
+    count: 1
+    within_s: 480
+tasks:
+  - key: look
+    title: {zh: 查看, en: Look}
+    role: grid_worker
+    within_s: 600
+    proof: photo
+deadlines:
+  - key: late
+    after_s: 300
+    while: [open]
+    escalate:
+      to_role: commander
+      notice: {zh: 迟了, en: Late}
+notices:
+  - key: tell
+    to_role: commander
+    text: {zh: 火灾, en: Fire}
+"""
+
+
+def test_good_is_good(write: Write) -> None:
+    assert lint(write(a=GOOD)) == []
+
+
+@pytest.mark.parametrize("city", ["liyang", "san_francisco"])
+def test_our_own_plans_are_clean(city: str) -> None:
+    assert [str(problem) for problem in lint(PLANS / city)] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "column", "message"),
+    [
+        # YAML
+        ("id: t.fire", "id: [t.fire", 2, 6, "mend the YAML"),
+        ("count: 1", "count: 1\n    count: 2", 10, 5, "'count' is written twice"),
+        # schema
+        ("within_s: 480", "within: 480", 10, 5, "did you mean 'within_s'"),
+        ("within_s: 480", "within: 480", 6, 5, "'within_s' is missing in requirements"),
+        ("after_s: 300", "after_s: 0", 19, 14, "more than 0"),
+        ("after_s: 300", "after_s: soon", 19, 14, "must be of type number"),
+        ("count: 1", "count: 0", 9, 12, "give 1 or more"),
+        ("count: 1", "count: 99", 9, 12, "give 50 or less"),
+        ("id: t.fire", "id: T Fire", 1, 5, "isn't well formed"),
+        ("when: incident.priority <= 2", "when: true", 4, 7, "put text in quotes"),
+        ("skills: [fire_suppression]", "skills: []", 8, 13, "give at least one"),
+        # words that don't exist
+        ("skills: [fire_suppression]", "skills: [fire_supression]", 8, 14, "'fire_suppression'?"),
+        ("categories: [accident.fire]", "categories: [accident.fir]", 3, 14, "'accident.fire'?"),
+        ("role: grid_worker", "role: worker", 14, 11, "'grid_worker'?"),
+        ("while: [open]", "while: [opened]", 20, 13, "unknown incident state 'opened'"),
+        ("to_role: commander", "to_role: mayor", 22, 16, "unknown role 'mayor'"),
+        ("proof: photo", "proof: video", 16, 12, "unknown proof 'video'"),
+        # both languages
+        ("title: {zh: 查看, en: Look}", "title: {en: Look}", 13, 12, "'zh' is missing"),
+        ("title: {zh: 查看, en: Look}", "title: {zh: Look, en: Look}", 13, 17, "中文 text"),
+        ("title: {zh: 查看, en: Look}", "title: {zh: 查看, en: 查看}", 13, 25, "English text"),
+        # CEL
+        ("when: incident.priority <= 2", "when: incident.priority <=", 4, 25, "mend the expr"),
+        ("when: incident.priority <= 2", "when: 'incident.prio <= 2'", 4, 17, "field 'prio'"),
+        ("when: incident.priority <= 2", "when: true || incident.code > 1", 4, 15, "types"),
+        (
+            "when: incident.priority <= 2",
+            "when: |\n  incident.priority <= 2 &&\n  incident.facts.trap > 1",
+            6,
+            18,
+            "unknown fact 'trap'",
+        ),
+        ("count: 1", "count: '1 + incident.facts.trappd'", 9, 32, "did you mean 'trapped'"),
+        ("count: 1", "count: incident.facts.smoke", 9, 12, "must give a whole number"),
+        ("count: 1", "count: 6 / incident.facts.trapped", 9, 12, "divide by zero"),
+        ("when: incident.priority <= 2", "when: incident.priority > 4", 4, 7, "never be true"),
+        (
+            "when: incident.priority <= 2",
+            "when: is_a(incident.category, 'city')",
+            4,
+            7,
+            "never be true",
+        ),
+        ("count: 1", "count: incident.facts.trapped * 0", 9, 12, "0 for every incident"),
+    ],
+)
+def test_each_mistake_at_its_place(
+    write: Write, old: str, new: str, line: int, column: int, message: str
+) -> None:
+    assert old in GOOD
+    problems = lint(write(a=GOOD.replace(old, new, 1)))
+    found = [(p.file, p.line, p.column) for p in problems if message in p.message]
+    assert found == [("a.yaml", line, column)], [str(p) for p in problems]
+
+
+def test_a_playbook_that_asks_for_nothing(write: Write) -> None:
+    (problem,) = lint(write(a="id: t\nnames: {zh: 火, en: Fire}\nwhen: 'true'\n"))
+    assert str(problem).startswith("a.yaml:1:1: the playbook asks for nothing")
+
+
+def test_an_id_in_two_files(write: Write) -> None:
+    (problem,) = lint(write(a=GOOD, b="# second\n" + GOOD))
+    assert str(problem) == "b.yaml:2:5: id 't.fire' is also at a.yaml:1; rename one"
+
+
+def test_a_key_twice_in_one_list(write: Write) -> None:
+    again = "  - {key: tell, to_role: commander, text: {zh: 火灾, en: Fire}}\n"
+    (problem,) = lint(write(a=GOOD + again))
+    assert str(problem) == "a.yaml:28:11: key 'tell' is there twice in notices; rename one"
+
+
+def test_one_key_with_two_meanings(write: Write) -> None:
+    other = GOOD.replace("id: t.fire", "id: t.other").replace(
+        "[fire_suppression]", "[aerial_ladder]"
+    )
+    (problem,) = lint(write(a=GOOD, b=other))
+    assert (problem.file, problem.line, problem.column) == ("b.yaml", 6, 10)
+    assert "asks for other skills at a.yaml:6" in problem.message
+
+
+def test_second_playbook_of_a_file_has_its_own_lines(write: Write) -> None:
+    second = GOOD.replace("id: t.fire", "id: t.second").replace("priority <= 2", "nope <= 2")
+    (problem,) = lint(write(a=f"{GOOD}---\n{second}"))
+    assert (problem.line, problem.column) == (4 + GOOD.count("\n") + 1, 16)
+
+
+def test_empty_and_missing(write: Write, tmp_path: Path) -> None:
+    assert "no such directory" in lint(tmp_path / "nowhere")[0].message
+    assert "no playbooks here" in lint(tmp_path)[0].message
+    assert "empty" in lint(write(a="# nothing\n"))[0].message
+
+
+def test_loading_refuses_and_says_everything(write: Write) -> None:
+    bad = GOOD.replace("count: 1", "count: 0").replace("photo", "video")
+    with pytest.raises(PlaybookError) as caught:
+        PlaybookSet.load(write(a=bad))
+    assert [problem.line for problem in caught.value.problems] == [9, 16]
+    assert "2 problems" in str(caught.value)
+    assert "a.yaml:16:12: unknown proof 'video'" in str(caught.value)
+
+
+def test_the_published_schema_is_todays() -> None:
+    published = (ROOT / "docs" / "playbook.schema.json").read_text(encoding="utf-8")
+    assert published == schema_text()
+    Draft202012Validator.check_schema(playbook_schema())
+    assert json.loads(published)["title"] == "Gridcommand playbook"
