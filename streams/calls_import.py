@@ -1,0 +1,516 @@
+"""From a table of calls for service to a recording that can be drilled.
+
+For: ``gridcommand drill import`` and the recordings that city packs ship. Reads tables in the form
+of San Francisco's open data: one row for each responding unit, local times without a zone. Any
+year does, gzip'd or plain, with columns missing but two: ``call_number`` and ``received``.
+
+What it decides
+- Rows of one call number are one report, received at the earliest time that its rows say. Each
+  call is an incident of its own (``source_incident``), as it was for the department.
+- Times are the pack's local times. A time that the clocks skipped is taken as if they had not;
+  of a time that they showed twice, the first that doesn't lie before the stamp before it.
+- A unit that arrived becomes one ``ServiceRecorded``: at the scene from ``on_scene`` to
+  ``transport``, or to ``available``. With both stamps, ``transport`` to ``hospital`` is the way
+  and ``hospital`` to ``available`` the stay there. Where a stamp is missing or the span is
+  negative or beyond a day, the file's median for that kind of unit and span stands in (for all
+  kinds, where that kind has none). A unit that neither arrived nor transported has no service:
+  it was called off on its way.
+- Nothing is dropped in silence: what can't be used is named with its line, and a call is left out
+  only where no row says when it was received.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import statistics
+import uuid
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from models.city import CityPack
+from models.events import (
+    DrillDescribed,
+    Event,
+    FactValue,
+    Payload,
+    ReportReceived,
+    ServiceRecorded,
+    UnitRegistered,
+)
+from models.skills import UNIT_KINDS
+from models.words import Channel
+from streams.errors import CallsFileError
+from streams.local_times import LocalTimes
+from streams.recording import open_maybe_gzip, write_recording
+
+REQUIRED = ("call_number", "received")
+USED = (
+    *REQUIRED,
+    *("call_type", "address", "lat", "lon", "priority", "call_type_group", "number_of_alarms"),
+    *("unit_id", "unit_type", "station_area", "on_scene", "transport", "hospital", "available"),
+)
+EXERCISE_SUFFIX = ".exercise"
+LONGEST_S = 86_400.0
+PROBLEMS_NAMED = 1_000
+KIND_OF_TYPE = {"private": "private_ambulance"}
+"""Unit types whose kind isn't simply their name in small letters with underscores."""
+
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "gridcommand:drill")
+_ROWS_A_WORD = 50_000
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """What an import made, and all that it could not use as it stood.
+
+    Attributes
+    ----------
+    rows, calls, left_out
+        Rows read; calls in the recording; calls or rows with no call that are not in it.
+    units, new_units
+        Units that responded; those among them that the city pack doesn't list.
+    without_place
+        Calls whose coordinates are missing or wrong: kept with their address alone.
+    unknown_types
+        Call types that the pack's code map doesn't know, with how many calls: their text decides.
+    problems
+        One sentence each, with the line; the first `PROBLEMS_NAMED` of `problem_count`.
+    """
+
+    path: Path
+    name: str
+    rows: int
+    calls: int
+    left_out: int
+    services: int
+    units: int
+    new_units: tuple[str, ...]
+    without_place: int
+    unknown_types: dict[str, int]
+    missing_columns: tuple[str, ...]
+    problems: tuple[str, ...]
+    problem_count: int
+    first: datetime
+    last: datetime
+    size_bytes: int
+
+    def text(self) -> str:
+        """Lines for a terminal."""
+        lines = [
+            f"{self.path}: {self.calls} calls with {self.services} responses out of {self.rows} "
+            f"rows, {self.size_bytes / 1000:.0f} kB",
+            f"from {self.first:%Y-%m-%d %H:%M} to {self.last:%Y-%m-%d %H:%M} UTC, "
+            f"{self.units} units",
+        ]
+        if self.new_units:
+            lines.append(
+                f"{len(self.new_units)} units are not in the city pack and come with the "
+                f"recording: {_listed(self.new_units)}"
+            )
+        if self.without_place:
+            lines.append(f"{self.without_place} calls have no usable coordinates: address only")
+        if self.unknown_types:
+            named = [f"{code!r} ({count})" for code, count in self.unknown_types.items()]
+            lines.append(f"call types that the pack doesn't know, left to triage: {_listed(named)}")
+        if self.missing_columns:
+            lines.append(f"columns that the file doesn't have: {_listed(self.missing_columns)}")
+        if self.left_out:
+            lines.append(f"{self.left_out} left out, because nothing says which call or when")
+        lines.extend(self.problems)
+        if self.problem_count > len(self.problems):
+            lines.append(f"… and {self.problem_count - len(self.problems)} more like these")
+        return "\n".join(lines)
+
+
+@dataclass
+class _Response:
+    """A row's unit at its call: arrival, and seconds of each span where they can be told."""
+
+    line: int
+    kind: str
+    arrived: datetime | None
+    transported: bool
+    on_scene_s: float | None
+    transport_s: float | None
+    hospital_s: float | None
+
+
+@dataclass
+class _Call:
+    number: str
+    line: int
+    received: datetime | None = None
+    said: dict[str, str] = field(default_factory=dict)
+    responses: list[_Response] = field(default_factory=list)
+
+
+@dataclass
+class _Problems:
+    named: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, line: int, what: str) -> None:
+        self.count += 1
+        if len(self.named) < PROBLEMS_NAMED:
+            self.named.append(f"line {line}: {what}")
+
+
+def import_calls(
+    path: Path,
+    name: str,
+    pack: CityPack,
+    out_dir: Path,
+    progress: Callable[[str], None] | None = None,
+) -> ImportSummary:
+    """Make ``<name>.jsonl.gz`` in `out_dir` out of a calls file.
+
+    Parameters
+    ----------
+    path
+        Table with a header line, comma separated, UTF-8, gzip'd or plain.
+    name
+        Of the drill: letters, digits, ``_`` and ``-``.
+    progress
+        Told now and then how far it is.
+
+    Raises
+    ------
+    CallsFileError
+        The file can't be read, lacks a required column or holds no call that can be drilled.
+
+    Notes
+    -----
+    The same file, name and pack give the same bytes. A week takes about a second.
+    """
+    if not name or not name.replace("-", "").replace("_", "").isalnum():
+        raise CallsFileError(f"drill name {name!r} must be made of letters, digits, '-' and '_'")
+    say = progress or (lambda _: None)
+    table = _Table(path, pack, say)
+    try:
+        table.read()
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        raise CallsFileError(f"{path}: can't be read: {error}") from error
+    calls = sorted(
+        (call for call in table.calls.values() if call.received is not None),
+        key=lambda call: (call.received, call.number),
+    )
+    if not calls:
+        raise CallsFileError(f"{path}: no row names a call with a time that can be read")
+    say(f"{len(calls)} calls; writing")
+    writer = _Writer(name, pack, table)
+    target = out_dir / f"{name}.jsonl.gz"
+    size = write_recording(target, writer.events(calls))
+    for call in table.calls.values():
+        if call.received is None:
+            table.problems.add(call.line, f"call {call.number} has no usable time: left out")
+            table.left_out += 1
+    return ImportSummary(
+        path=target,
+        name=name,
+        rows=table.rows,
+        calls=len(calls),
+        left_out=table.left_out,
+        services=writer.services,
+        units=len(table.unit_types),
+        new_units=tuple(unit.unit for unit in writer.new_units),
+        without_place=writer.without_place,
+        unknown_types=dict(sorted(writer.unknown_types.items())),
+        missing_columns=table.missing_columns,
+        problems=tuple(table.problems.named),
+        problem_count=table.problems.count,
+        first=_received(calls[0]),
+        last=_received(calls[-1]),
+        size_bytes=size,
+    )
+
+
+class _Table:
+    """The rows of a file, gathered by call."""
+
+    def __init__(self, path: Path, pack: CityPack, say: Callable[[str], None]) -> None:
+        self.path = path
+        self.calls: dict[str, _Call] = {}
+        self.unit_types: dict[str, Counter[str]] = defaultdict(Counter)
+        self.unit_areas: dict[str, Counter[str]] = defaultdict(Counter)
+        self.rows = 0
+        self.left_out = 0
+        self.missing_columns: tuple[str, ...] = ()
+        self.problems = _Problems()
+        self.spans: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self.sha256 = ""
+        self._known = {unit.id: unit.kind for unit in pack.units}
+        self._clock = LocalTimes(ZoneInfo(pack.timezone))
+        self._say = say
+
+    def read(self) -> None:
+        with self.path.open("rb") as raw:
+            self.sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
+        with open_maybe_gzip(self.path) as raw:
+            reader = csv.DictReader(
+                io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="")
+            )
+            columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            if lacking := [name for name in REQUIRED if name not in columns]:
+                raise CallsFileError(
+                    f"{self.path}: the first line names no column {' and no '.join(lacking)}; "
+                    f"it has: {', '.join(columns) or 'nothing'}"
+                )
+            self.missing_columns = tuple(name for name in USED if name not in columns)
+            for row in reader:
+                self.rows += 1
+                if self.rows % _ROWS_A_WORD == 0:
+                    self._say(f"{self.rows} rows")
+                if row.get(None):
+                    self.problems.add(reader.line_num, "more values than columns: rest ignored")
+                self._row(reader.line_num, {key: _clean(row.get(key)) for key in USED})
+
+    def _row(self, line: int, row: dict[str, str]) -> None:
+        number = row["call_number"]
+        if not number:
+            self.problems.add(line, "no call_number: row left out")
+            self.left_out += 1
+            return
+        call = self.calls.setdefault(number, _Call(number, line))
+        received = self._time(line, row, "received")
+        if received is not None and (call.received is None or received < call.received):
+            call.received = received
+        for key in ("call_type", "address", "lat", "lon", "priority", "call_type_group",
+                    "number_of_alarms"):  # fmt: skip
+            if row[key] and not call.said.get(key):
+                call.said[key] = row[key]
+        unit = row["unit_id"]
+        if not unit:
+            return
+        kind = self._known.get(unit) or kind_of(row["unit_type"])
+        self.unit_types[unit][kind] += 1
+        if row["station_area"]:
+            self.unit_areas[unit][row["station_area"]] += 1
+        if (response := self._response(line, row, kind, received)) is not None:
+            call.responses.append(response)
+
+    def _response(
+        self, line: int, row: dict[str, str], kind: str, received: datetime | None
+    ) -> _Response | None:
+        stamps: dict[str, datetime | None] = {}
+        before = received
+        for key in ("on_scene", "transport", "hospital", "available"):
+            stamps[key] = self._time(line, row, key, before)
+            before = stamps[key] or before
+        arrived, left = stamps["on_scene"], stamps["transport"]
+        transported = left is not None or stamps["hospital"] is not None
+        if arrived is None and not transported:
+            return None
+        free = stamps["available"]
+        response = _Response(
+            line=line,
+            kind=kind,
+            arrived=arrived,
+            transported=transported,
+            on_scene_s=self._span(
+                line, "at the scene", arrived, left or stamps["hospital"] or free
+            ),
+            transport_s=self._span(line, "under way to hospital", left, stamps["hospital"]),
+            hospital_s=self._span(line, "in hospital", stamps["hospital"], free),
+        )
+        for name in ("on_scene_s", "transport_s", "hospital_s"):
+            seconds = getattr(response, name)
+            if seconds is not None:
+                self.spans[kind, name].append(seconds)
+                self.spans["", name].append(seconds)
+        return response
+
+    def _span(
+        self, line: int, what: str, begin: datetime | None, end: datetime | None
+    ) -> float | None:
+        if begin is None or end is None:
+            return None
+        seconds = (end - begin).total_seconds()
+        if 0 <= seconds <= LONGEST_S:
+            return seconds
+        self.problems.add(line, f"{seconds:.0f} s {what} can't be: the median stands in")
+        return None
+
+    def _time(
+        self, line: int, row: dict[str, str], key: str, not_before: datetime | None = None
+    ) -> datetime | None:
+        text = row[key]
+        if not text:
+            if key == "received":
+                self.problems.add(line, "no received time in this row")
+            return None
+        try:
+            time, remark = self._clock.read(text, not_before)
+        except ValueError as error:
+            self.problems.add(line, f"{key} {text!r} {error}")
+            return None
+        if remark:
+            self.problems.add(line, f"{key} {text!r} {remark}")
+        return time
+
+
+class _Writer:
+    """The events of a recording, out of calls in order."""
+
+    def __init__(self, name: str, pack: CityPack, table: _Table) -> None:
+        self.services = 0
+        self.without_place = 0
+        self.unknown_types: Counter[str] = Counter()
+        self._name = name
+        self._pack = pack
+        self._table = table
+        self._medians = {key: statistics.median(spans) for key, spans in table.spans.items()}
+        known = {unit.id for unit in pack.units}
+        self.new_units = [
+            self._unit(unit) for unit in sorted(table.unit_types) if unit not in known
+        ]
+
+    def events(self, calls: list[_Call]) -> Iterator[Event]:
+        first, last = _received(calls[0]), _received(calls[-1])
+        described = DrillDescribed(
+            name=self._name,
+            city=self._pack.id,
+            calls=len(calls),
+            units=len(self._table.unit_types),
+            first=first,
+            last=last,
+            attribution=self._pack.attribution,
+            source_sha256=self._table.sha256,
+        )
+        yield self._event(self._id("described"), first, described)
+        for unit in self.new_units:
+            yield self._event(self._id(f"unit {unit.unit}"), first, unit)
+        for call in calls:
+            at, report = _received(call), self._id(f"call {call.number}")
+            yield self._event(report, at, self._report(call))
+            responses = sorted(
+                call.responses, key=lambda r: (r.arrived is None, r.arrived or at, r.line)
+            )
+            for count, response in enumerate(responses, start=1):
+                self.services += 1
+                service = self._service(report, response)
+                yield self._event(f"{report}/s{count}", at, service, cause=report)
+
+    def _report(self, call: _Call) -> ReportReceived:
+        said = call.said
+        code, place = said.get("call_type", ""), said.get("address", "")
+        if code and self._pack.meaning(code) is None:
+            self.unknown_types[code] += 1
+        lon, lat = self._place(call)
+        attributes: dict[str, FactValue] = {"source_incident": call.number}
+        for key, column in (("priority", "priority"), ("group", "call_type_group")):
+            if said.get(column):
+                attributes[key] = said[column]
+        if (alarms := said.get("number_of_alarms", "")).isdecimal():
+            attributes["alarms"] = int(alarms)
+        return ReportReceived(
+            channel=Channel.HOTLINE,
+            received_at=_received(call),
+            text=", ".join(part for part in (code, place) if part) or f"Call {call.number}",
+            code=code,
+            lon=lon,
+            lat=lat,
+            place=place,
+            attributes=attributes,
+        )
+
+    def _place(self, call: _Call) -> tuple[float | None, float | None]:
+        lon, lat = call.said.get("lon", ""), call.said.get("lat", "")
+        if lon or lat:
+            try:
+                place = float(lon), float(lat)
+            except ValueError:
+                place = 0.0, 0.0
+            if place != (0.0, 0.0) and abs(place[0]) <= 180 and abs(place[1]) <= 90:
+                return round(place[0], 6), round(place[1], 6)
+            self._table.problems.add(
+                call.line, f"lon {lon!r}, lat {lat!r} is no place: the address alone is kept"
+            )
+        self.without_place += 1
+        return None, None
+
+    def _service(self, report: str, response: _Response) -> ServiceRecorded:
+        on_scene_s = self._seconds(response, "on_scene_s")
+        if not response.transported:
+            return ServiceRecorded(report=report, kind=response.kind, on_scene_s=on_scene_s)
+        return ServiceRecorded(
+            report=report,
+            kind=response.kind,
+            on_scene_s=on_scene_s,
+            transport_s=self._seconds(response, "transport_s"),
+            hospital_s=self._seconds(response, "hospital_s"),
+        )
+
+    def _seconds(self, response: _Response, name: str) -> float:
+        seconds: float | None = getattr(response, name)
+        if seconds is None:
+            seconds = self._medians.get((response.kind, name), self._medians.get(("", name), 0.0))
+        return seconds
+
+    def _unit(self, unit_id: str) -> UnitRegistered:
+        table, pack = self._table, self._pack
+        kind = _most_frequent(table.unit_types[unit_id])
+        lon, lat = pack.center
+        station = ""
+        if areas := table.unit_areas[unit_id]:
+            wanted = f"station-{_most_frequent(areas).zfill(2)}"
+            for facility in pack.facilities:
+                if facility.id == wanted:
+                    station, lon, lat = facility.id, facility.lon, facility.lat
+        skills = tuple(sorted(UNIT_KINDS[kind].skills)) if kind in UNIT_KINDS else ()
+        return UnitRegistered(
+            unit=unit_id,
+            kind=kind,
+            skills=skills,
+            owner="enterprise" if kind == "private_ambulance" else "government",
+            lon=lon,
+            lat=lat,
+            station=station,
+            call_sign=unit_id,
+        )
+
+    def _id(self, what: str) -> str:
+        return str(uuid.uuid5(_NAMESPACE, f"/drill/{self._name}#{what}"))
+
+    def _event(self, event_id: str, at: datetime, data: Payload, cause: str = "") -> Event:
+        return Event(
+            id=event_id,
+            source=f"/drill/{self._name}",
+            time=at,
+            jurisdiction=self._pack.jurisdiction + EXERCISE_SUFFIX,
+            exercise=True,
+            cause=cause,
+            data=data,
+        )
+
+
+def kind_of(unit_type: str) -> str:
+    """Our kind for a source's unit type: ``RESCUE CAPTAIN`` is ``rescue_captain``."""
+    name = "_".join(unit_type.lower().replace("-", " ").split()) or "unit"
+    return KIND_OF_TYPE.get(name, name)
+
+
+def _received(call: _Call) -> datetime:
+    if call.received is None:  # such calls were left out before
+        raise CallsFileError(f"call {call.number} has no time")
+    return call.received.astimezone(UTC)
+
+
+def _clean(value: str | None) -> str:
+    return (value or "").replace("\x00", "").strip()
+
+
+def _most_frequent(counted: Counter[str]) -> str:
+    return min(counted, key=lambda key: (-counted[key], key))
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    shown = ", ".join(names[:12])
+    return f"{shown} and {len(names) - 12} more" if len(names) > 12 else shown

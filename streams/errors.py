@@ -1,0 +1,34 @@
+"""Errors of this room, all under :class:`models.errors.GridcommandError`.
+
+::
+
+    StreamsError
+    ├── BrokerError      the broker can't be started or reached
+    ├── CallsFileError   a table of calls that can't be imported
+    ├── RecordingError   a recording that can't be read or replayed
+    └── RulesError       data of this room (lexicon, sense rules) that can't be used
+"""
+
+from __future__ import annotations
+
+from models.errors import GridcommandError
+
+
+class StreamsError(GridcommandError):
+    """Root of the errors of this room."""
+
+
+class BrokerError(StreamsError):
+    """The broker can't be started or reached."""
+
+
+class RulesError(StreamsError):
+    """Data of this room (lexicon, sense rules) that can't be used."""
+
+
+class CallsFileError(StreamsError):
+    """A table of calls that can't be imported."""
+
+
+class RecordingError(StreamsError):
+    """A recording that can't be read or replayed."""
