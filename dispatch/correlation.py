@@ -46,7 +46,8 @@ def find_incident(
     if report.lon is None or report.lat is None:
         return None
     factor = policy.person_factor if is_a(report.category, "health") else 1.0
-    radius, window = policy.correlation_radius_m * factor, policy.correlation_window_s * factor
+    radius = situation.rules.correlation_radius_m * factor
+    window = situation.rules.correlation_window_s * factor
     best: tuple[float, str, Incident, float] | None = None
     for incident in situation.incidents.values():
         if incident.ended or incident.category != report.category or incident.lon is None:

@@ -15,11 +15,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         80 s fire; one figure until a city has calibrated its own).
     rolling_s
         The same for a crew that is on the road already.
-    correlation_radius_m, correlation_window_s
-        Reports of one category nearer and younger than this are one incident.
     person_factor
-        Both shrink by this factor where each report is usually another person (category
-        ``health``): two patients on one block are two incidents.
+        The rules' correlation radius and window shrink by this factor where each report is
+        usually another person (category ``health``): two patients on one block are two incidents.
     stickiness_s
         A proposal changes only for a gain beyond this, in seconds.
     incidents_per_plan
@@ -30,8 +28,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     turnout_s: float = 60.0
     rolling_s: float = 10.0
-    correlation_radius_m: float = 150.0
-    correlation_window_s: float = 1800.0
     person_factor: float = 0.2
     stickiness_s: float = 60.0
     incidents_per_plan: int = 64

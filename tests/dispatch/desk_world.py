@@ -1,0 +1,129 @@
+"""A desk on the tiny city, driven by hand: the harness of the desk's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from dispatch.desk import Desk
+from dispatch.policy import Policy
+from dispatch.roads import RoadGraph
+from dispatch.travel_times import TravelTimes
+from models import events as ev
+from models.city import CityPack
+from models.events import Event, Payload
+from models.lifecycles import UnitState
+from models.situation import Situation
+from models.words import Channel, Grade
+from playbooks.engine import PlaybookSet
+
+PLANS = PlaybookSet.load(Path(__file__).parent / "plans")
+START = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
+WEST, SOUTH, STEP = 119.40, 31.40, 0.005
+
+
+class DeskWorld:
+    """A desk, its journal so far, and short words for what happens to it."""
+
+    def __init__(
+        self, city: CityPack, roads: RoadGraph, *, automatic: tuple[int, ...] = (1,)
+    ) -> None:
+        self.city, self.roads = city, roads
+        self.now = START
+        self.journal: list[Event] = []
+        self.inputs: list[Event] = []
+        self.desk = self.new_desk(Situation(jurisdiction="tiny", exercise=False))
+        self.say(
+            ev.DeskOpened(
+                city=city.id,
+                pack_hash=city.pack_hash,
+                playbooks_hash=PLANS.hash,
+                automatic_priorities=automatic,
+                correlation_radius_m=150.0,
+                correlation_window_s=1800.0,
+            )
+        )
+        for unit in city.units:
+            self.say(
+                ev.UnitRegistered(
+                    unit=unit.id,
+                    kind=unit.kind,
+                    skills=unit.skills,
+                    owner=unit.owner,
+                    lon=unit.lon,
+                    lat=unit.lat,
+                )
+            )
+
+    def new_desk(self, situation: Situation) -> Desk:
+        """Make a second desk on the same city."""
+        return Desk(situation, self.city, PLANS, TravelTimes(self.roads), Policy())
+
+    @property
+    def situation(self) -> Situation:
+        """The desk's situation."""
+        return self.desk.situation
+
+    def say(self, payload: Payload, *, event_id: str = "") -> list[Event]:
+        """Hand the desk one input now."""
+        event = Event(
+            id=event_id or f"e{len(self.inputs)}",
+            source="/test",
+            time=self.now,
+            jurisdiction="tiny",
+            data=payload,
+        )
+        self.inputs.append(event)
+        made = self.desk.step(event)
+        self.journal.extend(made)
+        return made
+
+    def settle(self) -> list[Event]:
+        """Tick as long as the desk wants one now."""
+        made: list[Event] = []
+        for _ in range(50):
+            due = self.desk.next_due()
+            if due is None or due > self.now:
+                return made
+            made += self.say(ev.ClockTicked())
+        raise AssertionError("the desk never stops asking for a tick")
+
+    def wait(self, seconds: float) -> list[Event]:
+        """Let time pass, with every tick that falls into it."""
+        end, made = self.now + timedelta(seconds=seconds), self.settle()
+        while (due := self.desk.next_due()) is not None and due <= end:
+            self.now = max(self.now, due)
+            made += self.settle()
+        self.now = end
+        return made
+
+    def report(self, category: str = "accident.fire.structure", **changes: Any) -> list[Event]:
+        """Report something at the crossing ``(column, row)`` = ``at``."""
+        column, row = changes.pop("at", (1, 1))
+        fields: dict[str, Any] = {
+            "channel": Channel.HOTLINE,
+            "received_at": self.now,
+            "category": category,
+            "priority": 1,
+            "grade": Grade.IV,
+            "confidence": 1.0,
+            "lon": WEST + column * STEP,
+            "lat": SOUTH + row * STEP,
+            "cell": "tiny-r0c0",
+        }
+        return self.say(ev.ReportClassified(**{**fields, **changes}))
+
+    def status(self, unit: str, *states: UnitState) -> list[Event]:
+        """Let a crew say its states one after another."""
+        return [e for s in states for e in self.say(ev.UnitStatusReported(unit=unit, state=s))]
+
+    def incident_ids(self) -> list[str]:
+        """Ids of all incidents still in the situation."""
+        return list(self.situation.incidents)
+
+
+def of(events: Iterable[Event], *kinds: type[Payload]) -> list[Any]:
+    """Return the payloads of these kinds."""
+    return [event.data for event in events if isinstance(event.data, kinds)]

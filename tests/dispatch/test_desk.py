@@ -1,0 +1,302 @@
+"""The desk from outside: what one input leads to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from dispatch.roads import RoadGraph
+from models import events as ev
+from models.city import CityPack
+from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
+from models.situation import dump, load
+from models.words import Grade
+from tests.dispatch.desk_world import DeskWorld, of
+
+GO = (UnitState.ASSIGNED, UnitState.EN_ROUTE, UnitState.ON_SCENE)
+
+
+@pytest.fixture
+def world(tiny_city: CityPack, tiny_roads: RoadGraph) -> DeskWorld:
+    return DeskWorld(tiny_city, tiny_roads)
+
+
+def test_a_life_threatening_report_sends_the_nearest_engine_by_itself(world: DeskWorld) -> None:
+    world.report(at=(1, 0))
+    made = world.settle()
+    (proposal,) = of(made, ev.ProposalMade)
+    (order,) = of(made, ev.AssignmentOrdered)
+    assert proposal.automatic
+    assert order.unit == "E01"
+    assert order.proposal == proposal.proposal
+    assert order.by == "gridcommand"
+    assert world.situation.units["E01"].state is UnitState.ASSIGNED
+    assert world.situation.incidents["i000001"].state is IncidentState.ASSIGNED
+
+
+def test_the_report_is_an_incident_before_anybody_has_planned(world: DeskWorld) -> None:
+    world.settle()
+    made = world.report()
+    assert of(made, ev.IncidentOpened)
+    assert not of(made, ev.ProposalMade)
+    assert world.desk.next_due() == world.now
+
+
+def test_a_proposal_explains_itself(world: DeskWorld) -> None:
+    world.say(ev.HoldUnit(unit="T01", by="li", reason="training"))
+    world.report(priority=2, at=(1, 0))
+    (proposal,) = of(world.settle(), ev.ProposalMade)
+    (choice,) = proposal.choices
+    assert choice.chosen.unit == "E01"
+    assert choice.chosen.turnout_s == 60
+    assert choice.chosen.drive_s == pytest.approx(47.5, abs=1)
+    assert choice.chosen.length_m == pytest.approx(475, rel=0.01)
+    assert [name for name, _ in choice.streets] == ["Row 0"]
+    assert choice.route[0] == pytest.approx((119.40, 31.40), abs=1e-5)
+    assert [c.unit for c in choice.runners_up] == ["E02"]
+    assert choice.runners_up[0].added_cost > 0
+    assert [(e.rule, e.count) for e in choice.excluded] == [("lacks_skill", 2)]
+
+
+def test_by_hand_nothing_goes_until_a_person_confirms(world: DeskWorld) -> None:
+    world.report(priority=2)
+    (proposal,) = of(world.settle(), ev.ProposalMade)
+    assert not of(world.wait(120), ev.AssignmentOrdered)
+    made = world.say(ev.ConfirmProposal(incident="i000001", proposal=proposal.proposal, by="wang"))
+    (order,) = of(made, ev.AssignmentOrdered)
+    assert (order.by, order.unit) == ("wang", proposal.choices[0].chosen.unit)
+
+
+def test_a_unit_taken_meanwhile_is_refused_with_the_new_proposal_in_hand(
+    world: DeskWorld,
+) -> None:
+    world.report(priority=2, at=(1, 0))
+    (first,) = of(world.settle(), ev.ProposalMade)
+    world.say(ev.UnitStatusReported(unit="E01", state=UnitState.OUT_OF_SERVICE))
+    made = world.say(ev.ConfirmProposal(incident="i000001", proposal=first.proposal, by="wang"))
+    (refused,) = of(made, ev.OrderRefused)
+    assert refused.code == "unit_taken"
+    new = world.situation.proposals[refused.proposal]
+    assert [c.chosen.unit for c in new.choices if c.chosen] == ["E02"]
+
+
+def test_a_road_closed_meanwhile_refuses_the_confirmation(world: DeskWorld) -> None:
+    world.report(priority=2, at=(3, 0))
+    (first,) = of(world.settle(), ev.ProposalMade)
+    everywhere = {"lon": 119.4075, "lat": 31.4075, "radius_m": 5000.0}
+    world.say(ev.CloseRoad(closure="c1", by="wang", **everywhere))
+    made = world.say(ev.ConfirmProposal(incident="i000001", proposal=first.proposal, by="wang"))
+    assert not of(made, ev.AssignmentOrdered)
+    assert of(made, ev.OrderRefused)
+
+
+def test_closures_turn_units_away_and_end_by_themselves(world: DeskWorld) -> None:
+    until = world.now + timedelta(hours=1)
+    station = {"lon": 119.40, "lat": 31.40, "radius_m": 700.0}
+    world.say(ev.CloseRoad(closure="c1", by="wang", until=until, **station))
+    made = world.wait(3601)
+    assert [r.reason for r in of(made, ev.RoadReopened)] == ["expired"]
+    assert not world.situation.closures
+
+
+def test_the_life_of_an_incident(world: DeskWorld) -> None:
+    world.report(at=(1, 0))
+    world.settle()
+    incident = world.situation.incidents["i000001"]
+    world.wait(60)
+    world.status("E01", *GO)
+    assert incident.state is IncidentState.ACTIVE
+    assert incident.first_on_scene_at == world.now
+    world.status("E01", UnitState.RETURNING)
+    assert incident.state is IncidentState.RESOLVED, "the grid worker's photo is still missing"
+    world.say(
+        ev.TaskReported(task="i000001-t-photo", state=TaskState.DONE, by="worker", photos=("p",))
+    )
+    assert incident.state is IncidentState.CLOSED
+    world.status("E01", UnitState.AVAILABLE)
+    assert world.situation.units["E01"].state is UnitState.AVAILABLE
+    assert not world.situation.deadlines
+
+
+def test_reports_of_one_thing_are_one_incident(world: DeskWorld) -> None:
+    world.report(text="smoke", facts={"trapped": 0})
+    made = world.report(text="two trapped", facts={"trapped": 2}, lat=31.4055)
+    (link,) = of(made, ev.ReportLinked)
+    assert link.distance_m == pytest.approx(55.6, abs=1)
+    (plan,) = of(made, ev.PlanAdopted)
+    assert plan.requirements[0].count == 2
+    assert world.incident_ids() == ["i000001"]
+
+
+def test_two_patients_on_one_block_are_two_incidents(world: DeskWorld) -> None:
+    world.report("health.medical")
+    world.report("health.medical", lat=31.4055)
+    assert len(world.incident_ids()) == 2
+
+
+def test_a_source_that_numbers_its_incidents_decides(world: DeskWorld) -> None:
+    world.report(attributes={"source_incident": "1"})
+    world.report(attributes={"source_incident": "2"})
+    world.report(attributes={"source_incident": "1"}, at=(3, 3))
+    assert [len(i.reports) for i in world.situation.incidents.values()] == [2, 1]
+
+
+def test_a_place_outside_or_none_is_still_an_incident(world: DeskWorld) -> None:
+    world.report(lon=None, lat=None, cell="", outside=True)
+    world.settle()
+    incident = world.situation.incidents["i000001"]
+    assert incident.outside
+    assert not incident.proposal
+
+
+def test_a_deadline_escalates_only_while_nobody_is_there(world: DeskWorld) -> None:
+    world.report(at=(1, 0))
+    world.settle()
+    made = world.wait(481)
+    (raised,) = of(made, ev.EscalationRaised)
+    assert raised.to_role == "commander"
+    world.report(at=(3, 3), attributes={"source_incident": "far"})
+    world.settle()
+    unit = world.situation.assignments[world.situation.incidents["i000002"].assignments[0]].unit
+    world.status(unit, *GO)
+    assert not of(world.wait(481), ev.EscalationRaised)
+
+
+def test_an_override_holds_until_lifted(world: DeskWorld) -> None:
+    world.report(at=(1, 0))
+    world.settle()
+    world.say(ev.RecallUnit(unit="E01", by="wang", reason="needed elsewhere"))
+    made = world.wait(600)
+    assert not of(made, ev.AssignmentOrdered), "by hand until lifted"
+    named = {c.chosen.unit for p in of(made, ev.ProposalMade) for c in p.choices if c.chosen}
+    assert named == {"E02"}, "the unit that a person recalled is not proposed again"
+    world.say(ev.LiftOverride(incident="i000001", by="wang"))
+    (order,) = of(world.settle(), ev.AssignmentOrdered)
+    assert order.by == "gridcommand"
+
+
+def test_a_busy_unit_queues_what_a_person_orders_next(world: DeskWorld) -> None:
+    world.report(at=(1, 0))
+    world.settle()
+    world.report("health.medical", at=(2, 0), priority=3)
+    world.say(ev.SendUnits(incident="i000002", units=("E01",), by="wang"))
+    unit = world.situation.units["E01"]
+    assert (unit.incident, unit.queue) == ("i000001", ["i000002"])
+    world.status("E01", *GO)
+    made = world.status("E01", UnitState.RETURNING)
+    (order,) = of(made, ev.AssignmentOrdered)
+    assert (order.unit, order.incident) == ("E01", "i000002")
+    assert unit.queue == []
+
+
+def test_pins_and_bans(world: DeskWorld) -> None:
+    world.report(priority=2, at=(1, 0))
+    world.settle()
+    world.say(ev.PinUnit(incident="i000001", unit="E02", by="wang"))
+    (proposal,) = of(world.settle(), ev.ProposalMade)
+    assert [c.chosen.unit for c in proposal.choices if c.chosen] == ["E02"]
+    world.say(ev.BanUnit(incident="i000001", unit="E02", by="wang"))
+    (proposal,) = of(world.settle(), ev.ProposalMade)
+    assert [c.chosen.unit for c in proposal.choices if c.chosen] == ["E01"]
+    assert ("banned", 1) in [(e.rule, e.count) for e in proposal.choices[0].excluded]
+
+
+def test_triage_by_a_person_is_not_changed_by_later_reports(world: DeskWorld) -> None:
+    world.report("city.other", triage=True, priority=4, confidence=0.1)
+    world.say(
+        ev.TriageIncident(
+            incident="i000001",
+            category="accident.fire.structure",
+            priority=2,
+            grade=Grade.III,
+            by="wang",
+        )
+    )
+    incident = world.situation.incidents["i000001"]
+    assert incident.playbooks == ["tiny.fire"]
+    world.report(priority=1)
+    assert len(incident.reports) == 2
+    assert (incident.priority, incident.grade, incident.triage) == (2, Grade.III, False)
+
+
+def test_merging_takes_the_units_along(world: DeskWorld) -> None:
+    world.report(at=(1, 0), attributes={"source_incident": "1"})
+    world.report(at=(2, 3), attributes={"source_incident": "2"})
+    world.settle()
+    made = world.say(ev.MergeIncidents(incident="i000001", duplicate="i000002", by="wang"))
+    assert of(made, ev.AssignmentOrdered)[0].incident == "i000001"
+    duplicate = world.situation.incidents["i000002"]
+    assert (duplicate.state, duplicate.merged_into) == (IncidentState.CANCELLED, "i000001")
+    assert len(world.situation.incidents["i000001"].reports) == 2
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (ev.ConfirmProposal(incident="i9", proposal="p", by="x"), "unknown_incident"),
+        (ev.SendUnits(incident="i000001", units=("nobody",), by="x"), "unknown_unit"),
+        (ev.SendUnits(incident="i000001", units=(), by="x"), "no_units"),
+        (ev.RecallUnit(unit="M01", by="x"), "not_assigned"),
+        (ev.LiftHold(unit="M01", by="x"), "not_held"),
+        (ev.PinUnit(incident="i000001", unit="M01", by="x"), "lacks_skill"),
+        (ev.LiftOverride(incident="i000001", by="x"), "no_override"),
+        (ev.ReopenRoad(closure="c", by="x"), "no_closure"),
+        (ev.CloseRoad(closure="c", lon=0, lat=0, radius_m=0, by="x"), "bad_radius"),
+        (ev.SetAutomation(priorities=(7,), by="x"), "unknown_priority"),
+        (ev.MergeIncidents(incident="i000001", duplicate="i000001", by="x"), "same_incident"),
+    ],
+)
+def test_orders_that_cannot_be_carried_out_say_why(
+    world: DeskWorld, payload: ev.Order, code: str
+) -> None:
+    world.report(priority=2)
+    world.settle()
+    (refused,) = of(world.say(payload), ev.OrderRefused)
+    assert refused.code == code
+    assert refused.detail
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (ev.UnitStatusReported(unit="nobody", state=UnitState.AVAILABLE), "unknown_unit"),
+        (ev.UnitStatusReported(unit="E02", state=UnitState.ON_SCENE), "no_assignment"),
+        (
+            ev.UnitStatusReported(unit="E01", state=UnitState.ON_SCENE, assignment="old"),
+            "stale_assignment",
+        ),
+        (ev.TaskReported(task="none", state=TaskState.DONE, by="x"), "unknown_task"),
+    ],
+)
+def test_inputs_that_cannot_be_used_are_journaled_with_the_reason(
+    world: DeskWorld, payload: ev.Payload, code: str
+) -> None:
+    world.report(at=(1, 0))
+    world.settle()
+    (refused,) = of(world.say(payload), ev.EventRefused)
+    assert refused.code == code
+
+
+def test_a_cancelled_turnout_leaves_the_incident_open_and_somebody_else_goes(
+    world: DeskWorld,
+) -> None:
+    world.report(at=(1, 0))
+    world.settle()
+    world.status("E01", UnitState.OUT_OF_SERVICE)
+    assert world.situation.assignments["i000001-a1"].state is AssignmentState.CANCELLED
+    (order,) = of(world.settle(), ev.AssignmentOrdered)
+    assert order.unit == "E02"
+
+
+def test_a_desk_that_wakes_from_a_snapshot_goes_on_the_same(world: DeskWorld) -> None:
+    world.report(at=(1, 0))
+    world.settle()
+    woken = world.new_desk(load(dump(world.situation)))
+    assert dump(woken.situation) == dump(world.situation)
+    assert woken.next_due() == world.desk.next_due()
+    world.now += timedelta(seconds=700)
+    tick = ev.Event(
+        id="t", source="/test", time=world.now, jurisdiction="tiny", data=ev.ClockTicked()
+    )
+    assert [ev.encode(e) for e in woken.step(tick)] == [ev.encode(e) for e in world.desk.step(tick)]
