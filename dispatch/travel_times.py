@@ -12,7 +12,8 @@ The rules of this model
   (`dispatch.routes`), it is flagged and the stretch to the street is added at walking speed;
   between two such places one may also walk straight.
 - A closed street is driven by nobody, with two exceptions that keep people from being stuck: who
-  stands on it may leave it by its nearer end, and to a place on it one walks from either end.
+  stands among closed streets may leave them by the shortest way, and to a place among them one
+  drives up to the cordon and walks on (`CORDON_M` at most).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import routingkit_cch as rk
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from dispatch.cordon import Cordon, Ends, left_by, reached_by
 from dispatch.roads import Closure, RoadGraph
 from dispatch.routes import WALK_M_S, Leg, Point, Route, Snap, make_route, walk_s, walked_route
 from models.errors import GridcommandError
@@ -38,11 +40,9 @@ CROSSING_M = 1.0
 _CLOSED_MS = 2**31 - 1
 """RoutingKit's infinite weight."""
 
-_SNAPS_KEPT = 1 << 16
+_SNAPS_KEPT = 1 << 14
 _FULL_UPDATE_FROM = 2000
 """Above this many changed arcs a full customisation is cheaper than a partial one."""
-
-_Ends = list[tuple[int, int, float]]
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +85,7 @@ class TravelTimes:
         self._arcs_of = np.searchsorted(graph.arc_edge, np.arange(len(graph.edge_ids) + 1))
         self._closed: frozenset[int] = frozenset()
         self._closures: frozenset[str | Closure] = frozenset()
+        self._cordon = Cordon(graph, self._edge_ms, self._closed)
         self._snaps: dict[Point, Snap] = {}
         self._lock = RLock()
 
@@ -209,13 +210,9 @@ class TravelTimes:
             if direct <= driven_ms:
                 legs = [(start.edge, start.fraction, goal.fraction, direct)]
             else:
-                left = min((ms, end) for node, ms, end in out if node == nodes[0])
-                met = min((ms, end) for node, ms, end in into if node == nodes[-1])
-                legs = [
-                    (start.edge, start.fraction, left[1], float(left[0])),
-                    *self._arc_legs(arcs),
-                    (goal.edge, met[1], goal.fraction, float(met[0])),
-                ]
+                _, left = min((ms, legs) for node, ms, legs in out if node == nodes[0])
+                _, met = min((ms, legs) for node, ms, legs in into if node == nodes[-1])
+                legs = [*left, *self._arc_legs(arcs), *met]
         way = make_route(self.graph, origin, destination, (start, goal), legs)
         if start.far and goal.far and walk_s(self.graph, origin, destination) < way.time_s:
             return walked_route(self.graph, origin, destination)
@@ -238,6 +235,7 @@ class TravelTimes:
             # Made anew each time: it may only be used in the thread that made it.
             rk.CCHMetricPartialUpdater(self._cch).apply(self._metric, arcs)
         self._closed = rows
+        self._cordon = Cordon(self.graph, self._edge_ms, rows)
 
     def _snap_all(self, places: NDArray[np.float64]) -> list[Snap]:
         keys: list[Point] = [(lon, lat) for lon, lat in places.tolist()]
@@ -261,35 +259,31 @@ class TravelTimes:
         triples = zip(rows.tolist(), fractions.tolist(), distances.tolist(), strict=True)
         return [Snap(edge, fraction, distance) for edge, fraction, distance in triples]
 
-    def _ways_out(self, snap: Snap) -> _Ends:
-        """(node, ms, fraction of the edge's end there) for each end that may be left by."""
+    def _ways_out(self, snap: Snap) -> Ends:
+        """Ends by which a place is left; never empty."""
         row, oneway, ms = snap.edge, self.graph.edge_oneway[snap.edge], self._edge_ms[snap.edge]
         if row in self._closed:
-            end = 0.0 if snap.fraction <= 0.5 else 1.0
-            return [self._end(row, end, abs(end - snap.fraction) * ms)]
+            return self._cordon.ways_out(snap)
         ends = []
         if oneway >= 0 or self._at_end(snap, 1.0):
-            ends.append(self._end(row, 1.0, (1.0 - snap.fraction) * ms))
+            ends.append(left_by(self.graph, (row, snap.fraction, 1.0, (1.0 - snap.fraction) * ms)))
         if oneway <= 0 or self._at_end(snap, 0.0):
-            ends.append(self._end(row, 0.0, snap.fraction * ms))
+            ends.append(left_by(self.graph, (row, snap.fraction, 0.0, snap.fraction * ms)))
         return ends
 
-    def _ways_in(self, snap: Snap) -> _Ends:
-        """(node, ms, fraction of the edge's end there) for each end it can be reached from."""
+    def _ways_in(self, snap: Snap) -> Ends:
+        """Ends by which a place is reached; never empty."""
         row, oneway, ms = snap.edge, self.graph.edge_oneway[snap.edge], self._edge_ms[snap.edge]
-        on_foot = row in self._closed
-        if on_foot:
-            ms = self.graph.edge_length_m[row] * 1000.0 / WALK_M_S
+        if row in self._closed:
+            return self._cordon.ways_in(snap)
         ends = []
-        if oneway >= 0 or on_foot or self._at_end(snap, 0.0):
-            ends.append(self._end(row, 0.0, snap.fraction * ms))
-        if oneway <= 0 or on_foot or self._at_end(snap, 1.0):
-            ends.append(self._end(row, 1.0, (1.0 - snap.fraction) * ms))
+        if oneway >= 0 or self._at_end(snap, 0.0):
+            ends.append(reached_by(self.graph, (row, 0.0, snap.fraction, snap.fraction * ms)))
+        if oneway <= 0 or self._at_end(snap, 1.0):
+            ends.append(
+                reached_by(self.graph, (row, 1.0, snap.fraction, (1.0 - snap.fraction) * ms))
+            )
         return ends
-
-    def _end(self, row: int, end: float, ms: float) -> tuple[int, int, float]:
-        node = self.graph.edge_u[row] if end == 0.0 else self.graph.edge_v[row]
-        return int(node), round(ms), end
 
     def _at_end(self, snap: Snap, end: float) -> bool:
         """Whether the place is the crossing itself, where every street of it can be taken."""
@@ -309,8 +303,8 @@ class TravelTimes:
     def _fill(
         self,
         result: NDArray[np.float64],
-        many: Sequence[_Ends],
-        few: Sequence[_Ends],
+        many: Sequence[Ends],
+        few: Sequence[Ends],
         *,
         towards: bool,
     ) -> None:
@@ -341,7 +335,7 @@ class TravelTimes:
         return legs
 
 
-def _seeds(ends: _Ends) -> list[tuple[int, int]]:
+def _seeds(ends: Ends) -> list[tuple[int, int]]:
     return [(node, ms) for node, ms, _ in ends]
 
 

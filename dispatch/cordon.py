@@ -1,0 +1,145 @@
+"""How one gets out of closed streets, and on foot into them.
+
+For: ``dispatch.travel_times``, which drives on open streets only. Relies on: the closed streets
+being few; a search over them is plain Dijkstra and costs some microseconds for each.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatch.roads import RoadGraph
+from dispatch.routes import WALK_M_S, Leg, Snap
+
+CORDON_M = 1500.0
+"""Farther than this over closed streets nobody leaves and nobody walks in, in metres."""
+
+Ends = list[tuple[int, int, tuple[Leg, ...]]]
+"""Nodes by which a place is left or reached: node, milliseconds, the legs between."""
+
+_Path = tuple[tuple[int, float], ...]
+"""Edges with the fraction at the far end of each."""
+
+
+def left_by(graph: RoadGraph, leg: Leg) -> tuple[int, int, tuple[Leg, ...]]:
+    """The end of an edge that a leg leads to."""
+    row, begin, end, ms = leg
+    return _node(graph, row, end), round(ms), ((row, begin, end, float(round(ms))),)
+
+
+def reached_by(graph: RoadGraph, leg: Leg) -> tuple[int, int, tuple[Leg, ...]]:
+    """The end of an edge that a leg begins at."""
+    row, begin, end, ms = leg
+    return _node(graph, row, begin), round(ms), ((row, begin, end, float(round(ms))),)
+
+
+class Cordon:
+    """The closed streets of a network; never changed after it is made.
+
+    Parameters
+    ----------
+    graph
+        The network.
+    edge_ms : float64 (e,)
+        Milliseconds to drive each edge.
+    closed
+        Rows of the closed edges.
+    """
+
+    def __init__(
+        self, graph: RoadGraph, edge_ms: NDArray[np.float64], closed: frozenset[int]
+    ) -> None:
+        self._graph = graph
+        self._edge_ms = edge_ms
+        self._doors_kept: dict[tuple[int, bool], dict[int, tuple[float, _Path]]] = {}
+        self._closed_at: dict[int, list[tuple[int, float]]] = {}
+        for row in sorted(closed):
+            for end in (0.0, 1.0):
+                self._closed_at.setdefault(_node(graph, row, 1.0 - end), []).append((row, end))
+        is_open = np.ones(len(graph.edge_ids), dtype=np.bool_)
+        is_open[list(closed)] = False
+        arcs = is_open[graph.arc_edge]
+        self._open_out = np.zeros(len(graph.node_ids), dtype=np.bool_)
+        self._open_in = np.zeros(len(graph.node_ids), dtype=np.bool_)
+        self._open_out[graph.arc_tail[arcs]] = True
+        self._open_in[graph.arc_head[arcs]] = True
+
+    def ways_out(self, snap: Snap) -> Ends:
+        """The shortest way, driven, out of the closed streets that a place lies in.
+
+        Where none is near, the nearer end of its street, from which no open way leads on.
+        """
+        row = snap.edge
+        ways: list[tuple[float, int, tuple[Leg, ...]]] = []
+        for end in (0.0, 1.0):
+            own_m = abs(end - snap.fraction) * float(self._graph.edge_length_m[row])
+            ms = float(round(abs(end - snap.fraction) * self._edge_ms[row]))
+            own = (row, snap.fraction, end, ms)
+            node = _node(self._graph, row, end)
+            for door, (length_m, path) in self._doors(node, out=True).items():
+                legs = (own, *((edge, 1.0 - to, to, float(self._edge_ms[edge]))
+                               for edge, to in path))  # fmt: skip
+                ways.append((own_m + length_m, door, legs))
+        if not ways:
+            end = 0.0 if snap.fraction <= 0.5 else 1.0
+            ms = abs(end - snap.fraction) * self._edge_ms[row]
+            return [left_by(self._graph, (row, snap.fraction, end, ms))]
+        _, door, legs = min(ways)
+        return [(door, int(sum(leg[3] for leg in legs)), legs)]
+
+    def ways_in(self, snap: Snap) -> Ends:
+        """Ways on foot over closed streets to a place on one of them; never empty."""
+        row = snap.edge
+        ends: Ends = []
+        for end in (0.0, 1.0):
+            own_m = abs(end - snap.fraction) * float(self._graph.edge_length_m[row])
+            own: Leg = (row, end, snap.fraction, _walk_ms(own_m))
+            node = _node(self._graph, row, end)
+            ends.append((node, int(own[3]), (own,)))
+            for door, (_, path) in self._doors(node, out=False).items():
+                legs: tuple[Leg, ...] = (
+                    *((edge, to, 1.0 - to, _walk_ms(float(self._graph.edge_length_m[edge])))
+                      for edge, to in reversed(path)),
+                    own,
+                )  # fmt: skip
+                ends.append((door, int(sum(leg[3] for leg in legs)), legs))
+        return ends
+
+    def _doors(self, node: int, *, out: bool) -> dict[int, tuple[float, _Path]]:
+        """Crossings between closed and open streets, by the shortest closed way from a node.
+
+        Node to metres and path; a path names each edge and the fraction at its far end.
+        """
+        kept = self._doors_kept.get((node, out))
+        if kept is not None:
+            return kept
+        is_door = self._open_out if out else self._open_in
+        doors: dict[int, tuple[float, _Path]] = {}
+        queue: list[tuple[float, int, _Path]] = [(0.0, node, ())]
+        seen: set[int] = set()
+        while queue:
+            length_m, here, path = heapq.heappop(queue)
+            if here in seen:
+                continue
+            seen.add(here)
+            if is_door[here]:
+                doors[here] = (length_m, path)
+                continue
+            for row, end in self._closed_at.get(here, ()):
+                there_m = length_m + float(self._graph.edge_length_m[row])
+                if there_m <= CORDON_M:
+                    there = _node(self._graph, row, end)
+                    heapq.heappush(queue, (there_m, there, (*path, (row, end))))
+        self._doors_kept[(node, out)] = doors
+        return doors
+
+
+def _node(graph: RoadGraph, row: int, end: float) -> int:
+    return int(graph.edge_u[row] if end == 0.0 else graph.edge_v[row])
+
+
+def _walk_ms(length_m: float) -> float:
+    return float(round(length_m * 1000.0 / WALK_M_S))
