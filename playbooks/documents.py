@@ -7,13 +7,14 @@ do. Only YAML is judged here; what the values mean is judged by lint.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from models.errors import GridcommandError
 
@@ -58,6 +59,7 @@ class Document:
     lines: list[str]
     _places: dict[YamlPath, _Scalar] = field(default_factory=dict)
     _keys: dict[YamlPath, tuple[int, int]] = field(default_factory=dict)
+    _open: set[int] = field(default_factory=set)
 
     def place(self, path: YamlPath) -> tuple[int, int]:
         """Line and column of a value, or of the nearest one around it."""
@@ -124,14 +126,22 @@ def _plain(node: Node, path: YamlPath, document: Document, problems: list[Proble
     mark = node.start_mark
     style = getattr(node, "style", None) if isinstance(node, ScalarNode) else None
     document._places[path] = _Scalar(mark.line + 1, mark.column + 1, style)
-    if isinstance(node, SequenceNode):
-        return [
-            _plain(item, (*path, index), document, problems)
-            for index, item in enumerate(node.value)
-        ]
+    if isinstance(node, ScalarNode):
+        return _scalar(node)
+    if id(node) in document._open:
+        message = "an anchor that holds itself; write the value out"
+        problems.append(Problem(document.file, mark.line + 1, mark.column + 1, message))
+        return None
+    document._open.add(id(node))
+    value: Any
     if isinstance(node, MappingNode):
-        return dict(_pairs(node, path, document, problems))
-    return _scalar(node)
+        value = dict(_pairs(node, path, document, problems))
+    else:
+        value = [
+            _plain(item, (*path, at), document, problems) for at, item in enumerate(node.value)
+        ]
+    document._open.discard(id(node))
+    return value
 
 
 def _pairs(
@@ -156,9 +166,10 @@ def _scalar(node: Node) -> Any:
         return None
     if kind == "bool":
         return text.lower() == "true"
-    if kind == "int":
-        digits = text.replace("_", "")
-        return int(digits, 10 if digits.lstrip("+-").isdigit() else 0)
-    if kind == "float":
-        return float(text.replace("_", ""))
+    with suppress(ValueError):  # a number that can't be is text, and the schema says so
+        if kind == "int":
+            digits = text.replace("_", "")
+            return int(digits, 10 if digits.lstrip("+-").isdigit() else 0)
+        if kind == "float":
+            return float(text.replace("_", ""))
     return text

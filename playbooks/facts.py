@@ -24,30 +24,17 @@ KNOWN_FACTS: Final[Mapping[str, type]] = MappingProxyType(
         "dead": int,
         "trapped": int,
         "missing": int,
-        "vehicles": int,
-        "floor": int,
-        "water_depth_cm": int,
-        "hazardous_goods": bool,
+        "threat_to_life": bool,
         "fire_visible": bool,
-        "smoke": bool,
         "explosion": bool,
-        "collapse": bool,
-        "gas_smell": bool,
+        "hazardous_goods": bool,
+        "weapon": bool,
         "elderly": bool,
         "child": bool,
         "pregnant": bool,
-        "alone": bool,
-        "unconscious": bool,
-        "not_breathing": bool,
-        "chest_pain": bool,
-        "bleeding": bool,
-        "weapon": bool,
-        "road_blocked": bool,
-        "crowded_place": bool,
-        "substance": str,
     }
 )
-"""Fact -> its type; the count of people is always an ``int``."""
+"""Fact -> its type. These are the facts that classification finds; casualties = injured + dead."""
 
 
 class IncidentFacts(msgspec.Struct, frozen=True, kw_only=True):

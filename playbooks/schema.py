@@ -61,7 +61,7 @@ def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
 
 
 def _list(item: dict[str, Any], description: str) -> dict[str, Any]:
-    return {"type": "array", "items": item, "description": description}
+    return {"type": "array", "items": item, "minItems": 1, "description": description}
 
 
 def playbook_schema() -> dict[str, Any]:
@@ -127,7 +127,7 @@ def playbook_schema() -> dict[str, Any]:
                 "id": {
                     "type": "string",
                     "pattern": "^[a-z0-9_]+(\\.[a-z0-9_]+)*$",
-                    "description": "unique in its directory: lower case words joined by dots",
+                    "description": "lower case words joined by dots, unique in its directory",
                 },
                 "names": _text("name of the plan"),
                 "categories": {

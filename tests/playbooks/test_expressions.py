@@ -9,7 +9,7 @@ from playbooks.facts import IncidentFacts
 from playbooks.samples import TYPICAL, samples
 
 FIRE = IncidentFacts(
-    category="accident.fire.structure", priority=1, facts={"trapped": 2, "smoke": True}
+    category="accident.fire.structure", priority=1, facts={"trapped": 2, "explosion": True}
 )
 
 
@@ -19,7 +19,7 @@ FIRE = IncidentFacts(
         ("is_a(incident.category, 'accident.fire')", True),
         ("incident.category.is_a('accident.fire')", True),
         ("is_a(incident.category, 'accident.fire.vehicle')", False),
-        ("incident.facts.trapped > 1 && incident.facts.smoke", True),
+        ("incident.facts.trapped > 1 && incident.facts.explosion", True),
         ("incident.facts.injured > 0", False),
         ("1 + incident.facts.trapped / 2", 2),
         ("incident.facts.trapped > 3 ? 2 : 1", 1),

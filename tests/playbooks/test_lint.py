@@ -93,7 +93,7 @@ def test_our_own_plans_are_clean(city: str) -> None:
             "unknown fact 'trap'",
         ),
         ("count: 1", "count: '1 + incident.facts.trappd'", 9, 32, "did you mean 'trapped'"),
-        ("count: 1", "count: incident.facts.smoke", 9, 12, "must give a whole number"),
+        ("count: 1", "count: incident.facts.weapon", 9, 12, "must give a whole number"),
         ("count: 1", "count: 6 / incident.facts.trapped", 9, 12, "divide by zero"),
         ("when: incident.priority <= 2", "when: incident.priority > 4", 4, 7, "never be true"),
         (
@@ -113,6 +113,27 @@ def test_each_mistake_at_its_place(
     problems = lint(write(a=GOOD.replace(old, new, 1)))
     found = [(p.file, p.line, p.column) for p in problems if message in p.message]
     assert found == [("a.yaml", line, column)], [str(p) for p in problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &a [*a]\n", "a.yaml:1:4: an anchor that holds itself"),
+        ("- 1\n", "a.yaml:1:1: playbook must be of type object, not [1]"),
+        (GOOD.replace("480", ".inf"), "a.yaml:10:15: within_s must be of type number, not '.inf'"),
+        (GOOD.replace("count: 1", "count: !!int x"), "a.yaml:9:12: count: unknown name 'x'"),
+        (GOOD.partition("tasks:")[0] + "tasks: []\n", "a.yaml:11:8: tasks is empty"),
+        ("? [a]\n: 1\n", "a.yaml:1:3: unknown key"),
+        ("\tid: x\n", "a.yaml:1:1: mend the YAML"),
+    ],
+)
+def test_odd_yaml_is_a_problem_and_no_crash(write: Write, text: str, message: str) -> None:
+    assert any(str(problem).startswith(message) for problem in lint(write(a=text)))
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"\xff\xfe")
+    assert "save the file as UTF-8" in lint(tmp_path)[0].message
 
 
 def test_a_playbook_that_asks_for_nothing(write: Write) -> None:
