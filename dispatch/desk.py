@@ -278,7 +278,9 @@ class Desk:
         if unit is None:
             self._refuse(step, "unknown_unit", f"no unit {status.unit} is registered")
             return
-        if status.assignment and status.assignment != unit.assignment:
+        # A free crew may name the assignment it comes from: it is back, that is all.
+        back = not unit.assignment and status.state not in _ASSIGNMENT_STATE
+        if status.assignment and status.assignment != unit.assignment and not back:
             self._refuse(
                 step,
                 "stale_assignment",

@@ -1,0 +1,480 @@
+"""Crews of a drill: they accept, drive, work, bring to hospital and go home.
+
+For: letting an exercise live. Reads the journal, and answers with what crews would report
+(``UnitStatusReported``) and where they are. Not for: deciding anything; a desk can't tell these
+crews from real ones. Pure: time comes in as an argument, and the same journal gives the same
+reports. Relies on :mod:`dispatch.travel_times`, an instance of its own.
+
+How long a crew works is what was recorded (``ServiceRecorded``) for the report that its incident
+began with. The first unit of a kind that arrives takes the first record of that kind, and so on.
+Where none is left: a unit that can bring patients to hospital takes the record of another kind
+that did; else the crew stays as long as one of its kind did at that call, or one of another kind;
+else the median of all records of that call type so far; else `DEFAULT_ON_SCENE_S`.
+
+The way to hospital takes as long as was recorded, along the road to the nearest hospital of the
+city pack; where no hospital can be reached the crew goes home.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import insort
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from dispatch.legs import Leg
+from dispatch.roads import CircleClosure
+from dispatch.travel_times import TravelTimes
+from models import events as ev
+from models.city import CityPack
+from models.events import Event, Point, ServiceRecorded
+from models.lifecycles import ENDED_ASSIGNMENT, ENDED_INCIDENT, AssignmentState, UnitState
+from models.situation import Assignment, Situation, Unit
+
+SOURCE = "/simulator"
+REPORTER = "simulator"
+ACCEPT_S = 5.0
+DEFAULT_ON_SCENE_S = 1200.0
+HOSPITAL = "hospital"
+TRANSPORT_SKILL = "medical_transport"
+
+_STAGES = (
+    AssignmentState.ORDERED,
+    AssignmentState.ACCEPTED,
+    AssignmentState.EN_ROUTE,
+    AssignmentState.ON_SCENE,
+    AssignmentState.TRANSPORTING,
+    AssignmentState.AT_HOSPITAL,
+)
+_RANK = {stage: rank for rank, stage in enumerate(_STAGES)}
+
+
+@dataclass
+class _Crew:
+    """One unit: ``stage`` is where it is on its assignment, None at home or on the way there."""
+
+    unit: str
+    kind: str
+    transports: bool
+    home: Point
+    at: Point
+    stage: AssignmentState | None = None
+    assignment: str = ""
+    incident: str = ""
+    turnout_s: float = 0.0
+    drive_s: float = 0.0
+    route: tuple[Point, ...] = ()
+    service: ServiceRecorded | None = None
+    leg: Leg | None = None
+    due: datetime | None = None
+    version: int = 0
+
+    def where(self, now: datetime) -> Point:
+        """Return where it is now."""
+        return self.leg.position(now) if self.leg else self.at
+
+
+@dataclass
+class _Scene:
+    code: str
+    place: Point | None
+    reports: list[str]
+    taken: set[tuple[str, int]] = field(default_factory=set)
+
+
+class Simulator:
+    """The crews of one jurisdiction.
+
+    Parameters
+    ----------
+    pack
+        For hospitals.
+    travel
+        Not shared: its closures are those of the journal that is observed.
+    jurisdiction
+        Of the exercise; stands on the reports.
+    """
+
+    def __init__(self, pack: CityPack, travel: TravelTimes, jurisdiction: str) -> None:
+        self._travel = travel
+        self._jurisdiction = jurisdiction
+        self._hospitals = [(f.lon, f.lat) for f in pack.facilities if f.kind == HOSPITAL]
+        self._crews: dict[str, _Crew] = {}
+        self._scenes: dict[str, _Scene] = {}
+        self._services: dict[str, list[ServiceRecorded]] = {}
+        self._by_code: dict[str, list[float]] = {}
+        self._learning = ("", "")
+        self._closures: dict[str, CircleClosure] = {}
+        self._due: list[tuple[datetime, str, int]] = []
+        self._handlers: dict[type[ev.Payload], Callable[[Event, Any], None]] = {
+            ev.UnitRegistered: self._registered,
+            ev.IncidentOpened: self._opened,
+            ev.ReportLinked: self._linked,
+            ev.IncidentMoved: self._incident_moved,
+            ev.AssignmentOrdered: self._ordered,
+            ev.AssignmentMoved: self._assignment_moved,
+            ev.UnitMoved: self._unit_moved,
+            ev.RoadClosed: self._road_closed,
+            ev.RoadReopened: self._road_reopened,
+        }
+
+    @classmethod
+    def resume(
+        cls,
+        situation: Situation,
+        pack: CityPack,
+        travel: TravelTimes,
+        learnt: Iterable[Event] = (),
+    ) -> Simulator:
+        """Return the crews as a situation leaves them, each in the midst of what it did.
+
+        Parameters
+        ----------
+        situation
+            Not changed.
+        learnt
+            Reports and service times of the recording up to here, in order.
+        """
+        simulator = cls(pack, travel, situation.jurisdiction)
+        for event in learnt:
+            simulator.learn(event)
+        simulator._take_up(situation)
+        return simulator
+
+    def learn(self, event: Event) -> None:
+        """Take in a line of a recording: a report's code, or a service time behind it."""
+        if isinstance(event.data, ev.ReportReceived):
+            self._learning = event.id, event.data.code
+        elif isinstance(event.data, ServiceRecorded):
+            service = event.data
+            self._services.setdefault(service.report, []).append(service)
+            report, code = self._learning
+            if report == service.report:
+                insort(self._by_code.setdefault(code, []), service.on_scene_s)
+
+    def observe(self, event: Event) -> None:
+        """Take in one event of the journal; the same twice does no harm."""
+        handler = self._handlers.get(type(event.data))
+        if handler is not None:
+            handler(event, event.data)
+
+    def next_due(self) -> datetime | None:
+        """Return when a crew next has something to report."""
+        while self._due:
+            due, unit, version = self._due[0]
+            if self._crews[unit].version == version:
+                return due
+            heapq.heappop(self._due)
+        return None
+
+    def due_events(self, now: datetime) -> list[Event]:
+        """Return what crews report up to now, in order, each at its own time."""
+        events = []
+        while (due := self.next_due()) is not None and due <= now:
+            _, unit, _ = heapq.heappop(self._due)
+            crew = self._crews[unit]
+            crew.due = None
+            events.append(self._advance(crew, due))
+        return events
+
+    def positions(self, now: datetime) -> dict[str, Point]:
+        """Return where the units are that move now, sorted by unit."""
+        return {
+            unit: _rounded(crew.where(now))
+            for unit, crew in sorted(self._crews.items())
+            if crew.leg
+        }
+
+    @property
+    def busy(self) -> int:
+        """Number of units that are on an assignment or on their way home."""
+        return sum(crew.stage is not None or crew.leg is not None for crew in self._crews.values())
+
+    # ── what the journal says ─────────────────────────────────────────────────────────────────
+
+    def _registered(self, event: Event, data: ev.UnitRegistered) -> None:
+        known = self._crews.get(data.unit)
+        home = data.lon, data.lat
+        if known is not None:
+            known.kind, known.home = data.kind, home
+            known.transports = TRANSPORT_SKILL in data.skills
+            return
+        self._crews[data.unit] = _Crew(
+            data.unit, data.kind, TRANSPORT_SKILL in data.skills, home, home
+        )
+
+    def _opened(self, event: Event, data: ev.IncidentOpened) -> None:
+        place = None if data.lon is None or data.lat is None else (data.lon, data.lat)
+        self._scenes.setdefault(data.incident, _Scene(data.code, place, [data.report]))
+
+    def _linked(self, event: Event, data: ev.ReportLinked) -> None:
+        scene = self._scenes.get(data.incident)
+        if scene is not None and data.report not in scene.reports:
+            scene.reports.append(data.report)
+
+    def _incident_moved(self, event: Event, data: ev.IncidentMoved) -> None:
+        if data.state in ENDED_INCIDENT and (scene := self._scenes.pop(data.incident, None)):
+            for report in scene.reports:
+                self._services.pop(report, None)
+
+    def _ordered(self, event: Event, data: ev.AssignmentOrdered) -> None:
+        crew = self._crews.get(data.unit)
+        if crew is None or crew.assignment == data.assignment:
+            return
+        crew.at, crew.leg = crew.where(event.time), None
+        crew.assignment, crew.incident = data.assignment, data.incident
+        crew.turnout_s, crew.drive_s, crew.route = data.turnout_s, data.drive_s, data.route
+        crew.service = None
+        self._enter(crew, AssignmentState.ORDERED, event.time)
+
+    def _assignment_moved(self, event: Event, data: ev.AssignmentMoved) -> None:
+        crew = self._crews.get(data.unit)
+        if crew is None or crew.assignment != data.assignment or crew.stage is None:
+            return
+        if data.state in ENDED_ASSIGNMENT:
+            crew.at, crew.leg = crew.where(event.time), None
+            self._go_home(crew, event.time)
+        elif _RANK[data.state] > _RANK[crew.stage]:
+            # A person said it before the simulated crew did.
+            crew.at, crew.leg = crew.where(event.time), None
+            self._enter(crew, data.state, event.time)
+
+    def _unit_moved(self, event: Event, data: ev.UnitMoved) -> None:
+        crew = self._crews.get(data.unit)
+        if crew is None:
+            return
+        if data.state is UnitState.OUT_OF_SERVICE:
+            crew.at, crew.leg, crew.stage = crew.where(event.time), None, None
+            self._wait(crew, None)
+        elif data.state is UnitState.RETURNING and crew.stage is None and crew.leg is None:
+            self._go_home(crew, event.time)
+
+    def _road_closed(self, event: Event, data: ev.RoadClosed) -> None:
+        closure = CircleClosure(data.lon, data.lat, data.radius_m)
+        if self._closures.get(data.closure) == closure:
+            return
+        self._closures[data.closure] = closure
+        self._close_roads()
+        for _, crew in sorted(self._crews.items()):
+            leg = crew.leg
+            if leg and leg.passes(event.time, closure.lon, closure.lat, closure.radius_m):
+                self._drive(crew, crew.where(event.time), leg.goal, event.time)
+
+    def _road_reopened(self, event: Event, data: ev.RoadReopened) -> None:
+        if self._closures.pop(data.closure, None) is not None:
+            self._close_roads()
+
+    def _close_roads(self) -> None:
+        self._travel.set_closures(self._closures[name] for name in sorted(self._closures))
+
+    # ── what crews do ─────────────────────────────────────────────────────────────────────────
+
+    def _enter(self, crew: _Crew, stage: AssignmentState, since: datetime) -> None:
+        """Begin a stage of an assignment: where it moves to, and when it is over."""
+        crew.stage = stage
+        if stage is AssignmentState.ORDERED:
+            self._wait(crew, _after(since, ACCEPT_S))
+        elif stage is AssignmentState.ACCEPTED:
+            self._wait(crew, _after(since, max(0.0, crew.turnout_s - ACCEPT_S)))
+        elif stage is AssignmentState.EN_ROUTE:
+            scene = self._scenes.get(crew.incident)
+            goal = scene.place if scene and scene.place else crew.at
+            crew.leg = Leg.along(crew.route or (crew.at, goal), since, crew.drive_s)
+            self._wait(crew, crew.leg.end)
+        elif stage is AssignmentState.ON_SCENE:
+            scene = self._scenes.get(crew.incident)
+            if scene and scene.place:
+                crew.at = scene.place
+            crew.leg = None
+            crew.service = self._take_service(crew)
+            self._wait(crew, _after(since, crew.service.on_scene_s))
+        elif stage is AssignmentState.TRANSPORTING:
+            seconds = crew.service.transport_s if crew.service else None
+            self._drive(crew, crew.at, self._hospital(crew.at) or crew.at, since, seconds)
+        else:
+            crew.at, crew.leg = crew.where(since), None
+            seconds = crew.service.hospital_s if crew.service else None
+            self._wait(crew, _after(since, seconds or 0.0))
+
+    def _advance(self, crew: _Crew, now: datetime) -> Event:
+        """End what a crew was doing, begin the next, and say so."""
+        stage = crew.stage
+        crew.at, crew.leg = crew.where(now), None
+        if stage is None:
+            return self._report(crew, UnitState.AVAILABLE, now)
+        if stage is AssignmentState.ORDERED:
+            state, following = UnitState.ASSIGNED, AssignmentState.ACCEPTED
+        elif stage is AssignmentState.ACCEPTED:
+            state, following = UnitState.EN_ROUTE, AssignmentState.EN_ROUTE
+        elif stage is AssignmentState.EN_ROUTE:
+            state, following = UnitState.ON_SCENE, AssignmentState.ON_SCENE
+        elif stage is AssignmentState.ON_SCENE and self._goes_to_hospital(crew):
+            state, following = UnitState.TRANSPORTING, AssignmentState.TRANSPORTING
+        elif stage is AssignmentState.TRANSPORTING:
+            state, following = UnitState.AT_HOSPITAL, AssignmentState.AT_HOSPITAL
+        else:
+            self._go_home(crew, now)
+            return self._report(crew, UnitState.RETURNING, now)
+        self._enter(crew, following, now)
+        return self._report(crew, state, now)
+
+    def _go_home(self, crew: _Crew, now: datetime) -> None:
+        crew.stage, crew.service, crew.route = None, None, ()
+        self._drive(crew, crew.at, crew.home, now)
+
+    def _drive(
+        self,
+        crew: _Crew,
+        origin: Point,
+        goal: Point,
+        now: datetime,
+        seconds: float | None = None,
+    ) -> None:
+        """Set a crew on the road, for so many seconds or as long as the road takes.
+
+        Where no road is open it walks to a scene or a hospital; nobody walks home, it stays.
+        """
+        route = self._travel.route(origin, goal)
+        if route is not None:
+            crew.leg = Leg.of_route(route, now, seconds)
+        elif crew.stage is None:
+            crew.at, crew.leg = origin, None
+            self._wait(crew, now)
+            return
+        else:
+            crew.leg = Leg.on_foot(origin, goal, now)
+        self._wait(crew, crew.leg.end)
+
+    def _goes_to_hospital(self, crew: _Crew) -> bool:
+        service = crew.service
+        return (
+            crew.transports
+            and service is not None
+            and service.transport_s is not None
+            and self._hospital(crew.at) is not None
+        )
+
+    def _hospital(self, place: Point) -> Point | None:
+        if not self._hospitals:
+            return None
+        seconds = self._travel.matrix([place], self._hospitals)[0].tolist()
+        least = min(seconds)
+        return self._hospitals[seconds.index(least)] if least < float("inf") else None
+
+    def _take_service(self, crew: _Crew) -> ServiceRecorded:
+        scene = self._scenes.get(crew.incident)
+        reports = scene.reports if scene else []
+        records = [
+            ((report, at), service)
+            for report in reports
+            for at, service in enumerate(self._services.get(report, ()))
+        ]
+        taken = scene.taken if scene else set()
+        mine = [(key, service) for key, service in records if service.kind == crew.kind]
+        free = [(key, service) for key, service in mine if key not in taken]
+        if not free and crew.transports:
+            free = [
+                (key, service)
+                for key, service in records
+                if key not in taken and service.transport_s is not None
+            ]
+        if free:
+            taken.add(free[0][0])
+            return free[0][1]
+        for _, service in mine or records:
+            return ServiceRecorded(
+                report=service.report, kind=crew.kind, on_scene_s=service.on_scene_s
+            )
+        known = self._by_code.get(scene.code if scene else "", [])
+        return ServiceRecorded(
+            report=reports[0] if reports else "",
+            kind=crew.kind,
+            on_scene_s=known[len(known) // 2] if known else DEFAULT_ON_SCENE_S,
+        )
+
+    def _wait(self, crew: _Crew, until: datetime | None) -> None:
+        crew.version += 1
+        crew.due = until
+        if until is not None:
+            heapq.heappush(self._due, (until, crew.unit, crew.version))
+
+    def _report(self, crew: _Crew, state: UnitState, now: datetime) -> Event:
+        lon, lat = _rounded(crew.at)
+        served = crew.assignment or f"{crew.unit}/{now.isoformat()}"
+        return Event(
+            id=f"sim/{served}/{state.value}",
+            source=SOURCE,
+            time=now,
+            jurisdiction=self._jurisdiction,
+            exercise=True,
+            data=ev.UnitStatusReported(
+                unit=crew.unit,
+                state=state,
+                assignment=crew.assignment,
+                lon=lon,
+                lat=lat,
+                reporter=REPORTER,
+            ),
+        )
+
+    # ── after a restart ───────────────────────────────────────────────────────────────────────
+
+    def _take_up(self, situation: Situation) -> None:
+        for closure in situation.closures.values():
+            self._closures[closure.id] = CircleClosure(closure.lon, closure.lat, closure.radius_m)
+        self._close_roads()
+        for incident in situation.incidents.values():
+            if not incident.ended:
+                place = (
+                    None
+                    if incident.lon is None or incident.lat is None
+                    else (incident.lon, incident.lat)
+                )
+                self._scenes[incident.id] = _Scene(incident.code, place, list(incident.reports))
+        for unit in situation.units.values():
+            self._crews[unit.id] = _Crew(
+                unit.id,
+                unit.kind,
+                TRANSPORT_SKILL in unit.skills,
+                (unit.home_lon, unit.home_lat),
+                (unit.lon, unit.lat),
+            )
+        on_scene = AssignmentState.ON_SCENE.value
+        arrived = [a for a in situation.assignments.values() if on_scene in a.times]
+        services = {}
+        # Records are taken in the order of arrival, by those who have left again as well.
+        for sent in sorted(arrived, key=lambda a: (a.times[on_scene], a.unit)):
+            if sent.incident in self._scenes and (crew := self._crews.get(sent.unit)):
+                crew.incident = sent.incident
+                services[sent.id] = self._take_service(crew)
+        for _, unit in sorted(situation.units.items()):
+            running = situation.assignments.get(unit.assignment)
+            if running is not None:
+                self._continue(unit, running, services.get(running.id))
+            elif unit.state is UnitState.RETURNING:
+                self._go_home(self._crews[unit.id], situation.now or unit.since)
+
+    def _continue(self, unit: Unit, sent: Assignment, service: ServiceRecorded | None) -> None:
+        crew = self._crews[unit.id]
+        crew.assignment, crew.incident = sent.id, sent.incident
+        crew.turnout_s, crew.drive_s, crew.route = sent.turnout_s, sent.drive_s, sent.route
+        since = sent.times[sent.state.value]
+        crew.stage, crew.service = sent.state, service
+        scene = self._scenes.get(sent.incident)
+        if sent.state is AssignmentState.ON_SCENE and service is not None:
+            crew.at = scene.place if scene and scene.place else crew.at
+            self._wait(crew, _after(since, service.on_scene_s))
+            return
+        if sent.state is AssignmentState.TRANSPORTING and scene and scene.place:
+            crew.at = scene.place
+        self._enter(crew, sent.state, since)
+
+
+def _after(time: datetime, seconds: float) -> datetime:
+    return time + timedelta(seconds=round(seconds, 1))
+
+
+def _rounded(place: Point) -> Point:
+    return round(place[0], 6), round(place[1], 6)
