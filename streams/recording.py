@@ -132,9 +132,8 @@ def open_maybe_gzip(path: Path) -> Iterator[IO[bytes]]:
         magic = raw.read(len(GZIP_MAGIC))
         raw.seek(0)
         if magic == GZIP_MAGIC:
-            with gzip.GzipFile(fileobj=raw) as plain:
-                with io.BufferedReader(plain) as buffered:
-                    yield buffered
+            with gzip.GzipFile(fileobj=raw) as plain, io.BufferedReader(plain) as lines:
+                yield lines
         else:
             yield raw
 

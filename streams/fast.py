@@ -1,0 +1,289 @@
+"""Fast replay: a recording through the real classify and desk under a virtual clock.
+
+For: measuring a night in a minute, comparing policies on the same night, proving that the same
+inputs give the same journal. Not for: showing it to people (:mod:`streams.drill`). No broker, no
+database, nothing of the wall clock but the elapsed time in the result.
+
+At one instant things happen in this order: recorded lines, crews' reports, finished tasks,
+positions, then the desk's own clock. Positions of units under way come every `POSITIONS_EVERY_S`,
+as a live desk would have them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from dispatch.desk import Desk
+from dispatch.policy import Policy
+from dispatch.roads import RoadGraph
+from dispatch.simulator import Simulator
+from dispatch.travel_times import TravelTimes
+from models.city import CityPack
+from models.errors import GridcommandError
+from models.events import (
+    ClockTicked,
+    Event,
+    Payload,
+    ReportReceived,
+    ServiceRecorded,
+    UnitPositionsReported,
+    encode,
+)
+from models.situation import Situation
+from playbooks.engine import PlaybookSet
+from streams.classify import classify
+from streams.opening import opening_events
+from streams.recording import Recording
+from streams.stand_in import TaskHands
+from streams.tally import ResponseTimes, Tally
+
+POSITIONS_EVERY_S = 60.0
+QUIET_AFTER_S = 6 * 3600.0
+"""The replay ends when nothing is due within this after what happened last, in seconds."""
+
+CHAIN_START = b"\x00" * 32
+_CALLS_A_WORD = 200
+
+
+class FastResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a fast replay came to.
+
+    Attributes
+    ----------
+    journal_hash
+        Hex; each event's is SHA-256 over the one before and the encoded event.
+    calls
+        Reports in the recording; each is closed, open or a dead letter.
+    closed, open
+        Calls whose incident has ended, or not.
+    dead_letters
+        Report id to reason.
+    life_s, elapsed_s, times_life
+        Seconds of the recording to its end, of the wall clock, and their ratio.
+    response_s
+        By priority: received to first unit on scene, of the incidents that somebody reached.
+    """
+
+    journal_hash: str
+    events: int
+    calls: int
+    closed: int
+    open: int
+    dead_letters: dict[str, str]
+    incidents: int
+    orders: int
+    refused: int
+    life_s: float
+    elapsed_s: float
+    times_life: float
+    response_s: dict[int, ResponseTimes]
+
+
+def replay(
+    recording: Recording,
+    pack: CityPack,
+    playbooks: PlaybookSet,
+    policy: Policy | None = None,
+    *,
+    out: Path | None = None,
+    progress: Callable[[datetime, int, int], None] | None = None,
+    automatic: Iterable[int] = (1, 2, 3, 4),
+    until: datetime | None = None,
+    graph: RoadGraph | None = None,
+) -> FastResult:
+    """Replay a recording to its end.
+
+    Parameters
+    ----------
+    policy
+        Numbers of the desk; the product's own when not given.
+    out
+        Write the journal there, one CloudEvent a line.
+    progress
+        Told now and then: virtual time, calls so far, calls in all.
+    automatic
+        Priorities whose orders go out by themselves; nobody else confirms in a fast replay.
+    until
+        Leave out what was recorded at or after this time.
+    graph
+        The pack's roads, if they are loaded already.
+
+    Raises
+    ------
+    RecordingError
+        The recording can't be read.
+    """
+    with ExitStack() as files:
+        sink = files.enter_context(out.open("wb")) if out else None
+        run = _Run(recording, pack, playbooks, policy or Policy(), graph, sink, progress)
+        return run.to_the_end(tuple(automatic), until)
+
+
+class _Run:
+    def __init__(
+        self,
+        recording: Recording,
+        pack: CityPack,
+        playbooks: PlaybookSet,
+        policy: Policy,
+        graph: RoadGraph | None,
+        sink: IO[bytes] | None,
+        progress: Callable[[datetime, int, int], None] | None,
+    ) -> None:
+        self._recording = recording
+        self._pack = pack
+        self._playbooks = playbooks
+        self._policy = policy
+        self._sink = sink
+        self._progress = progress
+        roads = graph or RoadGraph.load(pack)
+        self._desk = Desk(
+            Situation(jurisdiction=recording.jurisdiction, exercise=True),
+            pack,
+            playbooks,
+            TravelTimes(roads, speed_factor=pack.speed_factor),
+            policy,
+        )
+        self._crews = Simulator(
+            pack, TravelTimes(roads, speed_factor=pack.speed_factor), recording.jurisdiction
+        )
+        self._hands = TaskHands(recording.jurisdiction)
+        self._tally = Tally()
+        self._chain = CHAIN_START
+        self._events = 0
+        self._ticks = 0
+        self._calls = 0
+        self._dead: dict[str, str] = {}
+        self._positions_at: datetime | None = None
+
+    def to_the_end(self, automatic: tuple[int, ...], until: datetime | None) -> FastResult:
+        began = time.perf_counter()
+        first = self._recording.described.first
+        for event in opening_events(
+            self._desk.situation,
+            self._pack,
+            self._playbooks,
+            automatic_priorities=automatic,
+            correlation_radius_m=self._desk.situation.rules.correlation_radius_m,
+            correlation_window_s=self._desk.situation.rules.correlation_window_s,
+            at=first,
+            more_units=self._recording.units,
+        ):
+            self._step(event)
+        now = first
+        for line in self._recording.happenings():
+            if until is not None and line.time >= until:
+                break
+            self._run_before(line.time)
+            now = line.time
+            self._line(line)
+        last = now
+        while (due := self._next()) is not None:
+            if due > last + timedelta(seconds=QUIET_AFTER_S) or not self._alive():
+                break
+            self._at(due)
+            last = max(last, self._tally.last_change or last)
+            now = due
+        return self._result(first, now, time.perf_counter() - began)
+
+    def _run_before(self, limit: datetime) -> None:
+        """Let everything happen that is due before a time."""
+        while (due := self._next()) is not None and due < limit:
+            self._at(due)
+
+    def _next(self) -> datetime | None:
+        times = (
+            self._crews.next_due(),
+            self._hands.next_due(),
+            self._desk.next_due(),
+            self._positions_at,
+        )
+        return min((at for at in times if at is not None), default=None)
+
+    def _at(self, now: datetime) -> None:
+        for event in (*self._crews.due_events(now), *self._hands.due_events(now)):
+            self._step(event)
+        if self._positions_at is not None and self._positions_at <= now:
+            self._tell_positions(now)
+        due = self._desk.next_due()
+        if due is not None and due <= now:
+            self._ticks += 1
+            tick = f"clock/{self._ticks}/{now.isoformat()}"
+            self._step(self._event(tick, "/clock", now, ClockTicked()))
+
+    def _line(self, line: Event) -> None:
+        self._crews.learn(line)
+        if isinstance(line.data, ServiceRecorded):
+            return
+        if not isinstance(line.data, ReportReceived):
+            return
+        self._calls += 1
+        try:
+            report = classify(line.data, self._pack)
+        except GridcommandError as error:
+            self._dead[line.id] = str(error)
+            return
+        self._step(self._event(line.id, line.source, line.time, report))
+        if self._progress and self._calls % _CALLS_A_WORD == 0:
+            self._progress(line.time, self._calls, self._recording.described.calls)
+
+    def _tell_positions(self, now: datetime) -> None:
+        if positions := self._crews.positions(now):
+            name = f"positions/{now.isoformat()}"
+            self._step(
+                self._event(name, "/simulator", now, UnitPositionsReported(positions=positions))
+            )
+        self._positions_at = now + timedelta(seconds=POSITIONS_EVERY_S) if positions else None
+
+    def _step(self, event: Event) -> None:
+        for made in self._desk.step(event):
+            encoded = encode(made)
+            self._chain = hashlib.sha256(self._chain + encoded).digest()
+            self._events += 1
+            if self._sink:
+                self._sink.write(encoded)
+                self._sink.write(b"\n")
+            self._crews.observe(made)
+            self._hands.observe(made)
+            self._tally.observe(made)
+        if self._positions_at is None and self._crews.busy:
+            self._positions_at = event.time + timedelta(seconds=POSITIONS_EVERY_S)
+
+    def _event(self, event_id: str, source: str, at: datetime, data: Payload) -> Event:
+        return Event(
+            id=event_id,
+            source=source,
+            time=at,
+            jurisdiction=self._recording.jurisdiction,
+            exercise=True,
+            data=data,
+        )
+
+    def _alive(self) -> bool:
+        return self._crews.busy > 0 or self._tally.open_incidents > 0
+
+    def _result(self, first: datetime, last: datetime, elapsed_s: float) -> FastResult:
+        life_s = (last - first).total_seconds()
+        return FastResult(
+            journal_hash=self._chain.hex(),
+            events=self._events,
+            calls=self._calls,
+            closed=self._tally.closed_reports,
+            open=self._tally.open_reports,
+            dead_letters=self._dead,
+            incidents=self._tally.incidents,
+            orders=self._tally.orders,
+            refused=self._tally.refused,
+            life_s=life_s,
+            elapsed_s=elapsed_s,
+            times_life=life_s / elapsed_s if elapsed_s else 0.0,
+            response_s=self._tally.response_times(),
+        )
