@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.categories import categories
+from models.city import CityPack
 from models.lifecycles import IncidentState
 from playbooks.engine import Plan, PlaybookSet
 from playbooks.facts import KNOWN_FACTS, IncidentFacts
 from streams.lexicon import load_lexicon
-from tests.playbooks.conftest import PLANS, Write
+from tests.playbooks.conftest import PLANS, ROOT, Write
 
 
 def _playbook(playbook_id: str, *lines: str, when: str = "true") -> str:
@@ -147,6 +148,23 @@ def test_every_category_gets_a_plan(plans: PlaybookSet) -> None:
 @pytest.fixture(scope="module")
 def liyang() -> PlaybookSet:
     return PlaybookSet.load(PLANS / "liyang")
+
+
+def test_the_city_has_units_for_all_that_its_playbooks_ask(city: Path, plans: PlaybookSet) -> None:
+    pack = CityPack.load(ROOT / "cities" / city.name)
+    kinds = {frozenset(unit.skills) for unit in pack.units}
+    for playbook in plans.playbooks.values():
+        for needed in playbook.requirements:
+            assert any(kind >= set(needed.skills) for kind in kinds), (playbook.id, needed.key)
+
+
+def test_every_code_of_the_city_gets_a_plan_of_its_own(city: Path, plans: PlaybookSet) -> None:
+    for code, meaning in CityPack.load(ROOT / "cities" / city.name).codes.items():
+        if not meaning.category.startswith("city."):
+            incident = IncidentFacts(category=meaning.category, code=code)
+            assert not any(plans.playbooks[p].fallback for p in plans.match(incident).playbooks), (
+                code
+            )
 
 
 _INCIDENTS = st.builds(

@@ -182,6 +182,11 @@ def test_loading_refuses_and_says_everything(write: Write) -> None:
     assert "a.yaml:16:12: unknown proof 'video'" in str(caught.value)
 
 
+def test_the_example_of_the_guide_is_sound(write: Write) -> None:
+    guide = (ROOT / "playbooks" / "README.md").read_text(encoding="utf-8")
+    assert lint(write(a=guide.partition("```yaml\n")[2].partition("```")[0])) == []
+
+
 def test_the_published_schema_is_todays() -> None:
     published = (ROOT / "docs" / "playbook.schema.json").read_text(encoding="utf-8")
     assert published == schema_text()
