@@ -1,0 +1,272 @@
+"""The Faust agents: a few lines around each stage, and the one place where records are decoded.
+
+For every topic there is a live agent and one on its exercise twin. An event of the wrong side is
+a dead letter, and so is everything that can't be read or makes a stage fail; no exception leaves
+an agent, for Faust would commit past it.
+
+Relies on downstream writes being idempotent: a record may come twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from models.city import CityPack
+from models.errors import EventError
+from models.events import Event, ReportReceived, decode, encode, split_batch
+from models.topics import (
+    DESK,
+    EXERCISE_PREFIX,
+    READINGS,
+    REPORTS,
+    TopicSpec,
+    all_topics,
+    topic_for,
+)
+from models.words import EXERCISE_MARK, is_exercise
+from streams.app import GridApp, raw_topic
+from streams.classify import classify
+from streams.dead_letters import DeadLetter, DeadLetters
+from streams.publisher import Publisher
+from streams.senml import parse_senml
+from streams.sense import Alarm, SenseState
+from streams.sense_rules import load_sense_rules
+
+log = logging.getLogger(__name__)
+
+CLASSIFY_SOURCE = "/classify"
+YIELD_EVERY_S = 0.01
+"""How long classify works before it lets the other agents have a turn."""
+
+SILENCE_EVERY_S = 5.0
+
+
+class Shell(Protocol):
+    """The desk's shell, as much as an agent sees of it."""
+
+    async def handle(self, jurisdiction: str, events: list[Event]) -> None:
+        """Decide on a batch; return when the database has it."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What the agents work with.
+
+    Attributes
+    ----------
+    report
+        Puts events into the inbox and returns when they are durable; the same id twice is one.
+    """
+
+    pack: CityPack
+    publisher: Publisher
+    dead_letters: DeadLetters
+    desk: Shell
+    report: Callable[[list[Event]], Awaitable[None]]
+
+
+class Agents:
+    """All agents on one app; made before the app starts."""
+
+    def __init__(self, app: GridApp, stages: Stages) -> None:
+        self._stages = stages
+        places = {place.id: (place.lon, place.lat) for place in stages.pack.facilities}
+        self._sense = {
+            exercise: SenseState(
+                load_sense_rules(), places, scope=EXERCISE_MARK if exercise else ""
+            )
+            for exercise in (False, True)
+        }
+        handlers: dict[str, Callable[[TopicSpec, Any], Awaitable[None]]] = {
+            READINGS: self._on_readings,
+            REPORTS: self._on_reports,
+            DESK: self._on_desk,
+        }
+        for spec in all_topics():
+            handler = handlers.get(spec.name.removeprefix(EXERCISE_PREFIX))
+            if handler is not None:
+                self._attach(app, spec, handler)
+
+    def _attach(
+        self,
+        app: GridApp,
+        spec: TopicSpec,
+        handler: Callable[[TopicSpec, Any], Awaitable[None]],
+    ) -> None:
+        async def consume(stream: Any) -> None:
+            async for record in stream.events():
+                try:
+                    await handler(spec, record)
+                except Exception as error:
+                    log.exception("%s failed", spec.name)
+                    await self._give_up(spec, record, record.value, "failed", _sentence(error))
+
+        app.agent(raw_topic(app, spec), name=f"gridcommand.{spec.name}", concurrency=1)(consume)
+
+    # ── stages ────────────────────────────────────────────────────────────────────────────────
+
+    async def _on_reports(self, spec: TopicSpec, record: Any) -> None:
+        """Classify a record's reports and hand them to the desk's topic by jurisdiction."""
+        ready: dict[str, list[bytes]] = {}
+        turn_ends = time.monotonic() + YIELD_EVERY_S
+        for raw, event in await self._decoded(spec, record):
+            try:
+                classified = classified_event(event, self._stages.pack)
+            except EventError as error:
+                await self._give_up(spec, record, raw, "not_a_report", str(error), event)
+            except Exception as error:
+                log.exception("classify failed on %s", event.id)
+                await self._give_up(spec, record, raw, "failed", _sentence(error), event)
+            else:
+                ready.setdefault(event.jurisdiction, []).append(encode(classified))
+            if time.monotonic() > turn_ends:
+                await asyncio.sleep(0)
+                turn_ends = time.monotonic() + YIELD_EVERY_S
+        topic = topic_for(DESK, exercise=_is_twin(spec))
+        for jurisdiction, events in ready.items():
+            await self._stages.publisher.publish(topic, jurisdiction, events)
+
+    async def _on_desk(self, spec: TopicSpec, record: Any) -> None:
+        """Hand a record's events to the desk of their jurisdiction, in order."""
+        batches: dict[str, list[Event]] = {}
+        for _, event in await self._decoded(spec, record):
+            batches.setdefault(event.jurisdiction, []).append(event)
+        for jurisdiction, events in batches.items():
+            await self._stages.desk.handle(jurisdiction, events)
+
+    async def _on_readings(self, spec: TopicSpec, record: Any) -> None:
+        """Let sense look at a SenML pack; alarms enter through the inbox."""
+        received_at = datetime.fromtimestamp(record.message.timestamp or time.time(), UTC)
+        try:
+            readings = parse_senml(record.value or b"", received_at)
+        except EventError as error:
+            await self._give_up(spec, record, record.value, "unreadable", str(error))
+            return
+        exercise = _is_twin(spec)
+        state = self._sense[exercise]
+        alarms = state.sense(readings)
+        if exercise and readings:
+            # A drill's time is that of its readings.
+            alarms += state.pass_time(max(reading.time for reading in readings))
+        await self._raise(alarms, exercise=exercise)
+
+    async def watch_silence(self) -> None:
+        """Raise the silences of live devices; runs until cancelled."""
+        while True:
+            await asyncio.sleep(SILENCE_EVERY_S)
+            try:
+                alarms = self._sense[False].pass_time(datetime.now(UTC))
+                await self._raise(alarms, exercise=False)
+            except Exception:
+                log.exception("watching for silent devices failed; trying again")
+
+    async def _raise(self, alarms: Sequence[Alarm], *, exercise: bool) -> None:
+        if alarms:
+            home = self._stages.pack.jurisdiction
+            jurisdiction = home + EXERCISE_MARK if exercise else home
+            await self._stages.report(
+                [alarm.as_event(jurisdiction, exercise=exercise) for alarm in alarms]
+            )
+
+    # ── records ───────────────────────────────────────────────────────────────────────────────
+
+    async def _decoded(self, spec: TopicSpec, record: Any) -> list[tuple[bytes, Event]]:
+        """A record's events that can be read and belong here; the others are dead letters."""
+        try:
+            parts = split_batch(record.value or b"")
+        except EventError as error:
+            await self._give_up(spec, record, record.value, "unreadable", str(error))
+            return []
+        found: list[tuple[bytes, Event]] = []
+        for raw in parts:
+            try:
+                event = decode(raw)
+            except EventError as error:
+                await self._give_up(spec, record, raw, "unreadable", str(error))
+                continue
+            if wrong := wrong_side(event, exercise=_is_twin(spec)):
+                await self._give_up(spec, record, raw, "wrong_side", wrong, event)
+            else:
+                found.append((raw, event))
+        return found
+
+    async def _give_up(
+        self,
+        spec: TopicSpec,
+        record: Any,
+        body: bytes | None,
+        code: str,
+        reason: str,
+        event: Event | None = None,
+    ) -> None:
+        await self._stages.dead_letters.write(
+            DeadLetter(
+                at=datetime.now(UTC),
+                topic=spec.name,
+                key=(record.key or b"").decode(errors="replace"),
+                body=body or b"",
+                code=code,
+                reason=reason,
+                jurisdiction=event.jurisdiction if event else _peek(body, "jurisdiction"),
+                exercise=_is_twin(spec),
+                event_id=event.id if event else _peek(body, "id"),
+                stage=spec.name.removeprefix(EXERCISE_PREFIX),
+            )
+        )
+
+
+def classified_event(event: Event, pack: CityPack) -> Event:
+    """Return the report as the desk reads it: the same id, for it is the same occurrence.
+
+    Raises
+    ------
+    EventError
+        When the event is no report.
+    """
+    if not isinstance(event.data, ReportReceived):
+        raise EventError(f"{event.type} is no report; only gridcommand.report.received is read")
+    return msgspec.structs.replace(
+        event, source=CLASSIFY_SOURCE, cause=event.cause, data=classify(event.data, pack)
+    )
+
+
+def wrong_side(event: Event, *, exercise: bool) -> str:
+    """Return why an event may not be on the live (or the exercise) side; empty when it may."""
+    if event.exercise != exercise:
+        side = "exercise" if exercise else "live"
+        return f"event {event.id} has exercise {event.exercise} on a topic of the {side} side"
+    if is_exercise(event.jurisdiction) != exercise:
+        return f"jurisdiction {event.jurisdiction!r} doesn't fit exercise {event.exercise}"
+    return ""
+
+
+def _is_twin(spec: TopicSpec) -> bool:
+    return spec.name.startswith(EXERCISE_PREFIX)
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _peek(body: bytes | None, field: str) -> str:
+    """A text field of something that may be a CloudEvent, empty where it can't be told."""
+    try:
+        value = msgspec.json.decode(body or b"")[field]
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+        RecursionError,
+        KeyError,
+        TypeError,
+        IndexError,
+    ):
+        return ""
+    return value[:200] if isinstance(value, str) else ""

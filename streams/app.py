@@ -1,0 +1,148 @@
+"""The Faust app: how this product sets Faust up, in one place.
+
+No tables, no web server, raw bytes in and out, at-least-once. Agents are put on it by
+:mod:`streams.agents`; what they write is idempotent, so that an event delivered twice is
+harmless. Runs inside our own event loop, not under Faust's command line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import faust
+from faust.types import TransportT
+
+from models.settings import Settings
+from models.topics import TopicSpec
+from streams.declare import declare_topics, wait_for_kafka
+from streams.errors import BrokerError
+from streams.transport import ShortWaitTransport
+
+APP_ID = "gridcommand"
+# The embedded broker answers a waiting fetch only near the wait's end; Kafka at once.
+EMBEDDED_FETCH_WAIT_MS = 10
+KAFKA_FETCH_WAIT_MS = 500
+# How long a worker that died without a word keeps its partitions. Kafka's default lower bound.
+SESSION_S = 6.0
+REBALANCE_S = 6.0
+HEARTBEAT_S = 1.0
+REQUEST_S = 15.0
+BROKER_WITHIN_S = 30.0
+STOP_WITHIN_S = 3.0
+
+
+class GridApp(faust.App):  # type: ignore[misc]
+    """A Faust app on :class:`~streams.transport.ShortWaitTransport`."""
+
+    fetch_wait_ms: int = EMBEDDED_FETCH_WAIT_MS
+
+    def _new_transport(self) -> TransportT:
+        transport = ShortWaitTransport(self.conf.broker_consumer, self)
+        transport.fetch_wait_ms = self.fetch_wait_ms
+        return transport
+
+
+def kafka_servers(settings: Settings) -> str:
+    """Return the bootstrap servers in force, ``host:port,…``.
+
+    Raises
+    ------
+    BrokerError
+        When neither a Kafka nor the embedded broker's port is named.
+    """
+    if settings.kafka_servers:
+        return settings.kafka_servers
+    if settings.broker_port:
+        return f"127.0.0.1:{settings.broker_port}"
+    raise BrokerError(
+        "no broker is named: set GRIDCOMMAND_KAFKA_SERVERS, or GRIDCOMMAND_BROKER_PORT to the "
+        "port that `gridcommand broker` listens on"
+    )
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Whether the embedded broker serves, which has no idempotent producer."""
+    return not settings.kafka_servers
+
+
+def make_app(settings: Settings, *, app_id: str = APP_ID) -> GridApp:
+    """Return the Faust app, without agents.
+
+    Parameters
+    ----------
+    settings
+        ``kafka_servers``, ``broker_port`` and ``data_dir`` are read.
+    app_id
+        Consumer group; processes of one group share the partitions.
+    """
+    app = GridApp(
+        app_id,
+        broker=[f"kafka://{server.strip()}" for server in kafka_servers(settings).split(",")],
+        store="memory://",
+        datadir=str(settings.data_dir / "faust"),
+        autodiscover=False,
+        web_enabled=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        consumer_auto_offset_reset="earliest",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        processing_guarantee="at_least_once",
+        broker_max_poll_records=500,
+        broker_max_poll_interval=60.0,
+        broker_session_timeout=SESSION_S,
+        broker_rebalance_timeout=REBALANCE_S,
+        broker_heartbeat_interval=HEARTBEAT_S,
+        broker_request_timeout=REQUEST_S,
+        broker_commit_interval=1.0,
+        stream_buffer_maxsize=1024,
+        stream_wait_empty=False,
+    )
+    app.fetch_wait_ms = EMBEDDED_FETCH_WAIT_MS if is_embedded(settings) else KAFKA_FETCH_WAIT_MS
+    return app
+
+
+def raw_topic(app: GridApp, spec: TopicSpec) -> Any:
+    """Return the Faust topic of a declaration: bytes in, bytes out."""
+    return app.topic(
+        spec.name,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        partitions=spec.partitions,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(app: GridApp, settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
+    """Run ``app`` in this event loop: wait for the broker, declare topics, start, stop.
+
+    Yields
+    ------
+    asyncio.Task
+        Done when the app stopped or crashed by itself; awaiting it raises the crash's reason.
+        The caller then ends the process, and whoever supervises it starts it again.
+    """
+    servers = kafka_servers(settings)
+    await wait_for_kafka(servers, BROKER_WITHIN_S)
+    await declare_topics(servers, replication=1 if is_embedded(settings) else -1)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    await app.start()
+    watch = asyncio.create_task(_ended(app))
+    try:
+        yield watch
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(app.stop(), STOP_WITHIN_S)
+
+
+async def _ended(app: GridApp) -> None:
+    await app.wait_until_stopped()
+    if app.crash_reason is not None:
+        raise app.crash_reason

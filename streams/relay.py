@@ -1,0 +1,165 @@
+"""The relay: from the inbox in the database to Kafka, until the journal has it.
+
+Intake acknowledges what the inbox holds; the relay alone knows the broker, so a broker that is
+down delays reports and stops no intake. A row is done when the database says it is finished (the
+journal or the dead letters have it), not when Kafka took it. What isn't finished after
+``relay_retry_s``, or when the broker came back, is published again; the desk applies it once.
+
+Relies on event ids for that, and on the bound :data:`WINDOW` for never flooding a slow desk with
+repeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from models.settings import Settings
+from streams.publisher import Publisher
+
+log = logging.getLogger(__name__)
+
+WINDOW = 2_000
+"""Rows that are published and not finished at most; the others wait in the inbox."""
+
+SWEEP_S = 0.25
+"""How often finished rows are taken off the window, in seconds."""
+
+DATABASE_PAUSE_S = 1.0
+_LONG_AGO = float("-inf")
+
+
+class InboxRow(Protocol):
+    """A row of the inbox, as much as the relay reads of it."""
+
+    @property
+    def id(self) -> int:
+        """Running number; a later row has a higher one, give or take concurrent commits."""
+
+    @property
+    def topic(self) -> str:
+        """Kafka topic, with the exercise prefix where it belongs."""
+
+    @property
+    def key(self) -> str:
+        """Record key."""
+
+    @property
+    def body(self) -> bytes:
+        """The encoded event."""
+
+
+class Inbox(Protocol):
+    """What the relay asks of the store. Called on a thread."""
+
+    def unfinished_after(self, row_id: int, limit: int) -> Sequence[InboxRow]:
+        """Return the oldest unfinished rows with an id above ``row_id``, by id."""
+
+
+class Relay:
+    """Publishes the inbox. One in a consumer group is active at a time.
+
+    Parameters
+    ----------
+    is_active
+        Whether this process is the one that publishes now; more than one is harmless.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        inbox: Inbox,
+        publisher: Publisher,
+        is_active: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._poll_s = settings.relay_poll_ms / 1000
+        self._retry_s = settings.relay_retry_s
+        self._inbox = inbox
+        self._publisher = publisher
+        self._is_active = is_active
+        self._sent_at: dict[int, float] = {}
+        self._last_id = 0
+        self._swept_at = _LONG_AGO
+        self._failures = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Rows published and not known to be finished."""
+        return len(self._sent_at)
+
+    def publish_again(self) -> None:
+        """Publish all unfinished rows at the next look: the broker may have lost them."""
+        for row_id in self._sent_at:
+            self._sent_at[row_id] = _LONG_AGO
+        self._swept_at = _LONG_AGO
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish until ``stop`` is set; outlives any failure of broker or database."""
+        while not stop.is_set():
+            pause = self._poll_s
+            try:
+                if not self._is_active():
+                    self._forget()
+                elif await self.step():
+                    pause = 0.0
+            except Exception as error:
+                log.error("relay waits: %s: %s", type(error).__name__, error)
+                pause = DATABASE_PAUSE_S
+            await asyncio.sleep(pause)
+
+    async def step(self) -> int:
+        """Look into the inbox once, publish what is new or due again, and return how many."""
+        now = time.monotonic()
+        if now - self._swept_at >= SWEEP_S and (self._sent_at or self._swept_at == _LONG_AGO):
+            rows = await self._sweep(now)
+        else:
+            room = WINDOW - len(self._sent_at)
+            rows = await self._read(self._last_id, room) if room > 0 else []
+        if rows:
+            await self._publish(rows)
+        return len(rows)
+
+    async def _sweep(self, now: float) -> Sequence[InboxRow]:
+        """The rows that are due again; those no longer unfinished leave the window."""
+        rows = await self._read(0, WINDOW)
+        self._swept_at = now
+        open_ids = {row.id for row in rows}
+        self._sent_at = {key: sent for key, sent in self._sent_at.items() if key in open_ids}
+        return [row for row in rows if now - self._sent_at.get(row.id, _LONG_AGO) >= self._retry_s]
+
+    async def _read(self, after: int, limit: int) -> Sequence[InboxRow]:
+        return await asyncio.to_thread(self._inbox.unfinished_after, after, limit)
+
+    async def _publish(self, rows: Sequence[InboxRow]) -> None:
+        await asyncio.gather(
+            *(
+                self._publisher.publish(topic, key, bodies)
+                for (topic, key), bodies in by_key(rows).items()
+            )
+        )
+        now = time.monotonic()
+        for row in rows:
+            self._sent_at[row.id] = now
+            self._last_id = max(self._last_id, row.id)
+        if self._publisher.failures != self._failures:
+            self._failures = self._publisher.failures
+            # It was away and may be empty now.
+            sent_now = {row.id for row in rows}
+            for row_id in self._sent_at.keys() - sent_now:
+                self._sent_at[row_id] = _LONG_AGO
+
+    def _forget(self) -> None:
+        self._sent_at.clear()
+        self._last_id = 0
+        self._swept_at = _LONG_AGO
+
+
+def by_key(rows: Iterable[InboxRow]) -> dict[tuple[str, str], list[bytes]]:
+    """Bodies by topic and key, in the rows' order."""
+    found: dict[tuple[str, str], list[bytes]] = {}
+    for row in rows:
+        found.setdefault((row.topic, row.key), []).append(row.body)
+    return found

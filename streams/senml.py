@@ -1,0 +1,168 @@
+"""SenML packs (RFC 8428) to readings: base fields, relative times and units resolved.
+
+Reads the JSON form. A record's full name (base name and name) is the device, then ``/`` or
+``:``, then the quantity: ``urn:dev:mac:0024befffe804ff1/water_level``. Numbers and booleans
+become readings; strings, data and bare sums are skipped, for no rule can use them.
+
+Pure. What can't be read raises :class:`models.errors.EventError` with the record's place in it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+
+import msgspec
+
+from models.errors import EventError
+
+MAX_RECORDS = 10_000
+_RELATIVE_BELOW_S = 2**28  # RFC 8428, section 4.5.3
+_VERSION = 10
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")
+# Units of one quantity, brought to the one that rules are written in: factor, offset.
+_UNITS = {
+    "mm": ("m", 0.001, 0.0),
+    "cm": ("m", 0.01, 0.0),
+    "km": ("m", 1000.0, 0.0),
+    "K": ("Cel", 1.0, -273.15),
+    "degC": ("Cel", 1.0, 0.0),
+    "ppb": ("ppm", 0.001, 0.0),
+    "%": ("/", 0.01, 0.0),
+    "%RH": ("/", 0.01, 0.0),
+    "mA": ("A", 0.001, 0.0),
+    "kPa": ("Pa", 1000.0, 0.0),
+    "hPa": ("Pa", 100.0, 0.0),
+}
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """One value of one quantity of one device.
+
+    Attributes
+    ----------
+    unit
+        SenML unit, in the base unit of its kind (m, Cel, ppm, A, Pa, ``/`` for ratios); empty
+        when the device names none.
+    time
+        Aware, UTC.
+    """
+
+    device: str
+    quantity: str
+    value: float
+    unit: str
+    time: datetime
+
+
+class _Record(msgspec.Struct, forbid_unknown_fields=False):
+    bn: str | None = None
+    bt: float | None = None
+    bu: str | None = None
+    bv: float | None = None
+    bs: float | None = None
+    bver: int | None = None
+    n: str = ""
+    u: str | None = None
+    v: float | None = None
+    vs: str | None = None
+    vb: bool | None = None
+    vd: str | None = None
+    s: float | None = None
+    t: float = 0.0
+    ut: float | None = None
+
+
+_decode = msgspec.json.Decoder(list[_Record]).decode
+_decode_keys = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
+
+
+def parse_senml(raw: bytes, received_at: datetime) -> list[Reading]:
+    """Return the readings of a pack, in its order.
+
+    Parameters
+    ----------
+    raw
+        The pack as JSON, at most :data:`MAX_RECORDS` records.
+    received_at
+        What relative times refer to; aware.
+
+    Raises
+    ------
+    EventError
+        When it isn't a SenML pack, or needs a field or version that we don't know.
+    """
+    try:
+        records = _decode(raw)
+        if b'_"' in raw:
+            _check_must_understand(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EventError(f"not a SenML pack: {error}") from error
+    if len(records) > MAX_RECORDS:
+        raise EventError(f"SenML pack has {len(records)} records; send {MAX_RECORDS} at most")
+    readings: list[Reading] = []
+    base_name, base_time, base_unit, base_value = "", 0.0, "", 0.0
+    for place, record in enumerate(records):
+        base_name = record.bn if record.bn is not None else base_name
+        base_time = record.bt if record.bt is not None else base_time
+        base_unit = record.bu if record.bu is not None else base_unit
+        base_value = record.bv if record.bv is not None else base_value
+        if record.bver is not None and not 1 <= record.bver <= _VERSION:
+            raise EventError(f"SenML record {place}: version {record.bver} is not known")
+        value = _value(record, base_value)
+        if value is None:
+            continue
+        if not math.isfinite(value):
+            raise EventError(f"SenML record {place}: value must be finite")
+        device, quantity = _name(base_name + record.n, place)
+        unit, factor, offset = _unit(record.u if record.u is not None else base_unit)
+        readings.append(
+            Reading(
+                device,
+                quantity,
+                value * factor + offset,
+                unit,
+                _time(base_time + record.t, received_at, place),
+            )
+        )
+    return readings
+
+
+def _value(record: _Record, base_value: float) -> float | None:
+    if record.v is not None:
+        return record.v + base_value
+    if record.vb is not None:
+        return 1.0 if record.vb else 0.0
+    return None
+
+
+def _name(name: str, place: int) -> tuple[str, str]:
+    cut = max(name.rfind("/"), name.rfind(":"))
+    if not _NAME.fullmatch(name) or cut < 1 or cut == len(name) - 1:
+        raise EventError(
+            f"SenML record {place}: name {name[:80]!r} must be device/quantity in A-Z a-z 0-9 -:./_"
+        )
+    return name[:cut], name[cut + 1 :]
+
+
+def _unit(unit: str) -> tuple[str, float, float]:
+    return _UNITS.get(unit, (unit, 1.0, 0.0))
+
+
+def _time(seconds: float, received_at: datetime, place: int) -> datetime:
+    if seconds < _RELATIVE_BELOW_S:
+        seconds += received_at.timestamp()
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise EventError(f"SenML record {place}: time {seconds} is no time") from error
+
+
+def _check_must_understand(raw: bytes) -> None:
+    for place, record in enumerate(_decode_keys(raw)):
+        for key in record:
+            if key.endswith("_"):
+                raise EventError(
+                    f"SenML record {place}: field {key!r} must be understood, and isn't"
+                )

@@ -1,0 +1,145 @@
+"""Rules that turn readings into alarms, as data: ``data/sense_rules.yaml``, read and checked once.
+
+Not for evaluating them; that is :mod:`streams.sense`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from models.categories import categories
+from streams.errors import RulesError
+
+DATA = Path(__file__).parent / "data" / "sense_rules.yaml"
+
+
+class RuleBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all rules have in common.
+
+    Attributes
+    ----------
+    id
+        Part of an episode's id; never reused.
+    quantity, unit
+        What the rule looks at, as SenML names it. A reading in another unit is not for it; one
+        without unit is.
+    category, priority
+        Of the report that an alarm becomes.
+    zh, en
+        What is measured, in words.
+    device
+        Glob over device names.
+    """
+
+    id: str
+    quantity: str
+    unit: str
+    category: str
+    priority: int
+    zh: str
+    en: str
+    device: str = "*"
+
+    def applies_to(self, device: str) -> bool:
+        """Whether the rule is for this device."""
+        return self.device == "*" or fnmatchcase(device, self.device)
+
+
+class ThresholdRule(RuleBase, frozen=True, kw_only=True, tag_field="kind", tag="threshold"):
+    """Raised at ``raise_at`` once held for ``hold_s`` seconds, over again at ``clear_at``."""
+
+    raise_at: float
+    clear_at: float
+    hold_s: float = 0.0
+    direction: str = "above"
+
+    def is_beyond(self, value: float) -> bool:
+        """Whether the value is where the alarm is raised."""
+        return value >= self.raise_at if self.direction == "above" else value <= self.raise_at
+
+    def is_clear(self, value: float) -> bool:
+        """Whether the value is where the alarm is over."""
+        return value <= self.clear_at if self.direction == "above" else value >= self.clear_at
+
+
+class RateRule(RuleBase, frozen=True, kw_only=True, tag_field="kind", tag="rate"):
+    """Raised by a rise of ``rise`` within ``window_s`` seconds, over under ``clear_rise``."""
+
+    rise: float
+    clear_rise: float
+    window_s: float
+
+
+class SilenceRule(RuleBase, frozen=True, kw_only=True, tag_field="kind", tag="silence"):
+    """Raised when ``quantity`` was heard once and then not for ``after_s`` seconds."""
+
+    after_s: float
+
+
+Rule: TypeAlias = ThresholdRule | RateRule | SilenceRule
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    rules: list[Rule]
+
+
+class SenseRules:
+    """Rules by the quantity they look at."""
+
+    def __init__(self, rules: list[Rule]) -> None:
+        self.rules = tuple(rules)
+        by_quantity: dict[str, list[Rule]] = {}
+        for rule in rules:
+            by_quantity.setdefault(rule.quantity, []).append(rule)
+        self.by_quantity: Mapping[str, list[Rule]] = by_quantity
+
+
+@lru_cache(maxsize=4)
+def load_sense_rules(path: Path = DATA) -> SenseRules:
+    """Read and check a file of rules, once.
+
+    Raises
+    ------
+    RulesError
+        When it can't be read or a rule makes no sense; the message names rule and value.
+    """
+    try:
+        tree = YAML(typ="safe", pure=True).load(io.StringIO(path.read_text(encoding="utf-8")))
+        rules = msgspec.convert(tree, _File).rules
+    except (OSError, UnicodeDecodeError, YAMLError, msgspec.ValidationError) as error:
+        raise RulesError(f"{path}: {error}") from error
+    seen: set[str] = set()
+    for rule in rules:
+        if wrong := _wrong(rule, seen):
+            raise RulesError(f"{path}: rule {rule.id!r}: {wrong}")
+        seen.add(rule.id)
+    return SenseRules(rules)
+
+
+def _wrong(rule: Rule, seen: set[str]) -> str:
+    if not rule.id or rule.id in seen:
+        return "id is empty or there twice"
+    if rule.category not in categories():
+        return f"category {rule.category!r} is unknown"
+    if rule.priority not in (1, 2, 3, 4):
+        return f"priority {rule.priority} must be 1 to 4"
+    if isinstance(rule, ThresholdRule):
+        if rule.direction not in ("above", "below"):
+            return f"direction {rule.direction!r} must be above or below"
+        if rule.is_clear(rule.raise_at) or rule.hold_s < 0:
+            return "clear_at must lie on the quiet side of raise_at, and hold_s not below 0"
+    elif isinstance(rule, RateRule):
+        if not (rule.window_s > 0 and 0 <= rule.clear_rise < rule.rise):
+            return "window_s must be above 0 and clear_rise between 0 and rise"
+    elif rule.after_s <= 0:
+        return "after_s must be above 0"
+    return ""
