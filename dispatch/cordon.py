@@ -1,4 +1,4 @@
-"""How one gets out of closed streets, and on foot into them.
+"""How one gets off a closed street, and on foot into a cordon of them.
 
 For: ``dispatch.travel_times``, which drives on open streets only. Relies on: the closed streets
 being few; a search over them is plain Dijkstra and costs some microseconds for each.
@@ -15,7 +15,7 @@ from dispatch.roads import RoadGraph
 from dispatch.routes import WALK_M_S, Leg, Snap
 
 CORDON_M = 1500.0
-"""Farther than this over closed streets nobody leaves and nobody walks in, in metres."""
+"""Farther than this over closed streets nobody walks in, in metres."""
 
 Ends = list[tuple[int, int, tuple[Leg, ...]]]
 """Nodes by which a place is left or reached: node, milliseconds, the legs between."""
@@ -54,7 +54,7 @@ class Cordon:
     ) -> None:
         self._graph = graph
         self._edge_ms = edge_ms
-        self._doors_kept: dict[tuple[int, bool], dict[int, tuple[float, _Path]]] = {}
+        self._doors_kept: dict[int, dict[int, _Path]] = {}
         self._closed_at: dict[int, list[tuple[int, float]]] = {}
         for row in sorted(closed):
             for end in (0.0, 1.0):
@@ -68,27 +68,15 @@ class Cordon:
         self._open_in[graph.arc_head[arcs]] = True
 
     def ways_out(self, snap: Snap) -> Ends:
-        """The shortest way, driven, out of the closed streets that a place lies in.
+        """Along its own street to the nearer end that an open street begins at.
 
-        Where none is near, the nearer end of its street, from which no open way leads on.
+        Where neither is such an end, the nearer one, from which no open way leads on.
         """
         row = snap.edge
-        ways: list[tuple[float, int, tuple[Leg, ...]]] = []
-        for end in (0.0, 1.0):
-            own_m = abs(end - snap.fraction) * float(self._graph.edge_length_m[row])
-            ms = float(round(abs(end - snap.fraction) * self._edge_ms[row]))
-            own = (row, snap.fraction, end, ms)
-            node = _node(self._graph, row, end)
-            for door, (length_m, path) in self._doors(node, out=True).items():
-                legs = (own, *((edge, 1.0 - to, to, float(self._edge_ms[edge]))
-                               for edge, to in path))  # fmt: skip
-                ways.append((own_m + length_m, door, legs))
-        if not ways:
-            end = 0.0 if snap.fraction <= 0.5 else 1.0
-            ms = abs(end - snap.fraction) * self._edge_ms[row]
-            return [left_by(self._graph, (row, snap.fraction, end, ms))]
-        _, door, legs = min(ways)
-        return [(door, int(sum(leg[3] for leg in legs)), legs)]
+        reach = sorted((abs(end - snap.fraction), end) for end in (0.0, 1.0))
+        opening = [part for part in reach if self._open_out[_node(self._graph, row, part[1])]]
+        share, end = (opening or reach)[0]
+        return [left_by(self._graph, (row, snap.fraction, end, share * self._edge_ms[row]))]
 
     def ways_in(self, snap: Snap) -> Ends:
         """Ways on foot over closed streets to a place on one of them; never empty."""
@@ -99,7 +87,7 @@ class Cordon:
             own: Leg = (row, end, snap.fraction, _walk_ms(own_m))
             node = _node(self._graph, row, end)
             ends.append((node, int(own[3]), (own,)))
-            for door, (_, path) in self._doors(node, out=False).items():
+            for door, path in self._doors(node).items():
                 legs: tuple[Leg, ...] = (
                     *((edge, to, 1.0 - to, _walk_ms(float(self._graph.edge_length_m[edge])))
                       for edge, to in reversed(path)),
@@ -108,16 +96,12 @@ class Cordon:
                 ends.append((door, int(sum(leg[3] for leg in legs)), legs))
         return ends
 
-    def _doors(self, node: int, *, out: bool) -> dict[int, tuple[float, _Path]]:
-        """Crossings between closed and open streets, by the shortest closed way from a node.
-
-        Node to metres and path; a path names each edge and the fraction at its far end.
-        """
-        kept = self._doors_kept.get((node, out))
+    def _doors(self, node: int) -> dict[int, _Path]:
+        """Crossings where open streets end, by the shortest closed way from a node."""
+        kept = self._doors_kept.get(node)
         if kept is not None:
             return kept
-        is_door = self._open_out if out else self._open_in
-        doors: dict[int, tuple[float, _Path]] = {}
+        doors: dict[int, _Path] = {}
         queue: list[tuple[float, int, _Path]] = [(0.0, node, ())]
         seen: set[int] = set()
         while queue:
@@ -125,15 +109,15 @@ class Cordon:
             if here in seen:
                 continue
             seen.add(here)
-            if is_door[here]:
-                doors[here] = (length_m, path)
+            if self._open_in[here]:
+                doors[here] = path
                 continue
             for row, end in self._closed_at.get(here, ()):
                 there_m = length_m + float(self._graph.edge_length_m[row])
                 if there_m <= CORDON_M:
                     there = _node(self._graph, row, end)
                     heapq.heappush(queue, (there_m, there, (*path, (row, end))))
-        self._doors_kept[(node, out)] = doors
+        self._doors_kept[node] = doors
         return doors
 
 

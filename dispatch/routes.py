@@ -61,7 +61,8 @@ class Route(msgspec.Struct, frozen=True):
     Attributes
     ----------
     geometry : tuple of (lon, lat)
-        At least two points.
+        At least two points. It ends where the vehicle stops: at the cordon, with that point
+        twice, when the rest is walked over closed streets.
     elapsed_s : tuple of float
         Seconds since the start at each point of `geometry`; never falling, last is `time_s`.
     length_m, time_s : float
@@ -69,9 +70,12 @@ class Route(msgspec.Struct, frozen=True):
     streets : tuple of (name, length_m)
         Those driven, in order of travel, neighbours of one name merged; the name may be ''.
     edge_ids : tuple of str
-        Edges driven, in order, with those where it starts and ends.
+        Edges driven, in order, with those where it starts and ends. Of closed ones only the one
+        that it starts on, to leave it.
     off_road : bool
         Start or end lies farther than `FAR_M` from every street.
+    walked_m : float
+        Metres of `length_m` that are on foot: off the road, or over closed streets.
     """
 
     geometry: tuple[Point, ...]
@@ -81,6 +85,7 @@ class Route(msgspec.Struct, frozen=True):
     streets: tuple[tuple[str, float], ...]
     edge_ids: tuple[str, ...]
     off_road: bool
+    walked_m: float
 
     def position_at(self, elapsed_s: float) -> Point:
         """Where somebody is after so many seconds; clamped to start and end."""
@@ -108,66 +113,68 @@ def walked_route(graph: RoadGraph, origin: Point, destination: Point) -> Route:
         streets=(),
         edge_ids=(),
         off_road=True,
+        walked_m=time_s * WALK_M_S,
     )
 
 
 def make_route(
     graph: RoadGraph,
-    origin: Point,
-    destination: Point,
+    places: tuple[Point, Point],
     snaps: tuple[Snap, Snap],
-    legs: Sequence[Leg],
+    driven: Sequence[Leg],
+    walked: Sequence[Leg],
 ) -> Route:
     """Put the legs of a way together.
 
     Parameters
     ----------
-    origin, destination
-        As asked; they become part of the way where they lie off the road.
+    places
+        Origin and destination as asked; part of the way where they lie off the road.
     snaps
         Where these two meet the network.
-    legs
-        In order; where one ends the next begins.
+    driven, walked
+        Legs in order, those on foot last; where one ends the next begins. Not both empty.
     """
     start, goal = snaps
-    driven = [leg for leg in legs if _length_m(graph, leg) > 0.01] or list(legs[:1])
-    points: list[Point] = []
-    times: list[float] = []
+    first = (driven or walked)[0]
+    points, times = _cut(graph, first[0], first[1], first[1])
+    if start.far:
+        points, times = [places[0], points[0]], [0.0, start.walk_s]
     streets: list[tuple[str, float]] = []
     edge_ids: list[str] = []
-    length_m = clock_s = 0.0
-    if start.far:
-        points.append(origin)
-        times.append(0.0)
-        length_m, clock_s = start.distance_m, start.walk_s
+    clock_s = start.walk_s
     for leg in driven:
         row, begin, end, ms = leg
-        cut, share = _cut(graph, row, begin, end)
-        points.extend(cut)
-        times.extend(clock_s + part * ms / 1000.0 for part in share)
+        # A leg of no length is the crossing that the next one begins at.
+        if _length_m(graph, leg) > 0.01:
+            cut, share = _cut(graph, row, begin, end)
+            points.extend(cut)
+            times.extend(clock_s + part * ms / 1000.0 for part in share)
+            before = streets.pop() if streets and streets[-1][0] == graph.edge_name[row] else None
+            so_far = before[1] if before else 0.0
+            streets.append((graph.edge_name[row], so_far + _length_m(graph, leg)))
+            if not edge_ids or edge_ids[-1] != graph.edge_ids[row]:
+                edge_ids.append(graph.edge_ids[row])
         clock_s += ms / 1000.0
-        length_m += _length_m(graph, leg)
-        before = streets.pop() if streets and streets[-1][0] == graph.edge_name[row] else None
-        so_far = before[1] if before else 0.0
-        streets.append((graph.edge_name[row], so_far + _length_m(graph, leg)))
-        if not edge_ids or edge_ids[-1] != graph.edge_ids[row]:
-            edge_ids.append(graph.edge_ids[row])
-    clock_s = start.walk_s + sum(leg[3] for leg in legs) / 1000.0
-    if goal.far:
-        length_m, clock_s = length_m + goal.distance_m, clock_s + goal.walk_s
-        points.append(destination)
-        times.append(clock_s)
     keep = [0, *(at for at, (one, two) in enumerate(pairwise(points), start=1) if one != two)]
-    if len(keep) == 1:
-        keep.append(len(points) - 1)
+    geometry, elapsed_s = [points[at] for at in keep], [times[at] for at in keep]
+    elapsed_s[-1] = clock_s if len(keep) > 1 else elapsed_s[-1]
+    clock_s += sum(leg[3] for leg in walked) / 1000.0 + goal.walk_s
+    if walked or goal.far or len(geometry) == 1:
+        geometry.append(places[1] if goal.far else geometry[-1])
+        elapsed_s.append(clock_s)
+    driven_m = sum(length_m for _, length_m in streets)
+    walked_m = sum(_length_m(graph, leg) for leg in walked)
+    walked_m += sum(snap.distance_m for snap in snaps if snap.far)
     return Route(
-        geometry=tuple(points[at] for at in keep),
-        elapsed_s=(*(times[at] for at in keep[:-1]), clock_s),
-        length_m=length_m,
+        geometry=tuple(geometry),
+        elapsed_s=tuple(elapsed_s),
+        length_m=driven_m + walked_m,
         time_s=clock_s,
         streets=tuple(streets),
         edge_ids=tuple(edge_ids),
         off_road=start.far or goal.far,
+        walked_m=walked_m,
     )
 
 

@@ -12,8 +12,8 @@ The rules of this model
   (`dispatch.routes`), it is flagged and the stretch to the street is added at walking speed;
   between two such places one may also walk straight.
 - A closed street is driven by nobody, with two exceptions that keep people from being stuck: who
-  stands among closed streets may leave them by the shortest way, and to a place among them one
-  drives up to the cordon and walks on (`CORDON_M` at most).
+  stands on one may leave it along itself, to the nearer end that is open; and to a place among
+  closed streets one drives up to the cordon and walks on (`dispatch.cordon`).
 """
 
 from __future__ import annotations
@@ -208,12 +208,16 @@ class TravelTimes:
                 both_far = start.far and goal.far
                 return walked_route(self.graph, origin, destination) if both_far else None
             if direct <= driven_ms:
-                legs = [(start.edge, start.fraction, goal.fraction, direct)]
+                driven, walked = [(start.edge, start.fraction, goal.fraction, direct)], []
             else:
                 _, left = min((ms, legs) for node, ms, legs in out if node == nodes[0])
                 _, met = min((ms, legs) for node, ms, legs in into if node == nodes[-1])
-                legs = [*left, *self._arc_legs(arcs), *met]
-        way = make_route(self.graph, origin, destination, (start, goal), legs)
+                driven, walked = [*left, *self._arc_legs(arcs)], list(met)
+            if goal.edge not in self._closed:
+                driven, walked = [*driven, *walked], []
+            elif direct <= driven_ms:
+                driven, walked = [], driven
+        way = make_route(self.graph, (origin, destination), (start, goal), driven, walked)
         if start.far and goal.far and walk_s(self.graph, origin, destination) < way.time_s:
             return walked_route(self.graph, origin, destination)
         return way

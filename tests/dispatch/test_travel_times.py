@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import networkx as nx
@@ -102,12 +101,10 @@ def test_a_route_takes_what_the_matrix_says_and_shuns_what_is_closed(
             assert len(route.geometry) == len(route.elapsed_s) >= 2
             assert list(route.elapsed_s) == sorted(route.elapsed_s)
             assert route.elapsed_s[-1] == route.time_s
-            # Closed streets only to get out of them at the start and into them at the end.
-            shut = [edge in closed for edge in route.edge_ids]
-            assert sum(one != two for one, two in pairwise([True, *shut, True])) <= 2
+            # Closed streets only to get off the one where it starts.
+            assert not closed & set(route.edge_ids[1:])
             driven = sum(length for _, length in route.streets)
-            assert driven <= route.length_m + 1e-6
-            assert route.off_road or driven == pytest.approx(route.length_m)
+            assert driven + route.walked_m == pytest.approx(route.length_m)
 
 
 def _network(seed: int) -> RoadGraph:
@@ -191,26 +188,19 @@ def test_into_a_cordon_one_walks_from_its_border(travel: TravelTimes) -> None:
     route = travel.route(N33, fire)
     assert route is not None
     assert route.time_s == pytest.approx(float(travel.matrix([N33], [fire])[0, 0]), abs=2e-3)
-    border = [edge in travel.closed_edges for edge in route.edge_ids].index(True)
-    assert all(edge in travel.closed_edges for edge in route.edge_ids[border:])
-    assert border > 0
-    walked_m = sum(
-        float(travel.graph.edge_length_m[travel.graph.edge_row(edge)])
-        for edge in route.edge_ids[border:]
-    )
-    assert 300 < walked_m < 1700
-    assert route.time_s > walked_m * 0.6 / WALK_M_S
+    assert not travel.closed_edges & set(route.edge_ids)
+    assert 300 < route.walked_m < 1700
+    # The vehicle waits at the cordon while its people walk on.
+    assert route.geometry[-1] == route.geometry[-2]
+    walk_s = route.elapsed_s[-1] - route.elapsed_s[-2]
+    assert walk_s == pytest.approx(route.walked_m / WALK_M_S, rel=1e-3)
 
 
-def test_out_of_a_cordon_one_drives_the_shortest_way(travel: TravelTimes) -> None:
+def test_nobody_drives_out_of_a_cordon_over_other_closed_streets(travel: TravelTimes) -> None:
     fire = (119.4051, 31.405)
     travel.set_closures([CircleClosure(*fire, 600)])
-    route = travel.route(fire, N33)
-    assert route is not None
-    assert route.time_s == pytest.approx(float(travel.matrix([fire], [N33])[0, 0]), abs=2e-3)
-    assert route.time_s == pytest.approx(route.length_m / 10, rel=1e-3)
-    shut = [edge in travel.closed_edges for edge in route.edge_ids]
-    assert shut == sorted(shut, reverse=True)
+    assert travel.route(fire, N33) is None
+    assert travel.matrix([fire], [N33])[0, 0] == np.inf
 
 
 def test_far_from_every_street_the_rest_is_walked_and_said(travel: TravelTimes) -> None:
