@@ -73,3 +73,18 @@ class Datum(StrEnum):
 
 PRIORITIES = (1, 2, 3, 4)
 """1 = life-threatening, 2 = urgent, 3 = soon, 4 = routine."""
+
+EXERCISE_MARK = ".exercise"
+
+
+def is_exercise(jurisdiction: str) -> bool:
+    """Say whether a jurisdiction is an exercise's: ``us-ca-sf.exercise``, ``….exercise.2``.
+
+    The id alone tells, so that an event whose flag says otherwise is found out.
+    """
+    return EXERCISE_MARK in jurisdiction
+
+
+def home_jurisdiction(jurisdiction: str) -> str:
+    """Return the real jurisdiction that an exercise plays."""
+    return jurisdiction.split(EXERCISE_MARK, 1)[0]

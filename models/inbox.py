@@ -1,0 +1,245 @@
+"""The inbox: what was acknowledged and not yet decided.
+
+A row is finished when the journal or the dead letters have its event, not when Kafka took it;
+what isn't finished is published again. :class:`GroupedInbox` makes one commit out of many
+callers' rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Engine, bindparam, func, select, text, update
+
+from models.database import transaction
+from models.errors import StoreBusyError, StoreError
+from models.tables import InboxRecord
+
+_inbox = InboxRecord.__table__  # type: ignore[attr-defined]
+
+_PUT = text(
+    "INSERT INTO inbox (event_id, jurisdiction, topic, key, body, exercise, priority, received_at,"
+    " attempts) VALUES (:event_id, :jurisdiction, :topic, :key, :body, :exercise, :priority,"
+    " :received_at, 0) ON CONFLICT DO NOTHING"
+).bindparams(bindparam("received_at", type_=_inbox.c.received_at.type))
+
+
+class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One acknowledged event.
+
+    Attributes
+    ----------
+    topic
+        Full name, exercise prefix included.
+    body
+        The encoded CloudEvent.
+    priority
+        Order of publishing again, lower first.
+    row_id, attempts
+        Set by the database.
+    """
+
+    event_id: str
+    jurisdiction: str
+    topic: str
+    key: str
+    body: bytes
+    received_at: datetime
+    exercise: bool = False
+    priority: int = 3
+    row_id: int = 0
+    attempts: int = 0
+
+
+class Inbox:
+    """The inbox's part of the store."""
+
+    _engine: Engine
+
+    def put(self, rows: Sequence[InboxRow]) -> None:
+        """Write rows in one transaction; a row whose event is there already is left out."""
+        with transaction(self._engine, writes=True) as connection:
+            connection.execute(_PUT, [msgspec.structs.asdict(row) for row in rows])
+
+    def take_new(self, after_row_id: int, limit: int) -> list[InboxRow]:
+        """Return rows that came after ``after_row_id`` and were never published, oldest first.
+
+        Notes
+        -----
+        A row whose transaction commits after a later row's may be passed over; it comes by
+        :meth:`take_unfinished`.
+        """
+        return self._rows(
+            select(_inbox)
+            .where(_inbox.c.row_id > after_row_id, _inbox.c.published_at.is_(None))
+            .order_by(_inbox.c.row_id)
+            .limit(limit)
+        )
+
+    def take_unfinished(self, older_than: datetime, limit: int) -> list[InboxRow]:
+        """Return unfinished rows last published (or received) before a time, most urgent first."""
+        last = func.coalesce(_inbox.c.published_at, _inbox.c.received_at)
+        return self._rows(
+            select(_inbox)
+            .where(_inbox.c.finished_at.is_(None), last < older_than)
+            .order_by(_inbox.c.priority, _inbox.c.row_id)
+            .limit(limit)
+        )
+
+    def _rows(self, query: object) -> list[InboxRow]:
+        with transaction(self._engine, writes=False) as connection:
+            return [
+                InboxRow(
+                    event_id=row.event_id,
+                    jurisdiction=row.jurisdiction,
+                    topic=row.topic,
+                    key=row.key,
+                    body=bytes(row.body),
+                    received_at=row.received_at,
+                    exercise=bool(row.exercise),
+                    priority=row.priority,
+                    row_id=row.row_id,
+                    attempts=row.attempts,
+                )
+                for row in connection.execute(query)  # type: ignore[call-overload]
+            ]
+
+    def mark_published(self, row_ids: Sequence[int], at: datetime) -> None:
+        """Note that rows were handed to Kafka."""
+        if not row_ids:
+            return
+        with transaction(self._engine, writes=True) as connection:
+            connection.execute(
+                update(_inbox)
+                .where(_inbox.c.row_id == bindparam("row"))
+                .values(published_at=at, attempts=_inbox.c.attempts + 1),
+                [{"row": row} for row in row_ids],
+            )
+
+    def finish(self, jurisdiction: str, event_ids: Iterable[str], at: datetime) -> None:
+        """Note that the journal has events (a duplicate that came again, for instance)."""
+        ids = list(event_ids)
+        if ids:
+            with transaction(self._engine, writes=True) as connection:
+                finish_rows(connection, jurisdiction, ids, at)
+
+    def oldest_unfinished(self) -> datetime | None:
+        """Return when the oldest unfinished row was received."""
+        with transaction(self._engine, writes=False) as connection:
+            return connection.execute(
+                select(_inbox.c.received_at)
+                .where(_inbox.c.finished_at.is_(None))
+                .order_by(_inbox.c.row_id)
+                .limit(1)
+            ).scalar()
+
+    def unfinished(self, jurisdiction: str | None = None) -> int:
+        """Return how many rows are not finished."""
+        query = select(func.count()).select_from(_inbox).where(_inbox.c.finished_at.is_(None))
+        if jurisdiction is not None:
+            query = query.where(_inbox.c.jurisdiction == jurisdiction)
+        with transaction(self._engine, writes=False) as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def received(self, jurisdiction: str) -> int:
+        """Return how many rows a jurisdiction ever got."""
+        query = select(func.count()).select_from(_inbox)
+        with transaction(self._engine, writes=False) as connection:
+            return int(
+                connection.execute(query.where(_inbox.c.jurisdiction == jurisdiction)).scalar_one()
+            )
+
+
+_FINISH = (
+    update(_inbox)
+    .where(
+        _inbox.c.jurisdiction == bindparam("where_jurisdiction"),
+        _inbox.c.event_id == bindparam("where_event"),
+        _inbox.c.finished_at.is_(None),
+    )
+    .values(finished_at=bindparam("at"))
+)
+
+
+def finish_rows(
+    connection: object, jurisdiction: str, event_ids: Sequence[str], at: datetime
+) -> None:
+    """Finish rows inside a transaction of the caller's."""
+    if event_ids:
+        connection.execute(  # type: ignore[attr-defined]
+            _FINISH,
+            [{"where_jurisdiction": jurisdiction, "where_event": e, "at": at} for e in event_ids],
+        )
+
+
+class GroupedInbox:
+    """Many callers, one commit.
+
+    Parameters
+    ----------
+    capacity
+        Rows that may wait for a commit; beyond, :meth:`put` raises at once and the caller says
+        "try again" to its own.
+    group
+        Rows in one commit at most.
+
+    Notes
+    -----
+    While one commit runs, the next group fills, so the group's size follows the load by itself.
+    """
+
+    def __init__(self, inbox: Inbox, *, capacity: int = 5000, group: int = 1000) -> None:
+        self._inbox = inbox
+        self._group = group
+        self._queue: asyncio.Queue[tuple[InboxRow, asyncio.Future[None]]] = asyncio.Queue(capacity)
+        self._task: asyncio.Task[None] | None = None
+
+    async def put(self, row: InboxRow) -> None:
+        """Return when the row is durable.
+
+        Raises
+        ------
+        StoreBusyError
+            Too many rows wait already.
+        StoreError
+            The commit failed; the row is not in the inbox.
+        """
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._commit_groups())
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            self._queue.put_nowait((row, done))
+        except asyncio.QueueFull as error:
+            raise StoreBusyError("too many reports wait for the database; try again") from error
+        await done
+
+    async def close(self) -> None:
+        """Commit what waits, then stop."""
+        await self._queue.join()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _commit_groups(self) -> None:
+        while True:
+            group = [await self._queue.get()]
+            while len(group) < self._group and not self._queue.empty():
+                group.append(self._queue.get_nowait())
+            rows = [row for row, _ in group]
+            try:
+                await asyncio.shield(asyncio.to_thread(self._inbox.put, rows))
+            except StoreError as error:
+                failure: StoreError | None = error
+            else:
+                failure = None
+            for _, done in group:
+                self._queue.task_done()
+                if done.done():
+                    continue  # its caller went away; the row stands all the same
+                if failure is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(failure)

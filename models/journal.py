@@ -1,0 +1,475 @@
+"""The journal: append-only, gapless, chained, one writer for each jurisdiction.
+
+A writer claims a jurisdiction and holds a :class:`Lease`; each step is one transaction that moves
+the head from the lease's seq to the next, and fails with
+:class:`~models.errors.FencedError` when somebody else claimed meanwhile. The hash of an event is
+``sha256(hash before + body)``, the first before being 32 zero bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    TextClause,
+    bindparam,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from models.database import transaction
+from models.errors import FencedError, JournalBrokenError, StoreError
+from models.events import Event, decode
+from models.inbox import finish_rows
+from models.situation import Assignment, Incident, Task, Unit
+from models.tables import (
+    AssignmentRecord,
+    IncidentRecord,
+    JournalRecord,
+    JurisdictionRecord,
+    SnapshotRecord,
+    TaskRecord,
+    UnitRecord,
+)
+
+_journal = JournalRecord.__table__  # type: ignore[attr-defined]
+_jurisdiction = JurisdictionRecord.__table__  # type: ignore[attr-defined]
+_snapshot = SnapshotRecord.__table__  # type: ignore[attr-defined]
+_incident = IncidentRecord.__table__  # type: ignore[attr-defined]
+
+GENESIS = bytes(32)
+"""What stands before the first event of a chain."""
+
+IDS_AT_ONCE = 400
+READ_AT_ONCE = 2000
+SNAPSHOTS_KEPT = 3
+
+_doc = msgspec.json.Encoder(order="deterministic").encode
+Entity = Incident | Unit | Assignment | Task
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """A writer's hold on a jurisdiction, at the head that it knows."""
+
+    jurisdiction: str
+    exercise: bool
+    epoch: int
+    seq: int
+    head_hash: bytes
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A journal event as it stands in the table."""
+
+    seq: int
+    event_id: str
+    type: str
+    cause: str
+    incident: str
+    time: datetime
+    body: bytes
+    hash: bytes
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Where a journal stands."""
+
+    jurisdiction: str
+    exercise: bool
+    epoch: int
+    seq: int
+    head_hash: bytes
+    last_commit_at: datetime | None
+
+
+def _upsert(record: type) -> TextClause:
+    table: Table = record.__table__  # type: ignore[attr-defined]
+    columns = [column.name for column in table.columns]
+    sets = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in ("jurisdiction", "id"))
+    statement = text(
+        f"INSERT INTO {table.name} ({', '.join(columns)})"
+        f" VALUES ({', '.join(':' + c for c in columns)})"
+        f" ON CONFLICT (jurisdiction, id) DO UPDATE SET {sets}"
+    )
+    return statement.bindparams(*(bindparam(c.name, type_=c.type) for c in table.columns))
+
+
+_UPSERTS: dict[type[Entity], TextClause] = {
+    Incident: _upsert(IncidentRecord),
+    Unit: _upsert(UnitRecord),
+    Assignment: _upsert(AssignmentRecord),
+    Task: _upsert(TaskRecord),
+}
+
+
+class Journal:
+    """The journal's part of the store."""
+
+    _engine: Engine
+
+    # ── writing ───────────────────────────────────────────────────────────────────────────────
+
+    def claim(self, jurisdiction: str, *, exercise: bool, at: datetime) -> Lease:
+        """Become the writer of a jurisdiction; every earlier lease is void from now on."""
+        with transaction(self._engine, writes=True) as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO jurisdiction (id, exercise, epoch, seq, head_hash, opened_at)"
+                    " VALUES (:id, :exercise, 0, 0, :genesis, :at) ON CONFLICT DO NOTHING"
+                ).bindparams(bindparam("at", type_=_jurisdiction.c.opened_at.type)),
+                {"id": jurisdiction, "exercise": exercise, "genesis": GENESIS, "at": at},
+            )
+            connection.execute(
+                update(_jurisdiction)
+                .where(_jurisdiction.c.id == jurisdiction)
+                .values(epoch=_jurisdiction.c.epoch + 1)
+            )
+            row = connection.execute(
+                select(_jurisdiction).where(_jurisdiction.c.id == jurisdiction)
+            ).one()
+        return Lease(jurisdiction, bool(row.exercise), row.epoch, row.seq, bytes(row.head_hash))
+
+    def commit_step(
+        self,
+        lease: Lease,
+        events: Sequence[Event],
+        bodies: Sequence[bytes],
+        *,
+        wall: datetime,
+        entities: Iterable[Entity] = (),
+        finished: Sequence[str] = (),
+        snapshot: bytes | None = None,
+    ) -> Lease:
+        """Write what a step decided, in one transaction fenced by the lease.
+
+        Parameters
+        ----------
+        lease
+            As the claim or the last commit returned it.
+        events, bodies
+            The step's events, ``seq`` running on from the lease's, and their encodings.
+        entities
+            What the events touched, as it stands now.
+        finished
+            Ids of inbox rows that the journal now has.
+        snapshot
+            The situation after the last event, if one is due.
+
+        Returns
+        -------
+        Lease
+            For the next commit.
+
+        Raises
+        ------
+        FencedError
+            Somebody else claimed the jurisdiction; nothing was written.
+        """
+        rows, head = _chain(lease, events, bodies)
+        last = events[-1].seq if events else lease.seq
+        with transaction(self._engine, writes=True) as connection:
+            moved = connection.execute(
+                update(_jurisdiction)
+                .where(
+                    _jurisdiction.c.id == lease.jurisdiction,
+                    _jurisdiction.c.epoch == lease.epoch,
+                    _jurisdiction.c.seq == lease.seq,
+                )
+                .values(seq=last, head_hash=head, last_commit_at=wall)
+            )
+            if moved.rowcount != 1:
+                raise FencedError(
+                    f"epoch {lease.epoch} of {lease.jurisdiction} is over: another desk claimed it"
+                )
+            if rows:
+                connection.execute(insert(_journal), rows)
+            _write_entities(connection, lease, entities)
+            finish_rows(connection, lease.jurisdiction, finished, wall)
+            if snapshot is not None:
+                _write_snapshot(connection, lease.jurisdiction, last, snapshot, wall)
+        return msgspec.structs.replace(lease, seq=last, head_hash=head)
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────
+
+    def known(self, jurisdiction: str, event_ids: Sequence[str]) -> set[str]:
+        """Return those of the ids that the journal has already."""
+        found: set[str] = set()
+        with transaction(self._engine, writes=False) as connection:
+            for start in range(0, len(event_ids), IDS_AT_ONCE):
+                part = event_ids[start : start + IDS_AT_ONCE]
+                found.update(
+                    connection.execute(
+                        select(_journal.c.event_id).where(
+                            _journal.c.jurisdiction == jurisdiction, _journal.c.event_id.in_(part)
+                        )
+                    ).scalars()
+                )
+        return found
+
+    def read(self, jurisdiction: str, after_seq: int, limit: int) -> list[bytes]:
+        """Return encoded events after a seq, in order."""
+        with transaction(self._engine, writes=False) as connection:
+            return [
+                bytes(body)
+                for body in connection.execute(
+                    select(_journal.c.body)
+                    .where(_journal.c.jurisdiction == jurisdiction, _journal.c.seq > after_seq)
+                    .order_by(_journal.c.seq)
+                    .limit(limit)
+                ).scalars()
+            ]
+
+    def incident_log(self, jurisdiction: str, incident: str, limit: int = 500) -> list[bytes]:
+        """Return encoded events of one incident, oldest first."""
+        with transaction(self._engine, writes=False) as connection:
+            return [
+                bytes(body)
+                for body in connection.execute(
+                    select(_journal.c.body)
+                    .where(_journal.c.jurisdiction == jurisdiction, _journal.c.incident == incident)
+                    .order_by(_journal.c.seq)
+                    .limit(limit)
+                ).scalars()
+            ]
+
+    def find_event(self, jurisdiction: str, event_id: str) -> bytes | None:
+        """Return one encoded event by its id."""
+        with transaction(self._engine, writes=False) as connection:
+            body = connection.execute(
+                select(_journal.c.body).where(
+                    _journal.c.jurisdiction == jurisdiction, _journal.c.event_id == event_id
+                )
+            ).scalar()
+        return None if body is None else bytes(body)
+
+    def heads(self) -> list[Head]:
+        """Return where every journal stands, sorted by jurisdiction."""
+        with transaction(self._engine, writes=False) as connection:
+            rows = connection.execute(select(_jurisdiction).order_by(_jurisdiction.c.id)).all()
+        return [
+            Head(r.id, bool(r.exercise), r.epoch, r.seq, bytes(r.head_hash), r.last_commit_at)
+            for r in rows
+        ]
+
+    def head(self, jurisdiction: str) -> Head | None:
+        """Return where a journal stands, or None for one that was never opened."""
+        return next((head for head in self.heads() if head.jurisdiction == jurisdiction), None)
+
+    def latest_snapshot(self, jurisdiction: str) -> bytes | None:
+        """Return the newest snapshot of a situation."""
+        with transaction(self._engine, writes=False) as connection:
+            body = connection.execute(
+                select(_snapshot.c.body)
+                .where(_snapshot.c.jurisdiction == jurisdiction)
+                .order_by(_snapshot.c.seq.desc())
+                .limit(1)
+            ).scalar()
+        return None if body is None else bytes(body)
+
+    def find_incidents(
+        self,
+        jurisdiction: str,
+        *,
+        states: Sequence[str] = (),
+        category: str = "",
+        words: str = "",
+        opened_before: datetime | None = None,
+        limit: int = 100,
+    ) -> list[bytes]:
+        """Return incidents as JSON, newest first; ``category`` matches its branches too."""
+        query = select(_incident.c.doc).where(_incident.c.jurisdiction == jurisdiction)
+        if states:
+            query = query.where(_incident.c.state.in_(states))
+        if category:
+            query = query.where(
+                (_incident.c.category == category)
+                | _incident.c.category.startswith(category + ".", autoescape=True)
+            )
+        if words:
+            query = query.where(_incident.c.number.contains(words, autoescape=True))
+        if opened_before is not None:
+            query = query.where(_incident.c.opened_at < opened_before)
+        query = query.order_by(_incident.c.opened_at.desc(), _incident.c.id.desc()).limit(limit)
+        with transaction(self._engine, writes=False) as connection:
+            return [bytes(doc) for doc in connection.execute(query).scalars()]
+
+    def incident_doc(self, jurisdiction: str, incident: str) -> bytes | None:
+        """Return one incident as JSON."""
+        with transaction(self._engine, writes=False) as connection:
+            doc = connection.execute(
+                select(_incident.c.doc).where(
+                    _incident.c.jurisdiction == jurisdiction, _incident.c.id == incident
+                )
+            ).scalar()
+        return None if doc is None else bytes(doc)
+
+    # ── proving ───────────────────────────────────────────────────────────────────────────────
+
+    def entries(self, jurisdiction: str) -> Iterator[Entry]:
+        """Yield the whole journal, oldest first, in pieces that fit the memory."""
+        after = 0
+        while True:
+            with transaction(self._engine, writes=False) as connection:
+                rows = connection.execute(
+                    select(_journal)
+                    .where(_journal.c.jurisdiction == jurisdiction, _journal.c.seq > after)
+                    .order_by(_journal.c.seq)
+                    .limit(READ_AT_ONCE)
+                ).all()
+            for row in rows:
+                yield Entry(
+                    row.seq,
+                    row.event_id,
+                    row.type,
+                    row.cause,
+                    row.incident or "",
+                    row.time,
+                    bytes(row.body),
+                    bytes(row.hash),
+                )
+            if len(rows) < READ_AT_ONCE:
+                return
+            after = rows[-1].seq
+
+    def verify(self, jurisdiction: str) -> Head:
+        """Check numbering, chain and columns of a whole journal.
+
+        Raises
+        ------
+        JournalBrokenError
+            Names the first event that doesn't hold, and what is wrong with it.
+        """
+        head = self.head(jurisdiction)
+        if head is None:
+            raise StoreError(f"there is no journal of {jurisdiction}")
+        chain, seq = GENESIS, 0
+        for entry in self.entries(jurisdiction):
+            if entry.seq != seq + 1:
+                raise JournalBrokenError(f"{jurisdiction}: seq {seq + 1} is missing")
+            seq = entry.seq
+            chain = hashlib.sha256(chain + entry.body).digest()
+            if chain != entry.hash:
+                raise JournalBrokenError(f"{jurisdiction}: the chain breaks at seq {seq}")
+            event = decode(entry.body)
+            columns = (entry.seq, entry.event_id, entry.type, entry.cause, entry.incident)
+            told = (event.seq, event.id, event.type, event.cause, event.subject)
+            if columns != told or event.time != entry.time:
+                raise JournalBrokenError(f"{jurisdiction}: columns of seq {seq} don't fit its body")
+        if (seq, chain) != (head.seq, head.head_hash):
+            raise JournalBrokenError(
+                f"{jurisdiction}: the journal ends at seq {seq}, its head says {head.seq}"
+            )
+        return head
+
+    def export(self, jurisdiction: str, path: Path) -> Head:
+        """Check a journal and write it as CloudEvents lines; replaces ``path`` at the end."""
+        head = self.verify(jurisdiction)
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            for entry in self.entries(jurisdiction):
+                file.write(entry.body + b"\n")
+        part.replace(path)
+        return head
+
+
+def _chain(
+    lease: Lease, events: Sequence[Event], bodies: Sequence[bytes]
+) -> tuple[list[Mapping[str, object]], bytes]:
+    rows: list[Mapping[str, object]] = []
+    head, seq = lease.head_hash, lease.seq
+    for event, body in zip(events, bodies, strict=True):
+        seq += 1
+        if event.seq != seq or event.jurisdiction != lease.jurisdiction:
+            raise JournalBrokenError(
+                f"event {event.id} has seq {event.seq} of {event.jurisdiction}, "
+                f"the next of {lease.jurisdiction} is {seq}"
+            )
+        head = hashlib.sha256(head + body).digest()
+        rows.append(
+            {
+                "jurisdiction": event.jurisdiction,
+                "seq": seq,
+                "event_id": event.id,
+                "type": event.type,
+                "cause": event.cause,
+                "incident": event.subject or None,
+                "time": event.time,
+                "exercise": event.exercise,
+                "body": body,
+                "hash": head,
+            }
+        )
+    return rows, head
+
+
+def _write_entities(connection: Connection, lease: Lease, entities: Iterable[Entity]) -> None:
+    rows: dict[type[Entity], list[dict[str, object]]] = {}
+    for entity in entities:
+        row: dict[str, object] = {
+            "jurisdiction": lease.jurisdiction,
+            "id": entity.id,
+            "exercise": lease.exercise,
+            "updated_seq": entity.updated_seq,
+            "doc": _doc(entity),
+            "state": entity.state.value,
+        }
+        if isinstance(entity, Incident):
+            row |= {
+                "number": entity.number,
+                "category": entity.category,
+                "priority": entity.priority,
+                "grade": entity.grade.value,
+                "lon": entity.lon,
+                "lat": entity.lat,
+                "cell": entity.cell,
+                "opened_at": entity.opened_at,
+                "closed_at": entity.closed_at,
+            }
+        elif isinstance(entity, Unit):
+            row |= {
+                "kind": entity.kind,
+                "lon": entity.lon,
+                "lat": entity.lat,
+                "incident": entity.incident,
+            }
+        elif isinstance(entity, Assignment):
+            row |= {"incident": entity.incident, "unit": entity.unit}
+        else:
+            row |= {
+                "incident": entity.incident,
+                "role": entity.role,
+                "assignee": entity.assignee,
+                "due": entity.due,
+            }
+        rows.setdefault(type(entity), []).append(row)
+    for kind, many in rows.items():
+        connection.execute(_UPSERTS[kind], many)
+
+
+def _write_snapshot(
+    connection: Connection, jurisdiction: str, seq: int, body: bytes, at: datetime
+) -> None:
+    connection.execute(
+        insert(_snapshot), {"jurisdiction": jurisdiction, "seq": seq, "at": at, "body": body}
+    )
+    old = connection.execute(
+        select(_snapshot.c.seq)
+        .where(_snapshot.c.jurisdiction == jurisdiction)
+        .order_by(_snapshot.c.seq.desc())
+        .offset(SNAPSHOTS_KEPT)
+    ).scalars()
+    for gone in old.all():
+        connection.execute(
+            _snapshot.delete().where(
+                _snapshot.c.jurisdiction == jurisdiction, _snapshot.c.seq == gone
+            )
+        )

@@ -1,0 +1,85 @@
+"""The database behind one door: opening, migrating, and the parts by subject.
+
+:class:`Store` joins :class:`~models.inbox.Inbox`, :class:`~models.journal.Journal`,
+:class:`~models.registers.Registers` (accounts, sessions, devices, photos, drills) and dead
+letters on one engine. All calls are blocking; callers on an event loop use a thread, or
+:class:`~models.inbox.GroupedInbox` for intake.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import text
+
+from models.database import make_engine, transaction
+from models.dead_letters import DeadLetterRow, DeadLetters
+from models.errors import StoreError
+from models.inbox import Inbox, InboxRow
+from models.journal import Entry, Journal, Lease
+from models.registers import Registers
+from models.settings import Settings
+
+__all__ = ["DeadLetterRow", "Entry", "InboxRow", "Lease", "Store", "open_store"]
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Store(Inbox, Journal, DeadLetters, Registers):
+    """Everything that is remembered.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL, ``sqlite:///…`` or ``postgresql+psycopg://…``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = make_engine(url)
+
+    def migrate(self) -> None:
+        """Bring the tables up to this version.
+
+        Raises
+        ------
+        StoreError
+            When the database can't be reached or was made by a newer version.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        try:
+            with transaction(self._engine, writes=True) as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError as error:
+            raise StoreError(
+                f"the database can't be migrated ({error}): it was made by a newer version"
+            ) from error
+
+    def is_current(self) -> bool:
+        """Say whether the tables are those of this version."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        head = ScriptDirectory.from_config(config).get_current_head()
+        with transaction(self._engine, writes=False) as connection:
+            return MigrationContext.configure(connection).get_current_revision() == head
+
+    def ping(self) -> None:
+        """Raise :class:`~models.errors.StoreError` unless the database answers."""
+        with transaction(self._engine, writes=False) as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the database that the settings name; it may not be migrated yet."""
+    return Store(settings.database)
