@@ -41,8 +41,10 @@ _CLOSED_MS = 2**31 - 1
 """RoutingKit's infinite weight."""
 
 _SNAPS_KEPT = 1 << 14
-_FULL_UPDATE_FROM = 2000
-"""Above this many changed arcs a full customisation is cheaper than a partial one."""
+_PARTIAL_ALWAYS = 100
+_FULL_UPDATE_SHARE = 1 / 30
+"""From this share of changed arcs on a full customisation is cheaper than a partial one (5 ms
+against 5 µs an arc, with 29,255 arcs)."""
 
 _log = logging.getLogger(__name__)
 
@@ -229,7 +231,7 @@ class TravelTimes:
             for row in changed
             for arc in range(self._arcs_of[row], self._arcs_of[row + 1])
         }
-        if len(arcs) >= _FULL_UPDATE_FROM:
+        if len(arcs) > max(_PARTIAL_ALWAYS, _FULL_UPDATE_SHARE * len(self._arc_ms)):
             weights = list(self._arc_ms)
             for row in rows:
                 for arc in range(self._arcs_of[row], self._arcs_of[row + 1]):

@@ -228,7 +228,12 @@ def test_two_neighbours_far_from_every_street_meet_on_foot(travel: TravelTimes) 
     assert travel.matrix([one], [one])[0, 0] == 0
 
 
-def test_answers_do_not_depend_on_what_was_closed_before(tiny_roads: RoadGraph) -> None:
+@pytest.mark.parametrize("partial_up_to", [-1, 4, 100])
+def test_answers_do_not_depend_on_what_was_closed_before(
+    tiny_roads: RoadGraph, partial_up_to: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether weights were updated in part or anew."""
+    monkeypatch.setattr("dispatch.travel_times._PARTIAL_ALWAYS", partial_up_to)
     chance = np.random.default_rng(7)
     points = chance.uniform([119.39, 31.39], [119.42, 31.42], (12, 2))
     worn = TravelTimes(tiny_roads)
