@@ -37,7 +37,7 @@ from models.lifecycles import (
     TaskState,
     UnitState,
 )
-from models.situation import Incident, Situation, Task, Unit
+from models.situation import Incident, Situation, Task, Touched, Unit
 from playbooks.engine import PlaybookSet
 from playbooks.facts import IncidentFacts
 
@@ -84,6 +84,7 @@ class Desk:
         self._planner = Planner(travel, self._policy)
         self._orders = OrderBook(self._planner, self._adopt_plan)
         self._due: list[tuple[datetime, str, str]] = []
+        self._touched: Touched = set()
         self._handlers: dict[type[ev.Payload], Callable[[Step, Any], None]] = {
             ev.ReportClassified: self._report,
             ev.UnitStatusReported: self._status,
@@ -115,7 +116,13 @@ class Desk:
         elif (handler := self._handlers.get(type(data))) is not None:
             handler(step, data)
         self._remember_due(step.events)
+        self._touched |= step.touched
         return step.events
+
+    def take_touched(self) -> Touched:
+        """Return the kinds and ids of entities that changed since this was last asked."""
+        touched, self._touched = self._touched, set()
+        return touched
 
     def next_due(self) -> datetime | None:
         """Return when the desk wants its next ``ClockTicked``; a time that has passed means now."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from models.events import Event, Payload
-from models.situation import Incident, Situation, Unit, apply
+from models.situation import Incident, Situation, Touched, Unit, apply
 
 
 class Step:
@@ -29,6 +29,7 @@ class Step:
         self.cause = event
         self.now = max(event.time, situation.now) if situation.now else event.time
         self.events: list[Event] = []
+        self.touched: Touched = set()
         self._append(
             Event(
                 id=event.id,
@@ -63,7 +64,7 @@ class Step:
 
     def _append(self, event: Event) -> None:
         self.events.append(event)
-        apply(self.situation, event)
+        self.touched |= apply(self.situation, event)
 
     def incident(self, incident_id: str) -> Incident:
         """Return an incident of the situation."""

@@ -21,9 +21,9 @@ from models.tables import InboxRecord
 _inbox = InboxRecord.__table__  # type: ignore[attr-defined]
 
 _PUT = text(
-    "INSERT INTO inbox (event_id, jurisdiction, topic, key, body, exercise, priority, received_at,"
-    " attempts) VALUES (:event_id, :jurisdiction, :topic, :key, :body, :exercise, :priority,"
-    " :received_at, 0) ON CONFLICT DO NOTHING"
+    "INSERT INTO inbox (event_id, jurisdiction, topic, key, body, exercise, priority, received_at)"
+    " VALUES (:event_id, :jurisdiction, :topic, :key, :body, :exercise, :priority, :received_at)"
+    " ON CONFLICT DO NOTHING"
 ).bindparams(bindparam("received_at", type_=_inbox.c.received_at.type))
 
 
@@ -38,8 +38,8 @@ class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
         The encoded CloudEvent.
     priority
         Order of publishing again, lower first.
-    row_id, attempts
-        Set by the database.
+    id
+        Running number, set by the database.
     """
 
     event_id: str
@@ -50,8 +50,7 @@ class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
     exercise: bool = False
     priority: int = 3
-    row_id: int = 0
-    attempts: int = 0
+    id: int = 0
 
 
 class Inbox:
@@ -64,28 +63,18 @@ class Inbox:
         with transaction(self._engine, writes=True) as connection:
             connection.execute(_PUT, [msgspec.structs.asdict(row) for row in rows])
 
-    def take_new(self, after_row_id: int, limit: int) -> list[InboxRow]:
-        """Return rows that came after ``after_row_id`` and were never published, oldest first.
+    def unfinished_after(self, row_id: int, limit: int) -> list[InboxRow]:
+        """Return the oldest unfinished rows with an id above ``row_id``, by id.
 
         Notes
         -----
-        A row whose transaction commits after a later row's may be passed over; it comes by
-        :meth:`take_unfinished`.
+        A row whose transaction commits after a later row's has the lower id: who pages by id
+        must look again from 0 now and then.
         """
         return self._rows(
             select(_inbox)
-            .where(_inbox.c.row_id > after_row_id, _inbox.c.published_at.is_(None))
-            .order_by(_inbox.c.row_id)
-            .limit(limit)
-        )
-
-    def take_unfinished(self, older_than: datetime, limit: int) -> list[InboxRow]:
-        """Return unfinished rows last published (or received) before a time, most urgent first."""
-        last = func.coalesce(_inbox.c.published_at, _inbox.c.received_at)
-        return self._rows(
-            select(_inbox)
-            .where(_inbox.c.finished_at.is_(None), last < older_than)
-            .order_by(_inbox.c.priority, _inbox.c.row_id)
+            .where(_inbox.c.finished_at.is_(None), _inbox.c.id > row_id)
+            .order_by(_inbox.c.id)
             .limit(limit)
         )
 
@@ -101,23 +90,10 @@ class Inbox:
                     received_at=row.received_at,
                     exercise=bool(row.exercise),
                     priority=row.priority,
-                    row_id=row.row_id,
-                    attempts=row.attempts,
+                    id=row.id,
                 )
                 for row in connection.execute(query)  # type: ignore[call-overload]
             ]
-
-    def mark_published(self, row_ids: Sequence[int], at: datetime) -> None:
-        """Note that rows were handed to Kafka."""
-        if not row_ids:
-            return
-        with transaction(self._engine, writes=True) as connection:
-            connection.execute(
-                update(_inbox)
-                .where(_inbox.c.row_id == bindparam("row"))
-                .values(published_at=at, attempts=_inbox.c.attempts + 1),
-                [{"row": row} for row in row_ids],
-            )
 
     def finish(self, jurisdiction: str, event_ids: Iterable[str], at: datetime) -> None:
         """Note that the journal has events (a duplicate that came again, for instance)."""
@@ -132,7 +108,7 @@ class Inbox:
             return connection.execute(
                 select(_inbox.c.received_at)
                 .where(_inbox.c.finished_at.is_(None))
-                .order_by(_inbox.c.row_id)
+                .order_by(_inbox.c.id)
                 .limit(1)
             ).scalar()
 

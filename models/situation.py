@@ -35,7 +35,7 @@ Kind: TypeAlias = Literal[
 ]
 Touched: TypeAlias = set[tuple[Kind, str]]
 
-ENDED_KEPT = 200
+ENDED_KEPT = 300
 ESCALATIONS_KEPT = 20
 
 

@@ -64,13 +64,12 @@ class InboxRecord(SQLModel, table=True):
         UniqueConstraint("jurisdiction", "event_id"),
         Index(
             "ix_inbox_unfinished",
-            "priority",
-            "row_id",
+            "id",
             sqlite_where=text("finished_at IS NULL"),
             postgresql_where=text("finished_at IS NULL"),
         ),
     )
-    row_id: int | None = Field(sa_column=Column(RowId, primary_key=True, autoincrement=True))
+    id: int | None = Field(sa_column=Column(RowId, primary_key=True, autoincrement=True))
     event_id: str
     jurisdiction: str
     topic: str
@@ -79,8 +78,6 @@ class InboxRecord(SQLModel, table=True):
     exercise: bool = False
     priority: int = 3
     received_at: datetime = _time()
-    published_at: datetime | None = _time(default=None)
-    attempts: int = 0
     finished_at: datetime | None = _time(default=None)
 
 

@@ -97,7 +97,7 @@ def upgrade() -> None:
     op.create_table(
         "inbox",
         sa.Column(
-            "row_id",
+            "id",
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
             autoincrement=True,
             nullable=False,
@@ -110,16 +110,14 @@ def upgrade() -> None:
         sa.Column("exercise", sa.Boolean(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("row_id"),
+        sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("jurisdiction", "event_id"),
     )
     with op.batch_alter_table("inbox", schema=None) as batch_op:
         batch_op.create_index(
             "ix_inbox_unfinished",
-            ["priority", "row_id"],
+            ["id"],
             unique=False,
             sqlite_where=sa.text("finished_at IS NULL"),
             postgresql_where=sa.text("finished_at IS NULL"),
