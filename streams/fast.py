@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
@@ -41,7 +40,7 @@ from models.situation import Situation
 from playbooks.engine import PlaybookSet
 from streams.classify import classify
 from streams.opening import opening_events
-from streams.recording import Recording
+from streams.recording import LineSink, Recording, open_for_lines
 from streams.stand_in import TaskHands
 from streams.tally import ResponseTimes, Tally
 
@@ -86,6 +85,25 @@ class FastResult(msgspec.Struct, frozen=True, kw_only=True):
     times_life: float
     response_s: dict[int, ResponseTimes]
 
+    def text(self) -> str:
+        """Lines for a terminal."""
+        lines = [
+            f"{self.calls} calls: {self.closed} closed, {self.open} open, "
+            f"{len(self.dead_letters)} dead letters",
+            f"{self.incidents} incidents, {self.orders} orders, {self.refused} inputs refused, "
+            f"{self.events} journal events",
+            f"{self.life_s / 3600:.1f} h in {self.elapsed_s:.1f} s: {self.times_life:,.0f} times "
+            "life",
+        ]
+        lines.extend(
+            f"priority {priority}: first unit on scene after {times.median_s:.0f} s (median), "
+            f"{times.p90_s:.0f} s (90 %), {times.reached} of {times.incidents} reached"
+            for priority, times in self.response_s.items()
+        )
+        lines.extend(f"dead letter {name}: {why}" for name, why in self.dead_letters.items())
+        lines.append(f"journal hash {self.journal_hash}")
+        return "\n".join(lines)
+
 
 def replay(
     recording: Recording,
@@ -94,7 +112,7 @@ def replay(
     policy: Policy | None = None,
     *,
     out: Path | None = None,
-    progress: Callable[[datetime, int, int], None] | None = None,
+    progress: Callable[[str], None] | None = None,
     automatic: Iterable[int] = (1, 2, 3, 4),
     until: datetime | None = None,
     graph: RoadGraph | None = None,
@@ -106,9 +124,9 @@ def replay(
     policy
         Numbers of the desk; the product's own when not given.
     out
-        Write the journal there, one CloudEvent a line.
+        Write the journal there, one CloudEvent a line; gzip'd where the name ends in ``.gz``.
     progress
-        Told now and then: virtual time, calls so far, calls in all.
+        Told now and then how far it is, in a sentence.
     automatic
         Priorities whose orders go out by themselves; nobody else confirms in a fast replay.
     until
@@ -122,7 +140,7 @@ def replay(
         The recording can't be read.
     """
     with ExitStack() as files:
-        sink = files.enter_context(out.open("wb")) if out else None
+        sink = files.enter_context(open_for_lines(out)) if out else None
         run = _Run(recording, pack, playbooks, policy or Policy(), graph, sink, progress)
         return run.to_the_end(tuple(automatic), until)
 
@@ -135,8 +153,8 @@ class _Run:
         playbooks: PlaybookSet,
         policy: Policy,
         graph: RoadGraph | None,
-        sink: IO[bytes] | None,
-        progress: Callable[[datetime, int, int], None] | None,
+        sink: LineSink | None,
+        progress: Callable[[str], None] | None,
     ) -> None:
         self._recording = recording
         self._pack = pack
@@ -233,7 +251,10 @@ class _Run:
             return
         self._step(self._event(line.id, line.source, line.time, report))
         if self._progress and self._calls % _CALLS_A_WORD == 0:
-            self._progress(line.time, self._calls, self._recording.described.calls)
+            self._progress(
+                f"{line.time:%Y-%m-%d %H:%M} UTC, {self._calls} of "
+                f"{self._recording.described.calls} calls"
+            )
 
     def _tell_positions(self, now: datetime) -> None:
         if positions := self._crews.positions(now):

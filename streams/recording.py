@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 
 from models.errors import EventError
 from models.events import (
@@ -36,6 +36,9 @@ LINE_LIMIT = 1_000_000
 """Bytes; a longer line is no event of ours."""
 
 _HAPPENINGS = (ReportReceived, ServiceRecorded)
+
+
+LineSink: TypeAlias = IO[bytes] | gzip.GzipFile
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,9 @@ def write_recording(path: Path, events: Iterable[Event]) -> int:
     The same events give the same bytes. The file appears whole or not at all.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    fresh = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        with fresh.open("wb") as raw, _compressed(path, raw) as sink:
+        with open_for_lines(fresh) as sink:
             for event in events:
                 sink.write(encode(event))
                 sink.write(b"\n")
@@ -123,6 +126,18 @@ def write_recording(path: Path, events: Iterable[Event]) -> int:
     finally:
         fresh.unlink(missing_ok=True)
     return path.stat().st_size
+
+
+@contextmanager
+def open_for_lines(path: Path) -> Iterator[LineSink]:
+    """Open a file for writing, gzip'd where its name ends in ``.gz``."""
+    with path.open("wb") as raw:
+        if path.suffix == ".gz":
+            # No name and no time in the header: the same content is the same file.
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as sink:
+                yield sink
+        else:
+            yield raw
 
 
 @contextmanager
@@ -136,16 +151,6 @@ def open_maybe_gzip(path: Path) -> Iterator[IO[bytes]]:
                 yield lines
         else:
             yield raw
-
-
-@contextmanager
-def _compressed(path: Path, raw: IO[bytes]) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    if path.suffix == ".gz":
-        # No name and no time in the header: the same content is the same file.
-        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as sink:
-            yield sink
-    else:
-        yield raw
 
 
 def _decoded(path: Path) -> Iterator[tuple[int, Event]]:
