@@ -1,0 +1,57 @@
+# Everything starts here: `make demo` and `make test` need a Python >= 3.11 and nothing else.
+
+CITY ?= san_francisco
+SPEED ?= 60
+PORT ?= 8740
+DRILL ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := models playbooks dispatch streams web_console gridcommand
+CHECKED := $(PACKAGES) tests tools benchmarks
+
+# PYTHON=/path/to/python3.12 chooses one by hand.
+ifndef PYTHON
+PYTHON := $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+endif
+
+.PHONY: help python set-up set-up-dev demo test lint docs lock clean
+
+help:  ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@echo "  CITY=$(CITY) SPEED=$(SPEED) PORT=$(PORT) may be given to make demo"
+
+python:
+	@test -n "$(PYTHON)" || { echo "Gridcommand needs Python 3.11 or newer and found none:" \
+	"install it (Debian, Ubuntu: apt-get install python3 python3-venv) or say make PYTHON=/path/to/python3" >&2; exit 1; }
+
+set-up: python  ## Install what running needs into .venv and node_modules
+	@"$(PYTHON)" tools/set_up.py run
+
+set-up-dev: python  ## … and what tests and checks need
+	@"$(PYTHON)" tools/set_up.py test
+
+demo: set-up  ## A living city: set-up, then everything on this machine
+	@exec $(BIN)/gridcommand up --demo --city "$(CITY)" --speed "$(SPEED)" --port "$(PORT)" $(if $(DRILL),--drill "$(DRILL)")
+
+test: lint  ## Set-up, checks and all tests
+	$(BIN)/python -m pytest
+
+lint: set-up-dev  ## Style, types, the direction of imports, JSDoc types
+	$(BIN)/ruff check $(wildcard $(CHECKED))
+	$(BIN)/ruff format --check $(wildcard $(CHECKED))
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@if [ -f web_console/static/tsconfig.json ]; then $(BIN)/python tools/set_up.py node \
+	node_modules/typescript/bin/tsc --project web_console/static/tsconfig.json; fi
+
+docs: set-up-dev  ## Write the generated reference under docs/
+	$(BIN)/gridcommand docs
+
+lock: set-up-dev  ## Bring the lock files up to date with pyproject.toml and package.json
+	$(BIN)/python tools/lock.py
+
+clean:  ## Remove what was installed and built; data in .var stays
+	rm -rf $(VENV) node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(PACKAGES) tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The command line, the composition of settings, and the supervisor: what knows all rooms."""

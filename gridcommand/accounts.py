@@ -1,0 +1,22 @@
+"""Sign-in links as a person gets them: the address that a browser opens.
+
+For ``up`` and ``gridcommand user``. Accounts and tokens are kept by :mod:`models.registers`;
+redeeming a link is the console's.
+"""
+
+from __future__ import annotations
+
+from models.settings import Settings
+
+
+def console_url(settings: Settings) -> str:
+    """Return the address of the pages as this machine's browser opens it."""
+    host = settings.web_host
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.web_port}"
+
+
+def link_url(settings: Settings, token: str) -> str:
+    """Return the address that signs in with ``token``, once."""
+    return f"{console_url(settings)}/s/{token}"

@@ -1,0 +1,92 @@
+"""The command line ``gridcommand``: what it offers, and how errors reach the person.
+
+A known error (:class:`models.errors.GridcommandError`) is one sentence on standard error; any
+other is one sentence and, with ``--debug`` or in a process that stays, its traceback.
+
+Exit codes: 0 done; 1 it did not work, or a check found something; 2 wrong usage or settings;
+70 a mistake of ours; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated, NoReturn
+
+import typer
+
+from gridcommand import (
+    account_commands,
+    drill_commands,
+    journal_commands,
+    playbook_commands,
+    run_commands,
+)
+from gridcommand.configuration import SettingsError
+from models.errors import GridcommandError
+
+FAILED, MISUSED, OUR_MISTAKE, INTERRUPTED = 1, 2, 70, 130
+
+app = typer.Typer(
+    name="gridcommand",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Event-driven emergency command and grid dispatch for a city.\n\n"
+    "Start a living city: `gridcommand up --demo`\n\n"
+    "Start your own, live: `gridcommand up --city liyang`\n\n"
+    "Something is wrong: `gridcommand doctor`\n\n"
+    "Settings come from options, `GRIDCOMMAND_…` variables and gridcommand.toml, in this order; "
+    "docs/settings.md lists them.",
+)
+run_commands.add_to(app)
+app.add_typer(drill_commands.app, name="drill")
+app.add_typer(journal_commands.app, name="journal")
+app.add_typer(playbook_commands.app, name="playbook")
+app.add_typer(account_commands.app, name="user")
+
+
+@app.callback()
+def _options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error came from, line by line.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["GRIDCOMMAND_DEBUG"] = "1"
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    try:
+        app()
+        code = 0
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except SettingsError as error:
+        code = _say(str(error), MISUSED)
+    except GridcommandError as error:
+        code = _say(str(error), FAILED)
+    except BrokenPipeError:
+        # Who reads us has seen enough (`gridcommand … | head`); nothing is left to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except ModuleNotFoundError as error:
+        package = (error.name or str(error)).partition(".")[0]
+        code = _say(f"the package {package} is not installed here: run make set-up", FAILED)
+    except Exception as error:
+        code = _say(
+            f"unexpected {type(error).__name__}: {error}; "
+            "gridcommand --debug … shows where, gridcommand doctor checks the machine",
+            OUR_MISTAKE,
+        )
+    sys.exit(code)
+
+
+def _say(message: str, code: int) -> int:
+    if os.environ.get("GRIDCOMMAND_DEBUG") or (code == OUR_MISTAKE and not sys.stderr.isatty()):
+        traceback.print_exc()
+    print(f"gridcommand: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,96 @@
+"""What must hold before anything starts: city, playbooks, database; and the links to get in.
+
+``gridcommand up`` runs this in a process of its own (``gridcommand prepare``), so that the
+supervisor itself stays small. Every failure is one sentence with the way out.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from gridcommand.accounts import link_url
+from gridcommand.prepared import Prepared
+from models.city import CityPack, available_cities
+from models.errors import CityPackError, GridcommandError
+from models.settings import Settings
+from models.store import Store, open_store
+from models.words import Role
+from playbooks.lint import lint
+
+LINK_HOURS = 24.0
+SHOWN_PROBLEMS = 20
+
+
+class PlaybooksRefusedError(GridcommandError):
+    """Playbooks with mistakes; the message lists them by file, line and column."""
+
+
+def prepare(settings: Settings, *, exercise: bool) -> Prepared:
+    """Check city and playbooks, bring the database up to date, make sign-in links.
+
+    Parameters
+    ----------
+    settings
+        The settings in force.
+    exercise
+        Whether who follows a link looks at the exercise first.
+
+    Raises
+    ------
+    GridcommandError
+        When something doesn't hold.
+    """
+    pack = load_city(settings)
+    check_playbooks(settings)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    store = open_store(settings)
+    try:
+        store.migrate()
+        jurisdiction = pack.jurisdiction + (".exercise" if exercise else "")
+        links = {
+            role.value: _link(settings, store, name, role, jurisdiction)
+            for name, role in (("commander", Role.COMMANDER), ("worker", Role.GRID_WORKER))
+        }
+    finally:
+        store.close()
+    return Prepared(city=pack.names.en, links=links)
+
+
+def load_city(settings: Settings) -> CityPack:
+    """Return the city pack in force.
+
+    Raises
+    ------
+    CityPackError
+        When there is none of that name, telling those there are, or it can't be used.
+    """
+    if not (settings.city_path / "city.yaml").is_file():
+        known = ", ".join(available_cities(settings.cities_dir)) or "none"
+        raise CityPackError(
+            f"there is no city {settings.city!r} under {settings.cities_dir} "
+            f"(there is: {known}); name one of these, or the path of a city pack"
+        )
+    return CityPack.load(settings.city_path)
+
+
+def check_playbooks(settings: Settings) -> None:
+    """Raise :class:`PlaybooksRefusedError` unless the playbooks in force are without mistakes."""
+    where = settings.plans_dir
+    if not where.is_dir():
+        raise PlaybooksRefusedError(
+            f"there are no playbooks in {where}: make the folder, or name another in "
+            "GRIDCOMMAND_PLAYBOOKS_DIR"
+        )
+    problems = lint(where)
+    if problems:
+        lines = "\n  ".join(str(problem) for problem in problems[:SHOWN_PROBLEMS])
+        raise PlaybooksRefusedError(
+            f"{len(problems)} to mend in the playbooks before anything starts:\n  {lines}"
+        )
+
+
+def _link(settings: Settings, store: Store, name: str, role: Role, jurisdiction: str) -> str:
+    now = datetime.now(UTC)
+    account = store.account(name) or store.add_account(name, role, at=now)
+    token = store.make_link(account, at=now, hours=LINK_HOURS, jurisdiction=jurisdiction)
+    return link_url(settings, token)

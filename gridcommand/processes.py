@@ -1,0 +1,59 @@
+"""How a process of ours runs: logging, signals, readiness, and the end.
+
+For the commands that stay (worker, console, broker, drill). Not for supervising them: that is
+:mod:`gridcommand.supervisor`, which hands each child a pipe in ``GRIDCOMMAND_READY_FD`` and takes
+one byte on it for "ready".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+
+from models.settings import Settings
+
+READY_FD = "GRIDCOMMAND_READY_FD"
+
+
+def run_until_stopped(
+    settings: Settings, body: Callable[[asyncio.Event], Awaitable[object]]
+) -> None:
+    """Run ``body`` until it returns; SIGTERM and SIGINT set the event that it is given."""
+    configure_logging(settings)
+    asyncio.run(_run(body))
+
+
+def tell_ready() -> None:
+    """Tell the supervisor, if there is one, that this process does its work now."""
+    descriptor = os.environ.pop(READY_FD, "")
+    if descriptor:
+        with contextlib.suppress(OSError):
+            os.write(int(descriptor), b"1")
+            os.close(int(descriptor))
+
+
+def configure_logging(settings: Settings) -> None:
+    """Log to standard error, one line a record, times in UTC."""
+    formatter = logging.Formatter(
+        "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    # They tell each fetch and each request at INFO, and a broker that is away many times a second.
+    for name in ("aiokafka", "faust", "mode", "uvicorn.access", "alembic"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+async def _run(body: Callable[[asyncio.Event], Awaitable[object]]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await body(stop)
