@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import msgspec
 
 from models.city import CityPack
+from models.dead_letters import DeadLetterRow
 from models.errors import EventError
 from models.events import Event, ReportReceived, decode, encode, split_batch
 from models.topics import (
@@ -34,7 +35,7 @@ from models.topics import (
 from models.words import EXERCISE_MARK, is_exercise
 from streams.app import GridApp, raw_topic
 from streams.classify import classify
-from streams.dead_letters import DeadLetter, DeadLetters
+from streams.dead_letters import DeadLetters
 from streams.publisher import Publisher
 from streams.senml import parse_senml
 from streams.sense import Alarm, SenseState
@@ -208,7 +209,7 @@ class Agents:
         event: Event | None = None,
     ) -> None:
         await self._stages.dead_letters.write(
-            DeadLetter(
+            DeadLetterRow(
                 at=datetime.now(UTC),
                 topic=spec.name,
                 key=(record.key or b"").decode(errors="replace"),

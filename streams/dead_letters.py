@@ -11,10 +11,11 @@ import base64
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 
 import msgspec
 
+from models.dead_letters import DeadLetterRow
 from models.topics import DEAD_LETTERS, EVENT_CONTENT_TYPE, topic_for
 from streams.publisher import Publisher
 
@@ -26,54 +27,25 @@ DATABASE_TRIES = 30
 _HEADERS = [("content-type", EVENT_CONTENT_TYPE.encode())]
 
 
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that could not be handled.
-
-    Attributes
-    ----------
-    body
-        What came, byte for byte, cut at a megabyte.
-    code
-        Short reason for machines: unreadable, wrong_side, failed, …
-    reason
-        The reason in a sentence, with the value that was wrong.
-    event_id
-        Id of the event, empty where it can't be read.
-    stage
-        Where: classify, sense, desk.
-    """
-
-    at: datetime
-    topic: str
-    key: str
-    body: bytes
-    code: str
-    reason: str
-    jurisdiction: str
-    exercise: bool
-    event_id: str
-    stage: str
-
-
 class DeadLetters:
     """Writes dead letters.
 
     Parameters
     ----------
     save
-        Writes them to the database and finishes their inbox rows; called on a thread.
+        ``Store.add_dead_letters``: keeps them and finishes their inbox rows; called on a thread.
     publisher
         For the topic.
     """
 
     def __init__(
-        self, save: Callable[[Sequence[DeadLetter]], object], publisher: Publisher
+        self, save: Callable[[Sequence[DeadLetterRow]], object], publisher: Publisher
     ) -> None:
         self._save = save
         self._publisher = publisher
         self.count = 0
 
-    async def write(self, letter: DeadLetter) -> None:
+    async def write(self, letter: DeadLetterRow) -> None:
         """Write one; waits while the database is away, for some half a minute."""
         self.count += 1
         log.warning("dead letter from %s: %s: %s", letter.topic, letter.code, letter.reason)
@@ -95,7 +67,7 @@ class DeadLetters:
         )
 
 
-def as_cloud_event(letter: DeadLetter) -> bytes:
+def as_cloud_event(letter: DeadLetterRow) -> bytes:
     """Return the letter as a CloudEvent whose id is its content's, so that a repeat is one."""
     digest = hashlib.sha256(letter.topic.encode() + b"\0" + letter.body).hexdigest()[:32]
     return msgspec.json.encode(

@@ -1,0 +1,84 @@
+"""SenML packs: the RFC's own examples, relative times, and that no bytes raise anything else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import EventError
+from streams.senml import Reading, parse_senml
+
+NOW = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def pack(*records: dict[str, object]) -> bytes:
+    return json.dumps(records).encode()
+
+
+def test_base_fields_and_relative_times_of_rfc8428_5_1_3() -> None:
+    raw = pack(
+        {"bn": "urn:dev:ow:10e2073a0108006:", "bt": 1.276020076001e9, "bu": "A", "bver": 5,
+         "n": "voltage", "u": "V", "v": 120.1},
+        {"n": "current", "t": -5, "v": 1.2},
+        {"n": "current", "t": -4, "v": 1.3},
+    )  # fmt: skip
+    readings = parse_senml(raw, NOW)
+    assert [(r.device, r.quantity, r.value, r.unit) for r in readings] == [
+        ("urn:dev:ow:10e2073a0108006", "voltage", 120.1, "V"),
+        ("urn:dev:ow:10e2073a0108006", "current", 1.2, "A"),
+        ("urn:dev:ow:10e2073a0108006", "current", 1.3, "A"),
+    ]
+    assert readings[1].time - readings[0].time == timedelta(seconds=-5)
+
+
+def test_small_times_are_relative_to_arrival() -> None:
+    (reading,) = parse_senml(pack({"n": "d/q", "t": -60, "v": 1}), NOW)
+    assert reading.time == NOW - timedelta(minutes=1)
+
+
+def test_units_come_to_the_base_unit_and_base_values_add() -> None:
+    raw = pack({"bn": "d/", "bv": 10, "n": "depth", "u": "cm", "v": 20}, {"n": "on", "vb": True})
+    assert parse_senml(raw, NOW) == [
+        Reading("d", "depth", pytest.approx(0.3), "m", NOW),
+        Reading("d", "on", 1.0, "", NOW),
+    ]
+
+
+def test_strings_and_sums_are_no_readings() -> None:
+    assert parse_senml(pack({"n": "d/a", "vs": "x"}, {"n": "d/b", "s": 3.0}), NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "not a SenML pack"),
+        (b"\xff\xfe", "not a SenML pack"),
+        (b"{}", "not a SenML pack"),
+        (b"[" * 100_000, "not a SenML pack"),
+        (pack({"v": 1}), "record 0: name"),
+        (pack({"n": "nodevice", "v": 1}), "name 'nodevice'"),
+        (pack({"n": "d/q", "v": 1, "bver": 99}), "version 99"),
+        (pack({"n": "d/q", "v": 1, "future_": 1}), "future_"),
+        (pack({"n": "d/q", "v": 1, "t": 1e300}), "is no time"),
+        (pack(*[{"n": "d/q", "v": 1}] * 10_001), "10001 records"),
+    ],
+)
+def test_what_cannot_be_read_says_why(raw: bytes, message: str) -> None:
+    with pytest.raises(EventError, match=message):
+        parse_senml(raw, NOW)
+
+
+@given(st.binary(max_size=200) | st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.sampled_from(["n", "v", "bt", "t", "u", "bn", "bver"]), inner, max_size=4),
+).map(lambda tree: json.dumps(tree).encode()))  # fmt: skip
+def test_no_bytes_raise_anything_but_an_event_error(raw: bytes) -> None:
+    try:
+        parse_senml(raw, NOW)
+    except EventError:
+        pass

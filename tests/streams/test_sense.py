@@ -1,0 +1,160 @@
+"""sense: one alarm an episode, whose id a replay repeats."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.words import Channel
+from streams.errors import RulesError
+from streams.senml import Reading
+from streams.sense import SenseState, episode_id
+from streams.sense_rules import (
+    RateRule,
+    Rule,
+    SenseRules,
+    SilenceRule,
+    ThresholdRule,
+    load_sense_rules,
+)
+
+START = datetime(2026, 7, 1, tzinfo=UTC)
+WORDS = {"category": "city.waterlogging", "priority": 2, "zh": "积水", "en": "Water", "unit": "m"}
+DEPTH = ThresholdRule(id="deep", quantity="depth", raise_at=0.3, clear_at=0.2, **WORDS)
+HELD = ThresholdRule(id="held", quantity="depth", raise_at=0.3, clear_at=0.2, hold_s=60, **WORDS)
+LOW = ThresholdRule(
+    id="low", quantity="depth", raise_at=0.1, clear_at=0.2, direction="below", **WORDS
+)
+RISE = RateRule(id="rise", quantity="depth", rise=0.5, clear_rise=0.1, window_s=600, **WORDS)
+SILENT = SilenceRule(id="silent", quantity="depth", after_s=900, **WORDS)
+
+
+def at(seconds: float, value: float, device: str = "d1", unit: str = "m") -> Reading:
+    return Reading(device, "depth", value, unit, START + timedelta(seconds=seconds))
+
+
+def state(*rules: Rule) -> SenseState:
+    return SenseState(SenseRules(list(rules)))
+
+
+def test_a_threshold_is_raised_once_and_again_only_after_it_cleared() -> None:
+    values = [0.1, 0.31, 0.29, 0.4, 0.25, 0.31, 0.2, 0.3]
+    alarms = state(DEPTH).sense(at(i, value) for i, value in enumerate(values))
+    assert [(alarm.time - START).total_seconds() for alarm in alarms] == [1, 7]
+    assert alarms[0].id != alarms[1].id
+
+
+def test_a_threshold_must_hold() -> None:
+    sense = state(HELD)
+    assert not sense.sense([at(0, 0.4), at(59, 0.4), at(59.5, 0.1), at(60, 0.4)])
+    (alarm,) = sense.sense([at(120, 0.4)])
+    assert alarm.id == episode_id("d1", "held", START + timedelta(seconds=60))
+
+
+def test_below_is_the_mirror_of_above() -> None:
+    assert len(state(LOW).sense([at(0, 0.3), at(1, 0.1), at(2, 0.15), at(3, 0.05)])) == 1
+
+
+def test_a_rise_within_its_window_is_raised() -> None:
+    sense = state(RISE)
+    assert not sense.sense(at(i * 600, 0.3 * i) for i in range(4))
+    (alarm,) = sense.sense([at(2000, 1.45)])
+    assert alarm.report.attributes["value"] == "0.55 m"
+
+
+def test_silence_is_raised_once_and_again_after_a_sign_of_life() -> None:
+    sense = state(SILENT)
+    sense.sense([at(0, 1)])
+    assert not sense.pass_time(START + timedelta(seconds=899))
+    (first,) = sense.pass_time(START + timedelta(seconds=900))
+    assert not sense.pass_time(START + timedelta(seconds=5000))
+    sense.sense([at(6000, 1)])
+    (second,) = sense.pass_time(START + timedelta(seconds=7000))
+    assert first.id != second.id
+
+
+def test_late_and_repeated_readings_change_nothing() -> None:
+    sense = state(DEPTH)
+    sense.sense([at(10, 0.1)])
+    assert not sense.sense([at(10, 0.9), at(5, 0.9)])
+    assert sense.ignored == 2
+
+
+def test_another_unit_is_not_for_the_rule_and_none_is() -> None:
+    assert not state(DEPTH).sense([at(0, 500, unit="Pa")])
+    assert len(state(DEPTH).sense([at(0, 0.5, unit="")])) == 1
+
+
+def test_an_alarm_is_a_sensor_report_with_place_and_category() -> None:
+    sense = SenseState(SenseRules([DEPTH]), {"d1": (119.4, 31.4)})
+    (alarm,) = sense.sense([at(0, 0.5)])
+    event = alarm.as_event("320481", exercise=False)
+    assert (alarm.report.channel, alarm.report.code) == (Channel.SENSOR, "city.waterlogging")
+    assert (alarm.report.lon, alarm.report.lat) == (119.4, 31.4)
+    assert (event.id, event.subject) == (alarm.id, "d1")
+
+
+def test_a_device_may_send_its_own_place() -> None:
+    place = [Reading("d1", name, v, "", START) for name, v in (("lon", 119.5), ("lat", 31.5))]
+    (alarm,) = state(DEPTH).sense([*place, at(0, 0.5)])
+    assert (alarm.report.lon, alarm.report.lat) == (119.5, 31.5)
+
+
+readings = st.lists(
+    st.builds(at, st.integers(0, 5000), st.floats(0, 2), st.sampled_from(["d1", "d2"])),
+    max_size=60,
+)
+
+
+@given(readings)
+def test_a_replay_repeats_every_alarm(given_readings: list[Reading]) -> None:
+    rules = (DEPTH, HELD, LOW, RISE, SILENT)
+    first = state(*rules).sense(given_readings)
+    again = state(*rules)
+    one_by_one = [alarm for reading in given_readings for alarm in again.sense([reading])]
+    assert first == one_by_one
+    assert len({alarm.id for alarm in first}) == len(first)
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.datetimes(datetime(1971, 1, 1)))
+def test_episode_ids_are_uuid7_and_their_own(device: str, rule: str, naive: datetime) -> None:
+    began = naive.replace(tzinfo=UTC)
+    found = uuid.UUID(episode_id(device, rule, began))
+    assert found.version == 7
+    assert found.variant == uuid.RFC_4122
+    assert str(found) != episode_id(device, rule, began, scope=".exercise")
+    assert found.int >> 80 == int(began.timestamp() * 1000)
+
+
+def test_shipped_rules_are_sound() -> None:
+    assert load_sense_rules().by_quantity["water_level"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("clear_at: 0.5", "quiet side"),
+        ("category: nowhere", "nowhere"),
+        ("priority: 0", "priority 0"),
+        ("direction: up", "above or below"),
+        ("colour: red", "colour"),
+        ("id: ''", "id is empty"),
+    ],
+)
+def test_wrong_rules_are_refused(tmp_path: Path, change: str, message: str) -> None:
+    fields = {
+        "id": "r", "kind": "threshold", "quantity": "q", "unit": "m", "raise_at": "0.3",
+        "clear_at": "0.2", "category": "city.other", "priority": "3", "zh": "z", "en": "e",
+    }  # fmt: skip
+    key, _, value = change.partition(": ")
+    fields[key] = value
+    line = ", ".join(f"{name}: {text}" for name, text in fields.items())
+    path = tmp_path / "rules.yaml"
+    path.write_text(f"rules:\n  - {{{line}}}\n", encoding="utf-8")
+    with pytest.raises(RulesError, match=message):
+        load_sense_rules(path)
