@@ -1,0 +1,56 @@
+"""Journal events on their way to the ``updates`` topic.
+
+A desk must not wait for a broker once its transaction stands, so committed events are queued
+here. The queue is bounded: when it is full the oldest go, for screens read what they miss from
+the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+
+from models.topics import UPDATES, topic_for
+from models.words import is_exercise
+from streams.publisher import Publisher
+
+log = logging.getLogger(__name__)
+
+CAPACITY = 10_000
+"""Events that may wait; a desk under load makes that many in some seconds."""
+
+
+class Updates:
+    """Publishes what desks committed, in order."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=CAPACITY)
+        self._some = asyncio.Event()
+        self.dropped = 0
+
+    async def put(self, jurisdiction: str, events: list[bytes]) -> None:
+        """Queue events; never waits."""
+        lost = max(0, len(self._waiting) + len(events) - CAPACITY)
+        if lost and not self.dropped:
+            log.warning(
+                "the broker is away for long: updates are dropped, screens read the journal"
+            )
+        self.dropped += lost
+        self._waiting.extend((jurisdiction, event) for event in events)
+        self._some.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            while self._waiting:
+                jurisdiction = self._waiting[0][0]
+                events: list[bytes] = []
+                while self._waiting and self._waiting[0][0] == jurisdiction:
+                    events.append(self._waiting.popleft()[1])
+                topic = topic_for(UPDATES, exercise=is_exercise(jurisdiction))
+                await self._publisher.publish(topic, jurisdiction, events)
+            self.dropped = 0

@@ -1,0 +1,159 @@
+"""A worker process: relay, classify, sense and desk on one event loop.
+
+Start as many as there is work for: Kafka shares the partitions among them, and a jurisdiction's
+desk sits where the partition of its key is. This module only puts the parts together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka.partitioner import murmur2
+
+from dispatch.roads import RoadGraph
+from models.city import CityPack
+from models.events import Event, encode
+from models.inbox import InboxRow
+from models.settings import Settings
+from models.store import Store, open_store
+from models.topics import DESK, REPORTS, TOPICS, topic_for
+from models.words import EXERCISE_MARK, is_exercise
+from playbooks.engine import PlaybookSet
+from streams.agents import Agents, Stages
+from streams.app import is_embedded, kafka_servers, make_app, running
+from streams.dead_letters import DeadLetters
+from streams.desk_shell import DeskShell
+from streams.publisher import Publisher
+from streams.relay import Relay
+from streams.updates import Updates
+
+log = logging.getLogger(__name__)
+
+_DESK_PARTITIONS = next(spec.partitions for spec in TOPICS if spec.name == DESK)
+
+
+async def run_worker(
+    settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[], None] | None = None
+) -> None:
+    """Run a worker until ``stop`` is set.
+
+    Parameters
+    ----------
+    on_ready
+        Called once, when this worker has joined its group and decides.
+
+    Raises
+    ------
+    GridcommandError
+        When city, playbooks, database or broker can't be had; the message says what to do.
+    """
+    pack = CityPack.load(settings.city_path)
+    playbooks = PlaybookSet.load(settings.plans_dir)
+    graph = await asyncio.to_thread(RoadGraph.load, pack)
+    store = open_store(settings)
+    publisher = Publisher(kafka_servers(settings), idempotent=not is_embedded(settings))
+    updates = Updates(publisher)
+    shell = DeskShell(settings, store, pack, playbooks, graph, updates.put)
+    app = make_app(settings)
+    relay = Relay(settings, store, publisher)
+    agents = Agents(
+        app,
+        Stages(
+            pack=pack,
+            publisher=publisher,
+            dead_letters=DeadLetters(store.add_dead_letters, publisher),
+            desk=shell,
+            report=lambda events: _put_reports(store, events),
+        ),
+    )
+    assigned = asyncio.Event()
+    seats: set[asyncio.Task[None]] = set()
+
+    async def on_assigned(_app: Any, assigned_partitions: Iterable[Any], **_more: Any) -> None:
+        # What was in flight when partitions moved may have been lost with the old owner.
+        relay.publish_again()
+        held = {(tp.topic, tp.partition) for tp in assigned_partitions}
+        seats.add(asyncio.create_task(_open_desks(shell, store, pack.jurisdiction, held)))
+        assigned.set()
+
+    app.on_partitions_assigned.connect(on_assigned)
+    tasks: list[asyncio.Task[Any]] = []
+    try:
+        async with running(app, settings) as ended:
+            tasks = [
+                asyncio.create_task(relay.run(stop), name="relay"),
+                asyncio.create_task(updates.run(), name="updates"),
+                asyncio.create_task(agents.watch_silence(), name="silence"),
+            ]
+            ready = asyncio.create_task(_say_ready(assigned, on_ready))
+            stopping = asyncio.create_task(stop.wait())
+            done, _ = await asyncio.wait(
+                {ended, stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED
+            )
+            ready.cancel()
+            stopping.cancel()
+            for task in done:
+                if task is not stopping:
+                    task.result()
+    finally:
+        for task in (*tasks, *seats):
+            task.cancel()
+        await asyncio.gather(*tasks, *seats, return_exceptions=True)
+        await shell.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(publisher.close(), 1.0)
+        store.close()
+
+
+async def _say_ready(assigned: asyncio.Event, on_ready: Callable[[], None] | None) -> None:
+    await assigned.wait()
+    log.info("worker ready")
+    if on_ready is not None:
+        on_ready()
+
+
+async def _open_desks(
+    shell: DeskShell, store: Store, home: str, held: set[tuple[str, int]]
+) -> None:
+    """Take the seats whose key lies in our partitions, so that their clocks run from now on."""
+    heads = await asyncio.to_thread(store.heads)
+    drills = await asyncio.to_thread(store.drills)
+    running_drills = {drill.jurisdiction for drill in drills if drill.state == "running"}
+    for jurisdiction in {home, *(head.jurisdiction for head in heads)}:
+        if jurisdiction != home and not jurisdiction.startswith(home + EXERCISE_MARK):
+            continue  # a journal of another city in the same database
+        if is_exercise(jurisdiction) and jurisdiction not in running_drills:
+            continue
+        topic = topic_for(DESK, exercise=is_exercise(jurisdiction))
+        if (topic, partition_of(jurisdiction, _DESK_PARTITIONS)) in held:
+            await shell.open(jurisdiction)
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Return where Kafka's default partitioner puts a key."""
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+
+
+async def _put_reports(store: Store, events: list[Event]) -> None:
+    now = datetime.now(UTC)
+    await asyncio.to_thread(
+        store.put,
+        [
+            InboxRow(
+                event_id=event.id,
+                jurisdiction=event.jurisdiction,
+                topic=topic_for(REPORTS, exercise=event.exercise),
+                key=event.jurisdiction,
+                body=encode(event),
+                received_at=now,
+                exercise=event.exercise,
+                priority=1,
+            )
+            for event in events
+        ],
+    )
