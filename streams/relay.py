@@ -3,8 +3,10 @@
 Intake acknowledges what the inbox holds; the relay alone knows the broker, so a broker that is
 down delays reports and stops no intake. A row is done when the database says it is finished (the
 journal or the dead letters have it), not when Kafka took it. What isn't finished after
-``relay_retry_s``, or when the broker came back, is published again, the most urgent first; the
-desk applies it once, by the event's id.
+``relay_retry_s``, or when the broker came back, is published again; the desk applies it once.
+
+Relies on event ids for that, and on the bound :data:`WINDOW` for never flooding a slow desk with
+repeats.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 
 from models.inbox import Inbox, InboxRow
 from models.settings import Settings
@@ -21,17 +22,14 @@ from streams.publisher import Publisher
 
 log = logging.getLogger(__name__)
 
-PAGE = 1_000
-"""Rows taken from the inbox at once."""
+WINDOW = 2_000
+"""Rows that are published and not finished at most; the others wait in the inbox."""
 
-REPEAT_EVERY_S = 1.0
-"""How often a page of overdue rows is published again: a desk that is only slow must not drown
-in repeats of what it has in front of it."""
-
-MARK_EVERY_S = 0.25
-"""How long "was published" may wait for its write; after a crash it costs a repeat."""
+SWEEP_S = 0.25
+"""How often finished rows are taken off the window, in seconds."""
 
 DATABASE_PAUSE_S = 1.0
+_LONG_AGO = float("-inf")
 
 
 class Relay:
@@ -39,11 +37,8 @@ class Relay:
 
     Parameters
     ----------
-    inbox
-        The store, or its part of it; called on a thread.
     is_active
-        Whether this process is the one that publishes now; more than one is harmless, for
-        repeats are.
+        Whether this process is the one that publishes now; more than one is harmless.
     """
 
     def __init__(
@@ -54,62 +49,62 @@ class Relay:
         is_active: Callable[[], bool] = lambda: True,
     ) -> None:
         self._poll_s = settings.relay_poll_ms / 1000
-        self._retry = timedelta(seconds=settings.relay_retry_s)
+        self._retry_s = settings.relay_retry_s
         self._inbox = inbox
         self._publisher = publisher
         self._is_active = is_active
+        self._sent_at: dict[int, float] = {}
         self._last_id = 0
-        self._unmarked: list[int] = []
-        self._marked_at = time.monotonic()
-        self._repeated_at = time.monotonic()
-        self._again_before: datetime | None = datetime.now(UTC)
+        self._swept_at = _LONG_AGO
         self._failures = 0
 
+    @property
+    def in_flight(self) -> int:
+        """Rows published and not known to be finished."""
+        return len(self._sent_at)
+
     def publish_again(self) -> None:
-        """Publish all that is unfinished now once more: the broker may have lost it."""
-        self._again_before = datetime.now(UTC)
+        """Publish all unfinished rows at the next look: the broker may have lost them."""
+        for row_id in self._sent_at:
+            self._sent_at[row_id] = _LONG_AGO
+        self._swept_at = _LONG_AGO
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until ``stop`` is set; outlives any failure of broker or database."""
-        was_active = False
         while not stop.is_set():
             pause = self._poll_s
-            is_active = self._is_active()
             try:
-                if is_active and not was_active:
-                    self.publish_again()
-                if is_active and await self.step():
+                if not self._is_active():
+                    self._forget()
+                elif await self.step():
                     pause = 0.0
             except Exception as error:
                 log.error("relay waits: %s: %s", type(error).__name__, error)
                 pause = DATABASE_PAUSE_S
-            was_active = is_active
             await asyncio.sleep(pause)
 
     async def step(self) -> int:
         """Look into the inbox once, publish what is new or due again, and return how many."""
         now = time.monotonic()
-        if self._again_before is not None:
-            rows = await self._take_unfinished(self._again_before)
-            if not rows:
-                self._again_before = None
-        elif now - self._repeated_at >= REPEAT_EVERY_S:
-            self._repeated_at = now
-            rows = await self._take_unfinished(datetime.now(UTC) - self._retry)
+        if now - self._swept_at >= SWEEP_S and (self._sent_at or self._swept_at == _LONG_AGO):
+            rows = await self._sweep(now)
         else:
-            rows = await asyncio.to_thread(self._inbox.take_new, self._last_id, PAGE)
-            if rows:
-                self._last_id = rows[-1].row_id
+            room = WINDOW - len(self._sent_at)
+            rows = await self._read(self._last_id, room) if room > 0 else []
         if rows:
             await self._publish(rows)
-        if self._unmarked and now - self._marked_at >= MARK_EVERY_S:
-            await self._mark()
         return len(rows)
 
-    async def _take_unfinished(self, before: datetime) -> list[InboxRow]:
-        # What was published and not yet noted would be taken for unpublished.
-        await self._mark()
-        return await asyncio.to_thread(self._inbox.take_unfinished, before, PAGE)
+    async def _sweep(self, now: float) -> Sequence[InboxRow]:
+        """The rows that are due again; those no longer unfinished leave the window."""
+        rows = await self._read(0, WINDOW)
+        self._swept_at = now
+        open_ids = {row.id for row in rows}
+        self._sent_at = {key: sent for key, sent in self._sent_at.items() if key in open_ids}
+        return [row for row in rows if now - self._sent_at.get(row.id, _LONG_AGO) >= self._retry_s]
+
+    async def _read(self, after: int, limit: int) -> Sequence[InboxRow]:
+        return await asyncio.to_thread(self._inbox.unfinished_after, after, limit)
 
     async def _publish(self, rows: Sequence[InboxRow]) -> None:
         await asyncio.gather(
@@ -118,22 +113,21 @@ class Relay:
                 for (topic, key), bodies in by_key(rows).items()
             )
         )
-        self._unmarked.extend(row.row_id for row in rows)
-        if self._again_before is not None:
-            await self._mark()
+        now = time.monotonic()
+        for row in rows:
+            self._sent_at[row.id] = now
+            self._last_id = max(self._last_id, row.id)
         if self._publisher.failures != self._failures:
-            # The broker was away and may have come back empty.
             self._failures = self._publisher.failures
-            await self._mark()
-            self.publish_again()
+            # It was away and may be empty now.
+            sent_now = {row.id for row in rows}
+            for row_id in self._sent_at.keys() - sent_now:
+                self._sent_at[row_id] = _LONG_AGO
 
-    async def _mark(self) -> None:
-        if self._unmarked:
-            await asyncio.to_thread(
-                self._inbox.mark_published, tuple(self._unmarked), datetime.now(UTC)
-            )
-            self._unmarked.clear()
-        self._marked_at = time.monotonic()
+    def _forget(self) -> None:
+        self._sent_at.clear()
+        self._last_id = 0
+        self._swept_at = _LONG_AGO
 
 
 def by_key(rows: Iterable[InboxRow]) -> dict[tuple[str, str], list[bytes]]:
