@@ -48,6 +48,11 @@ class TaskHands:
                 hands._plan(task.id, task.role, task.assignee, task.assigned_at, task.due)
         return hands
 
+    @property
+    def open(self) -> int:
+        """Number of tasks that are not done."""
+        return len(self._open)
+
     def observe(self, event: Event) -> None:
         """Take in one event of the journal."""
         data = event.data
