@@ -27,6 +27,7 @@ from gridcommand.configuration import SettingsError
 from models.errors import GridcommandError
 
 FAILED, MISUSED, OUR_MISTAKE, INTERRUPTED = 1, 2, 70, 130
+ROOMS = ("models", "playbooks", "dispatch", "streams", "web_console", "gridcommand")
 
 app = typer.Typer(
     name="gridcommand",
@@ -73,10 +74,10 @@ def main() -> NoReturn:
         # Who reads us has seen enough (`gridcommand … | head`); nothing is left to flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except ModuleNotFoundError as error:
-        package = (error.name or str(error)).partition(".")[0]
-        code = _say(f"the package {package} is not installed here: run make set-up", FAILED)
     except Exception as error:
+        package = error.name if isinstance(error, ModuleNotFoundError) else None
+        if package and package.partition(".")[0] not in ROOMS:
+            sys.exit(_say(f"the package {package} is not installed here: run make set-up", FAILED))
         code = _say(
             f"unexpected {type(error).__name__}: {error}; "
             "gridcommand --debug … shows where, gridcommand doctor checks the machine",
