@@ -1,0 +1,229 @@
+"""The desk's shell: once in the journal whatever comes twice, fenced, never stuck on poison."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatch.roads import RoadGraph
+from models import events as ev
+from models.city import CityPack
+from models.errors import StoreError
+from models.events import Event, decode
+from models.inbox import InboxRow
+from models.registers import Drill
+from models.settings import Settings
+from models.situation import dump
+from models.store import Store
+from models.words import Channel, Grade
+from playbooks.engine import PlaybookSet
+from streams.desk_shell import DeskShell, read_situation
+from tests.dispatch.conftest import write_tiny_city
+from tests.dispatch.desk_world import PLANS
+
+NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
+
+
+class Bench:
+    """A shell on the tiny city, and what it published."""
+
+    def __init__(self, path: Path, *, plans: PlaybookSet = PLANS) -> None:
+        self.settings = Settings(
+            data_dir=path, snapshot_every=20, city=str(write_tiny_city(path / "tiny"))
+        )
+        self.pack = CityPack.load(self.settings.city_path)
+        self.roads = RoadGraph.load(self.pack)
+        self.store = Store(self.settings.database)
+        self.store.migrate()
+        self.published: list[tuple[str, bytes]] = []
+        self.shells: list[DeskShell] = []
+        self.plans = plans
+
+    def shell(self) -> DeskShell:
+        """A shell as another process would have it."""
+
+        async def publish(jurisdiction: str, events: list[bytes]) -> None:
+            self.published.extend((jurisdiction, event) for event in events)
+
+        made = DeskShell(self.settings, self.store, self.pack, self.plans, self.roads, publish)
+        self.shells.append(made)
+        return made
+
+    def journal(self, jurisdiction: str = "tiny") -> list[Event]:
+        """Everything in the journal, checked."""
+        if self.store.head(jurisdiction) is None:
+            return []
+        self.store.verify(jurisdiction)
+        return [decode(raw) for raw in self.store.read(jurisdiction, 0, 100_000)]
+
+    async def until(self, kind: type[ev.Payload], jurisdiction: str = "tiny") -> Event:
+        """Wait for the first event of a kind."""
+        while True:
+            for event in self.journal(jurisdiction):
+                if isinstance(event.data, kind):
+                    return event
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    for shell in made.shells:
+        await shell.close()
+    made.store.close()
+
+
+def report(event_id: str, *, jurisdiction: str = "tiny", **changes: Any) -> Event:
+    data: dict[str, Any] = {
+        "channel": Channel.CITIZEN,
+        "received_at": NOW,
+        "category": "accident.fire.structure",
+        "priority": 1,
+        "grade": Grade.IV,
+        "confidence": 1.0,
+        "lon": 119.405,
+        "lat": 31.405,
+        "attributes": {"source_incident": event_id},
+        **changes,
+    }
+    return Event(
+        id=event_id,
+        source="/classify",
+        time=NOW,
+        jurisdiction=jurisdiction,
+        exercise=".exercise" in jurisdiction,
+        data=ev.ReportClassified(**data),
+    )
+
+
+def inbox_row(event_id: str) -> InboxRow:
+    return InboxRow(
+        event_id=event_id,
+        jurisdiction="tiny",
+        topic="reports",
+        key="tiny",
+        body=b"",
+        received_at=NOW,
+    )
+
+
+async def test_a_report_is_decided_and_its_inbox_row_finished(bench: Bench) -> None:
+    bench.store.put([inbox_row("r1")])
+    await bench.shell().handle("tiny", [report("r1")])
+    await bench.until(ev.AssignmentOrdered)
+    assert bench.store.unfinished() == 0
+    assert [raw for _, raw in bench.published] == bench.store.read("tiny", 0, 1000)
+    assert bench.store.incident_doc("tiny", "i000001") is not None
+
+
+async def test_delivered_twice_applied_once(bench: Bench) -> None:
+    shell = bench.shell()
+    await shell.handle("tiny", [report("r1"), report("r1")])
+    await shell.handle("tiny", [report("r1")])
+    again = bench.shell()
+    await again.handle("tiny", [report("r1"), report("r2")])
+    opened = [e.id for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
+    assert len(opened) == 2
+
+
+async def test_a_restarted_desk_goes_on_from_snapshot_and_tail(bench: Bench) -> None:
+    shell = bench.shell()
+    for number in range(12):
+        await shell.handle("tiny", [report(f"r{number}")])
+    await shell.close()
+    assert bench.store.latest_snapshot("tiny") is not None
+    before = dump(read_situation(bench.store, "tiny"))
+    again = bench.shell()
+    await again.open("tiny")
+    assert dump(read_situation(bench.store, "tiny")) == before, "nothing to open anew"
+    await again.handle("tiny", [report("later")])
+    assert len({e.id for e in bench.journal()}) == len(bench.journal())
+
+
+async def test_of_two_desks_one_writes_and_the_other_comes_back_clean(bench: Bench) -> None:
+    one, two = bench.shell(), bench.shell()
+    await one.open("tiny")
+    await bench.until(ev.ClockTicked)  # the opening's own plan is through
+    await two.open("tiny")
+    bench.store.put([inbox_row("r1")])
+    await one.handle("tiny", [report("r1")])
+    assert not [e for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
+    assert bench.store.unfinished() == 1, "not lost: the relay publishes it again"
+    await one.handle("tiny", [report("r1")])
+    assert [e for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
+
+
+async def test_poison_is_a_dead_letter_and_the_rest_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    match = PlaybookSet.match
+
+    def explode(self: PlaybookSet, facts: Any) -> Any:
+        if facts.code == "poison":
+            raise RuntimeError("boom")
+        return match(self, facts)
+
+    monkeypatch.setattr(PlaybookSet, "match", explode)
+    bench.store.put([inbox_row("r1"), inbox_row("bad"), inbox_row("r2")])
+    await bench.shell().handle("tiny", [report("r1"), report("bad", code="poison"), report("r2")])
+    opened = [e.cause for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
+    assert opened == ["r1", "r2"]
+    (letter,) = bench.store.dead_letters()
+    assert (letter.event_id, letter.code, letter.stage) == ("bad", "desk_failed", "desk")
+    assert "boom" in letter.reason
+    assert bench.store.unfinished() == 0
+
+
+async def test_a_jurisdiction_that_is_not_ours_is_a_dead_letter(bench: Bench) -> None:
+    await bench.shell().handle("elsewhere", [report("r1", jurisdiction="elsewhere")])
+    assert bench.store.dead_letters()[0].code == "unknown_jurisdiction"
+
+
+async def test_a_database_that_is_away_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.desk_shell.RETRY_S", 0.01)
+    known, calls = bench.store.known, 0
+
+    def away(*args: Any) -> set[str]:
+        nonlocal calls
+        calls += 1
+        if calls < 4:
+            raise StoreError("the database refused or can't be reached")
+        return known(*args)
+
+    monkeypatch.setattr(bench.store, "known", away)
+    await bench.shell().handle("tiny", [report("r1")])
+    assert [e for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
+
+
+async def test_deadlines_of_an_exercise_follow_the_drills_clock(bench: Bench) -> None:
+    """Eight minutes of the drill pass in half a second at a thousand times life."""
+    exercise = "tiny.exercise"
+    wall = datetime.now(UTC)
+    drill = Drill(
+        jurisdiction=exercise, name="n", recording="", recording_sha256="", speed=1000.0,
+        anchor_sim=NOW, anchor_wall=wall, updated_at=wall, paused=True,
+    )  # fmt: skip
+    bench.store.put_drill(drill)
+    await bench.shell().handle(exercise, [report("r1", jurisdiction=exercise)])
+    await bench.until(ev.AssignmentOrdered, exercise)
+    await asyncio.sleep(0.2)  # two hundred seconds, if the clock ran
+    assert not [e for e in bench.journal(exercise) if isinstance(e.data, ev.EscalationRaised)]
+    bench.store.set_drill(exercise, paused=False, anchor_wall=datetime.now(UTC))
+    async with asyncio.timeout(10):
+        raised = await bench.until(ev.EscalationRaised, exercise)
+    assert raised.exercise
+    assert NOW + timedelta(seconds=480) <= raised.time < NOW + timedelta(hours=2)
+    assert bench.journal() == [], "invariant 8: nothing of it on the live side"
+
+
+@pytest.fixture(autouse=True)
+def _quick_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.desk_shell.CLOCK_POLL_S", 0.02)
