@@ -8,8 +8,9 @@ category, distance and age. A report without a place joins nothing by distance.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import TypeAlias
 
 from dispatch.policy import Policy
 from models.categories import is_a
@@ -18,6 +19,11 @@ from models.situation import Incident, Situation
 
 EARTH_RADIUS_M = 6_371_008.8
 SOURCE_INCIDENT = "source_incident"
+_METRES_A_DEGREE = 11_132.0
+"""Of longitude, at 84 degrees north or south: squares of a radius this wide miss nobody."""
+
+_Square: TypeAlias = tuple[str, int, int]
+"""Category, column, row."""
 
 
 def distance_m(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
@@ -30,35 +36,81 @@ def distance_m(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
     return 2 * EARTH_RADIUS_M * math.asin(math.sqrt(a))
 
 
-def find_incident(
-    situation: Situation, report: ReportClassified, now: datetime, policy: Policy
-) -> tuple[Incident, float, float] | None:
-    """Return the incident that the report belongs to, with distance (m) and age (s), or None.
+class OpenIncidents:
+    """The incidents that a report may belong to, found without looking at all of them.
 
-    Of several the nearest wins, of equally near ones the one opened first.
+    Derived from the situation and kept up by :meth:`note`; a desk that wakes makes it anew.
     """
-    number = report.attributes.get(SOURCE_INCIDENT)
-    if number is not None:
-        for incident in situation.incidents.values():
-            if not incident.ended and incident.facts.get(SOURCE_INCIDENT) == number:
-                return incident, _distance(incident, report), _age(incident, now)
-        return None
-    if report.lon is None or report.lat is None:
-        return None
-    factor = policy.person_factor if is_a(report.category, "health") else 1.0
-    radius = situation.rules.correlation_radius_m * factor
-    window = situation.rules.correlation_window_s * factor
-    best: tuple[float, str, Incident, float] | None = None
-    for incident in situation.incidents.values():
-        if incident.ended or incident.category != report.category or incident.lon is None:
-            continue
-        age = _age(incident, now)
-        if age > window:
-            continue
-        away = _distance(incident, report)
-        if away <= radius and (best is None or (away, incident.id) < best[:2]):
-            best = (away, incident.id, incident, age)
-    return None if best is None else (best[2], best[0], best[3])
+
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+        self._by_number: dict[FactValue, str] = {}
+        self._by_place: dict[_Square, set[str]] = {}
+        self._noted: dict[str, tuple[_Square | None, FactValue | None]] = {}
+        self._side = 0.0
+        self.note(situation.incidents)
+
+    def note(self, incidents: Iterable[str]) -> None:
+        """Look again at incidents that came, changed or left."""
+        side = self._situation.rules.correlation_radius_m / _METRES_A_DEGREE
+        if side != self._side:
+            self._side = side
+            self._by_place.clear()
+            self._by_number.clear()
+            self._noted.clear()
+            incidents = self._situation.incidents
+        for name in incidents:
+            square, number = self._noted.pop(name, (None, None))
+            if square is not None:
+                self._by_place[square].discard(name)
+            if number is not None and self._by_number.get(number) == name:
+                del self._by_number[number]
+            incident = self._situation.incidents.get(name)
+            if incident is None or incident.ended:
+                continue
+            square, number = None, incident.facts.get(SOURCE_INCIDENT)
+            if incident.lon is not None and incident.lat is not None:
+                square = self._square(incident.category, incident.lon, incident.lat)
+                self._by_place.setdefault(square, set()).add(name)
+            if number is not None:
+                self._by_number.setdefault(number, name)
+            self._noted[name] = (square, number)
+
+    def find(
+        self, report: ReportClassified, now: datetime, policy: Policy
+    ) -> tuple[Incident, float, float] | None:
+        """Return the incident that the report belongs to, with distance (m) and age (s), or None.
+
+        Of several the nearest wins, of equally near ones the one opened first.
+        """
+        number = report.attributes.get(SOURCE_INCIDENT)
+        if number is not None:
+            name = self._by_number.get(number)
+            if name is None:
+                return None
+            incident = self._situation.incidents[name]
+            return incident, _distance(incident, report), _age(incident, now)
+        if report.lon is None or report.lat is None:
+            return None
+        rules = self._situation.rules
+        factor = policy.person_factor if is_a(report.category, "health") else 1.0
+        radius, window = rules.correlation_radius_m * factor, rules.correlation_window_s * factor
+        best: tuple[float, str, Incident, float] | None = None
+        for name in self._near(report.category, report.lon, report.lat):
+            incident = self._situation.incidents[name]
+            age, away = _age(incident, now), _distance(incident, report)
+            if age <= window and away <= radius and (best is None or (away, name) < best[:2]):
+                best = (away, name, incident, age)
+        return None if best is None else (best[2], best[0], best[3])
+
+    def _square(self, category: str, lon: float, lat: float) -> _Square:
+        return category, math.floor(lon / self._side), math.floor(lat / self._side)
+
+    def _near(self, category: str, lon: float, lat: float) -> Iterable[str]:
+        _, column, row = self._square(category, lon, lat)
+        for x in (column - 1, column, column + 1):
+            for y in (row - 1, row, row + 1):
+                yield from self._by_place.get((category, x, y), ())
 
 
 def merge_facts(old: Mapping[str, FactValue], new: Mapping[str, FactValue]) -> dict[str, FactValue]:

@@ -19,7 +19,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dispatch import closing
-from dispatch.correlation import SOURCE_INCIDENT, find_incident, merge_facts
+from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, merge_facts
 from dispatch.orders import OrderBook
 from dispatch.planning import MACHINE, Planner
 from dispatch.policy import Policy
@@ -81,7 +81,8 @@ class Desk:
         self._playbooks = playbooks
         self._policy = policy or Policy()
         self._zone = ZoneInfo(pack.timezone)
-        self._planner = Planner(travel, self._policy)
+        self._planner = Planner(situation, travel, self._policy)
+        self._open_incidents = OpenIncidents(situation)
         self._orders = OrderBook(self._planner, self._adopt_plan)
         self._due: list[tuple[datetime, str, str]] = []
         self._touched: Touched = set()
@@ -116,6 +117,8 @@ class Desk:
         elif (handler := self._handlers.get(type(data))) is not None:
             handler(step, data)
         self._remember_due(step.events)
+        self._planner.note(step.touched)
+        self._open_incidents.note([name for kind, name in step.touched if kind == "incidents"])
         self._touched |= step.touched
         return step.events
 
@@ -138,7 +141,7 @@ class Desk:
     # ── reports ───────────────────────────────────────────────────────────────────────────────
 
     def _report(self, step: Step, report: ev.ReportClassified) -> None:
-        found = find_incident(step.situation, report, step.now, self._policy)
+        found = self._open_incidents.find(report, step.now, self._policy)
         if found is None:
             incident = self._open(step, report)
         else:

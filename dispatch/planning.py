@@ -8,6 +8,7 @@ where the jurisdiction sends by itself. Not for: orders given by people
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 
 import msgspec
@@ -29,7 +30,7 @@ from models.events import (
     Requirement,
 )
 from models.lifecycles import SENDABLE_UNIT, AssignmentState, IncidentState, UnitState
-from models.situation import Incident, Situation, Unit
+from models.situation import Incident, Situation, Touched, Unit
 
 MACHINE = "gridcommand"
 """Who orders when nobody had to: stands in ``by``."""
@@ -83,9 +84,28 @@ class Planner:
         Not shared with another planner: its closures are this jurisdiction's.
     """
 
-    def __init__(self, travel: TravelTimes, policy: Policy) -> None:
+    def __init__(self, situation: Situation, travel: TravelTimes, policy: Policy) -> None:
         self.travel = travel
         self.policy = policy
+        self._situation = situation
+        self._gaps: dict[str, list[tuple[Requirement, int]]] = {}
+        self.note({("incidents", name) for name in situation.incidents})
+
+    def note(self, touched: Touched) -> None:
+        """Look again at what incidents lack; a plan then looks at no others."""
+        for kind, name in touched:
+            if kind != "incidents":
+                continue
+            incident = self._situation.incidents.get(name)
+            self._gaps.pop(name, None)
+            if incident is None or incident.ended or incident.lon is None:
+                continue
+            if incident.state is IncidentState.RESOLVED:
+                gaps = []
+            else:
+                gaps = missing(self._situation, incident)
+            if gaps or incident.proposal:
+                self._gaps[name] = gaps
 
     def plan(self, step: Step) -> None:
         """Bring every proposal up to date with the situation.
@@ -111,23 +131,21 @@ class Planner:
             self._propose(step, wants, units, problem, solution)
 
     def _waiting(self, step: Step) -> list[_Wanted]:
-        situation = step.situation
-        waiting: list[_Wanted] = []
-        open_incidents = sorted(
-            (i for i in situation.incidents.values() if not i.ended),
-            key=lambda i: (i.priority, i.opened_at, i.id),
+        self.note(step.touched)
+        wanting: list[Incident] = []
+        for name in sorted(self._gaps):
+            incident = step.incident(name)
+            if self._gaps[name]:
+                wanting.append(incident)
+            else:
+                _withdraw(step, incident, "not_needed")
+        self.note(step.touched)
+        first = heapq.nsmallest(
+            self.policy.incidents_per_plan, wanting, key=lambda i: (i.priority, i.opened_at, i.id)
         )
-        planned = 0
-        for incident in open_incidents:
-            gaps = [] if incident.state is IncidentState.RESOLVED else missing(situation, incident)
-            if not gaps or incident.lon is None:
-                if incident.proposal:
-                    _withdraw(step, incident, "not_needed")
-                continue
-            planned += 1
-            if planned <= self.policy.incidents_per_plan:
-                waiting.extend(_Wanted(incident, requirement, gap) for requirement, gap in gaps)
-        return waiting
+        return [
+            _Wanted(i, requirement, gap) for i in first for requirement, gap in self._gaps[i.id]
+        ]
 
     def _problem(self, step: Step, free: list[Unit], waiting: list[_Wanted]) -> assignment.Problem:
         places = {w.incident.id: _place(w.incident) for w in waiting}

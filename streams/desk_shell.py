@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -45,6 +46,10 @@ Publish = Callable[[str, list[bytes]], Awaitable[None]]
 
 CLOCK_POLL_S = 0.25
 """How often a drill's clock (its speed, its pause) is looked up."""
+
+PLANNING_SHARE = 0.3
+"""How much of the time planning may take at most; reports come first, and a backlog is planned
+once, not once a report."""
 
 RETRY_S = 1.0
 READ_AT_ONCE = 5000
@@ -276,8 +281,11 @@ class DeskShell:
                         exercise=is_exercise(jurisdiction),
                         data=ev.ClockTicked(),
                     )
+                    began = time.monotonic()
                     # Shielded: a seat left in mid-commit must not cut the commit short.
                     await asyncio.shield(self.handle(jurisdiction, [tick]))
+                    took = time.monotonic() - began
+                    await asyncio.sleep(took * (1 / PLANNING_SHARE - 1))
                     continue
             wait = seat.clock.wall_seconds_until(due, now) if due and now else None
             if seat.clock.drill:
