@@ -38,7 +38,8 @@ GO_ON_BELOW = 50
 """Unfinished inbox rows of the exercise at which the clock is held, and let go."""
 
 STUCK_S = 2.0
-"""The clock is held as well when rows wait and the journal hasn't grown for so long."""
+"""The clock is held as well when rows wait and the journal hasn't grown for so long; before the
+desk's first answer, at once."""
 
 
 def take_up(
@@ -90,8 +91,9 @@ class DrillClock:
         self._store = store
         self.drill = drill
         self._held = False
-        self._grew_at: datetime | None = None
-        self._seq = -1
+        self._grew_at = drill.anchor_wall
+        self._seq: int | None = None
+        self._answered = False
 
     @property
     def runs(self) -> bool:
@@ -116,12 +118,16 @@ class DrillClock:
         name = self.drill.jurisdiction
         self._store.set_drill(name, updated_at=wall, position=position)
         self.drill = self._store.drill(name) or self.drill
-        if seq != self._seq or self._grew_at is None:
-            self._seq, self._grew_at = seq, wall
+        if self._seq is not None and seq > self._seq:
+            self._answered = True
+            self._grew_at = wall
+        self._seq = seq
         unfinished = self._store.unfinished(name)
         if not unfinished:
             self._grew_at = wall
-        stuck = (wall - self._grew_at).total_seconds() > STUCK_S
+        # Before its first answer we don't know whether there is a desk at all.
+        patience_s = STUCK_S if self._answered else 0.0
+        stuck = (wall - self._grew_at).total_seconds() > patience_s
         limit = GO_ON_BELOW if self._held else HOLD_ABOVE
         if self.drill.paused or (unfinished <= limit and not stuck):
             if self._held:
@@ -137,7 +143,7 @@ class DrillClock:
                 name,
                 now.isoformat(),
                 unfinished,
-                f" and none was for {STUCK_S:.0f} s" if stuck else "",
+                " and doesn't answer" if stuck else "",
             )
         self._anchor(now, wall + timedelta(seconds=HOLD_S))
 
