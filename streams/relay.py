@@ -37,6 +37,8 @@ class Relay:
 
     Parameters
     ----------
+    inbox
+        The store, or its part of it; called on a thread.
     is_active
         Whether this process is the one that publishes now; more than one is harmless.
     """
@@ -70,7 +72,10 @@ class Relay:
         self._swept_at = _LONG_AGO
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Publish until ``stop`` is set; outlives any failure of broker or database."""
+        """Publish until ``stop`` is set; outlives any failure of broker or database.
+
+        While the broker is away it waits in a send: cancel it to end it then.
+        """
         while not stop.is_set():
             pause = self._poll_s
             try:
@@ -120,9 +125,9 @@ class Relay:
         if self._publisher.failures != self._failures:
             self._failures = self._publisher.failures
             # It was away and may be empty now.
-            sent_now = {row.id for row in rows}
-            for row_id in self._sent_at.keys() - sent_now:
+            for row_id in self._sent_at.keys() - {row.id for row in rows}:
                 self._sent_at[row_id] = _LONG_AGO
+            self._swept_at = _LONG_AGO
 
     def _forget(self) -> None:
         self._sent_at.clear()

@@ -1,0 +1,135 @@
+"""The embedded broker: starts, answers, ends with us, comes back empty on its port."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from models.settings import CHECKOUT, Settings
+from models.topics import all_topics
+from streams.broker import EmbeddedBroker, free_port, run_broker
+from streams.declare import declare_topics, wait_for_kafka
+from streams.errors import BrokerError
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+async def broker(log_dir: Path) -> AsyncIterator[EmbeddedBroker]:
+    broker = EmbeddedBroker(None, 256, log_dir / "tansu.log")
+    await broker.start()
+    yield broker
+    await broker.stop()
+
+
+async def partitions(servers: str) -> dict[str, int]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        found = await admin.describe_topics(await admin.list_topics())
+    finally:
+        await admin.close()
+    return {topic["topic"]: len(topic["partitions"]) for topic in found}
+
+
+async def gone(pid: int) -> None:
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, f"process {pid} is still there"
+        await asyncio.sleep(0.02)
+
+
+async def test_topics_are_declared_with_their_partitions(broker: EmbeddedBroker) -> None:
+    await declare_topics(broker.servers)
+    await declare_topics(broker.servers)
+    assert await partitions(broker.servers) == {t.name: t.partitions for t in all_topics()}
+
+
+async def test_recycled_it_is_empty_on_the_same_port(broker: EmbeddedBroker) -> None:
+    await declare_topics(broker.servers)
+    before = (broker.pid, broker.port)
+    await broker.recycle()
+    assert broker.pid != before[0]
+    assert broker.port == before[1]
+    assert await partitions(broker.servers) == {}
+    assert 1 < broker.rss_mb < 256
+    assert not broker.is_over_limit
+
+
+async def test_stopped_it_is_gone(broker: EmbeddedBroker) -> None:
+    pid = broker.pid
+    assert pid is not None
+    await broker.stop()
+    assert (broker.pid, broker.rss_mb) == (None, 0.0)
+    await gone(pid)
+
+
+async def test_a_port_in_use_says_what_to_do(log_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        broker = EmbeddedBroker(taken.getsockname()[1], 256, log_dir / "tansu.log")
+        with pytest.raises(BrokerError, match="GRIDCOMMAND_BROKER_PORT"):
+            await broker.start()
+
+
+async def test_no_broker_is_said_in_time() -> None:
+    with pytest.raises(BrokerError, match="no Kafka broker answers"):
+        await wait_for_kafka(f"127.0.0.1:{free_port()}", 0.2)
+
+
+async def test_it_dies_with_a_parent_that_is_killed(log_dir: Path) -> None:
+    script = (
+        "import asyncio, pathlib\n"
+        "from streams.broker import EmbeddedBroker\n"
+        "async def main():\n"
+        f"    broker = EmbeddedBroker(None, 256, pathlib.Path({str(log_dir / 'b.log')!r}))\n"
+        "    await broker.start()\n"
+        "    print(broker.pid, flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE, cwd=CHECKOUT
+    )
+    assert parent.stdout is not None
+    pid = int(await parent.stdout.readline())
+    assert psutil.pid_exists(pid)
+    parent.kill()
+    await parent.wait()
+    await gone(pid)
+
+
+async def test_run_broker_starts_it_again_when_it_dies_and_recycles_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "streams.broker")
+    pids: asyncio.Queue[int] = asyncio.Queue()
+    starting = EmbeddedBroker.start
+
+    async def start(self: EmbeddedBroker) -> None:
+        await starting(self)
+        assert self.pid is not None
+        pids.put_nowait(self.pid)
+
+    monkeypatch.setattr(EmbeddedBroker, "start", start)
+    settings = Settings(data_dir=tmp_path, broker_port=free_port())
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_broker(settings, stop, interval_s=0.05))
+    os.kill(await asyncio.wait_for(pids.get(), 10), signal.SIGKILL)
+    await asyncio.wait_for(pids.get(), 10)
+    over = iter([True])
+    monkeypatch.setattr(EmbeddedBroker, "is_over_limit", property(lambda _: next(over, False)))
+    last = await asyncio.wait_for(pids.get(), 10)
+    assert "recycling" in caplog.text
+    stop.set()
+    await asyncio.wait_for(running, 5)
+    await gone(last)

@@ -1,0 +1,171 @@
+"""The relay: everything acknowledged is published until it is finished, whatever fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from models.settings import Settings
+from models.store import InboxRow, Store
+from streams.relay import Relay
+
+HOME = "us-ca-sf"
+
+
+class FakePublisher:
+    """Takes what it is given; ``failures`` as the real one counts them."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, bytes]] = []
+        self.failures = 0
+        self.on_sent: Callable[[], None] = lambda: None
+
+    async def publish(self, topic: str, key: str, events: Sequence[bytes]) -> None:
+        self.sent.extend((topic, key, event) for event in events)
+        self.on_sent()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{tmp_path / 'relay.db'}")
+    store.migrate()
+    yield store
+    store.close()
+
+
+def relay(store: Store, publisher: FakePublisher, retry_s: float = 60.0) -> Relay:
+    settings = Settings(relay_poll_ms=1, relay_retry_s=retry_s)
+    return Relay(settings, store, publisher)  # type: ignore[arg-type]
+
+
+def put(store: Store, *names: str) -> None:
+    store.put(
+        [
+            InboxRow(
+                event_id=name,
+                jurisdiction=HOME,
+                topic="reports",
+                key=HOME,
+                body=name.encode(),
+                received_at=datetime.now(UTC),
+            )
+            for name in names
+        ]
+    )
+
+
+async def drain(relay: Relay) -> None:
+    while await relay.step():
+        pass
+    await relay.step()
+
+
+def bodies(publisher: FakePublisher) -> list[bytes]:
+    return [body for _, _, body in publisher.sent]
+
+
+async def test_new_rows_are_published_once_and_in_order(store: Store) -> None:
+    publisher = FakePublisher()
+    subject = relay(store, publisher)
+    await drain(subject)
+    put(store, "a", "b")
+    await drain(subject)
+    put(store, "c")
+    await drain(subject)
+    assert bodies(publisher) == [b"a", b"b", b"c"]
+    assert publisher.sent[0][:2] == ("reports", HOME)
+
+
+async def test_what_an_earlier_process_left_unfinished_is_published(store: Store) -> None:
+    put(store, "done", "open")
+    await drain(relay(store, FakePublisher()))
+    store.finish(HOME, ["done"], datetime.now(UTC))
+    publisher = FakePublisher()
+    await drain(relay(store, publisher))
+    assert bodies(publisher) == [b"open"]
+
+
+async def test_after_the_broker_came_back_only_unfinished_rows_go_again(store: Store) -> None:
+    publisher = FakePublisher()
+    subject = relay(store, publisher)
+    await drain(subject)
+    put(store, "a", "b", "c")
+    await drain(subject)
+    store.finish(HOME, ["b"], datetime.now(UTC))
+    publisher.sent.clear()
+    subject.publish_again()
+    await drain(subject)
+    assert bodies(publisher) == [b"a", b"c"]
+
+
+async def test_a_failed_try_makes_unfinished_rows_go_again(store: Store) -> None:
+    publisher = FakePublisher()
+    subject = relay(store, publisher)
+    await drain(subject)
+    put(store, "a")
+    await drain(subject)
+    publisher.failures = 3
+    put(store, "b")
+    await drain(subject)
+    assert bodies(publisher).count(b"a") == 2
+
+
+async def test_no_more_than_a_window_is_in_flight(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.relay.WINDOW", 3)
+    publisher = FakePublisher()
+    subject = relay(store, publisher)
+    put(store, *"abcde")
+    await drain(subject)
+    assert (bodies(publisher), subject.in_flight) == ([b"a", b"b", b"c"], 3)
+    store.finish(HOME, ["a", "b"], datetime.now(UTC))
+    monkeypatch.setattr("streams.relay.SWEEP_S", 0.0)
+    await subject.step()
+    assert bodies(publisher) == [b"a", b"b", b"c", b"d", b"e"]
+
+
+async def test_overdue_rows_go_again_until_finished(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.relay.SWEEP_S", 0.0)
+    publisher = FakePublisher()
+    subject = relay(store, publisher, retry_s=0.001)
+    put(store, "a")
+    async with asyncio.timeout(10):
+        while len(publisher.sent) < 3:
+            await subject.step()
+    store.finish(HOME, ["a"], datetime.now(UTC))
+    await subject.step()
+    count = len(publisher.sent)
+    for _ in range(20):
+        await subject.step()
+    assert len(publisher.sent) == count
+
+
+async def test_it_outlives_a_database_that_fails(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.relay.DATABASE_PAUSE_S", 0.001)
+    publisher = FakePublisher()
+    subject = relay(store, publisher)
+    put(store, "a")
+    failing = {"left": 3}
+    whole = store.unfinished_after
+
+    def shaky(row_id: int, limit: int) -> list[InboxRow]:
+        if failing["left"]:
+            failing["left"] -= 1
+            raise OSError("disk")
+        return whole(row_id, limit)
+
+    monkeypatch.setattr(store, "unfinished_after", shaky)
+    stop = asyncio.Event()
+    publisher.on_sent = stop.set
+    async with asyncio.timeout(10):
+        await subject.run(stop)
+    assert bodies(publisher) == [b"a"]
