@@ -36,6 +36,7 @@ from models.events import (
     UnitPositionsReported,
     encode,
 )
+from models.journal import GENESIS
 from models.situation import Situation
 from playbooks.engine import PlaybookSet
 from streams.classify import classify
@@ -48,7 +49,6 @@ POSITIONS_EVERY_S = 60.0
 QUIET_AFTER_S = 6 * 3600.0
 """The replay ends when nothing is due within this after what happened last, in seconds."""
 
-CHAIN_START = b"\x00" * 32
 _CALLS_A_WORD = 200
 
 
@@ -175,7 +175,7 @@ class _Run:
         )
         self._hands = TaskHands(recording.jurisdiction)
         self._tally = Tally()
-        self._chain = CHAIN_START
+        self._chain = GENESIS
         self._events = 0
         self._ticks = 0
         self._calls = 0

@@ -1,0 +1,203 @@
+"""Any year's calls become a recording; what can't be used is said, and nothing goes missing."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from models.city import CityPack
+from models.events import Event, ReportReceived, ServiceRecorded
+from models.settings import CHECKOUT
+from streams.calls_import import USED, ImportSummary, import_calls, kind_of
+from streams.errors import CallsFileError
+from streams.local_times import SKIPPED, TWICE, LocalTimes
+from streams.recording import Recording
+
+SHIPPED = CHECKOUT / "cities" / "san_francisco" / "drills" / "new_year_2017.jsonl.gz"
+GOOD = {
+    "call_number": "1",
+    "unit_id": "E01",
+    "unit_type": "ENGINE",
+    "call_type": "Structure Fire",
+    "call_type_group": "Fire",
+    "priority": "3",
+    "number_of_alarms": "1",
+    "received": "2019-07-01 12:00:00",
+    "on_scene": "2019-07-01 12:05:00",
+    "available": "2019-07-01 12:25:00",
+    "address": "100 Block of MAIN ST",
+    "lat": "37.78",
+    "lon": "-122.41",
+}
+
+
+class Importer:
+    """Writes small calls files and imports them."""
+
+    def __init__(self, folder: Path, pack: CityPack) -> None:
+        self.folder, self.pack = folder, pack
+
+    def __call__(
+        self, *rows: dict[str, str], columns: tuple[str, ...] = USED
+    ) -> tuple[ImportSummary, list[Event]]:
+        path = self.folder / "calls.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+        summary = import_calls(path, "made", self.pack, self.folder)
+        return summary, list(Recording.load(summary.path).happenings())
+
+
+@pytest.fixture
+def importer(tmp_path: Path, san_francisco: CityPack) -> Importer:
+    """An importer for San Francisco."""
+    return Importer(tmp_path, san_francisco)
+
+
+def reports(events: list[Event]) -> list[ReportReceived]:
+    return [e.data for e in events if isinstance(e.data, ReportReceived)]
+
+
+def services(events: list[Event]) -> list[ServiceRecorded]:
+    return [e.data for e in events if isinstance(e.data, ServiceRecorded)]
+
+
+def test_rows_of_one_call_are_one_report_with_what_each_unit_did(importer: Importer) -> None:
+    medic = {
+        **GOOD, "unit_id": "53", "unit_type": "MEDIC", "on_scene": "2019-07-01 12:06:00",
+        "transport": "2019-07-01 12:20:00", "hospital": "2019-07-01 12:30:00",
+        "available": "2019-07-01 13:00:00",
+    }  # fmt: skip
+    summary, events = importer({**GOOD, "unit_id": "E01"}, medic)
+    (report,) = reports(events)
+    assert report.code == "Structure Fire"
+    assert report.received_at == datetime(2019, 7, 1, 19, tzinfo=UTC)
+    assert (report.lon, report.lat, report.place) == (-122.41, 37.78, "100 Block of MAIN ST")
+    assert report.attributes == {
+        "source_incident": "1", "priority": "3", "group": "Fire", "alarms": 1,
+    }  # fmt: skip
+    engine, medic_did = services(events)
+    assert (engine.kind, engine.on_scene_s, engine.transport_s) == ("engine", 1200.0, None)
+    assert (medic_did.kind, medic_did.on_scene_s) == ("medic", 840.0)
+    assert (medic_did.transport_s, medic_did.hospital_s) == (600.0, 1800.0)
+    assert events[1].cause == events[0].id == engine.report
+    assert all(e.exercise and e.jurisdiction == "us-ca-sf.exercise" for e in events)
+    assert (summary.calls, summary.rows, summary.services, summary.problems) == (1, 2, 2, ())
+
+
+def test_the_same_file_gives_the_same_bytes(importer: Importer) -> None:
+    first = importer(GOOD)[0].path.read_bytes()
+    assert importer(GOOD)[0].path.read_bytes() == first
+    assert first[4:8] == bytes(4), "no time in the gzip header"
+
+
+def test_only_two_columns_are_needed(importer: Importer) -> None:
+    summary, events = importer(GOOD, columns=("call_number", "received"))
+    (report,) = reports(events)
+    assert report.lon is None
+    assert report.text == "Call 1"
+    assert "address" in summary.missing_columns
+    with pytest.raises(CallsFileError, match="no column received"):
+        importer(GOOD, columns=("call_number", "call_type"))
+
+
+def test_a_place_that_is_none_keeps_the_call_with_its_address(importer: Importer) -> None:
+    rows = [
+        {**GOOD, "call_number": str(number), **place}
+        for number, place in enumerate(
+            [{"lat": "", "lon": ""}, {"lat": "north"}, {"lat": "0", "lon": "0"}, {"lat": "991"}]
+        )
+    ]
+    summary, events = importer(*rows)
+    assert [r.lon for r in reports(events)] == [None] * 4
+    assert summary.without_place == 4
+    assert [p.split(":")[0] for p in summary.problems] == ["line 3", "line 4", "line 5"]
+
+
+def test_unknown_call_types_and_units_are_kept_and_named(importer: Importer) -> None:
+    summary, events = importer(
+        {**GOOD, "call_type": "Dragon", "unit_id": "ZZ9", "unit_type": "WATER TENDER"}
+    )
+    assert reports(events)[0].code == "Dragon"
+    assert summary.unknown_types == {"Dragon": 1}
+    assert summary.new_units == ("ZZ9",)
+    (unit,) = Recording.load(summary.path).units
+    assert (unit.unit, unit.kind, unit.skills) == ("ZZ9", "water_tender", ())
+    assert kind_of("PRIVATE") == "private_ambulance"
+
+
+def test_times_that_can_not_be_read_are_said_with_their_line(importer: Importer) -> None:
+    summary, events = importer(
+        {**GOOD, "received": "yesterday", "call_number": "1"},
+        {**GOOD, "on_scene": "2019-07-01 12:99:00", "call_number": "2"},
+        {**GOOD, "call_number": ""},
+    )
+    assert [r.attributes["source_incident"] for r in reports(events)] == ["2"]
+    assert summary.left_out == 2
+    text = summary.text()
+    for expected in ("line 2: received 'yesterday'", "line 3: on_scene", "line 4: no call_number",
+                     "call 1 has no usable time"):  # fmt: skip
+        assert expected in text
+
+
+def test_impossible_spans_become_the_median_of_their_kind(importer: Importer) -> None:
+    rows = [
+        {**GOOD, "call_number": str(n), "available": f"2019-07-01 12:{5 + n:02d}:00"}
+        for n in (1, 3, 9)
+    ]
+    negative = {**GOOD, "call_number": "x", "available": "2019-07-01 12:01:00"}
+    summary, events = importer(*rows, negative)
+    assert [s.on_scene_s for s in services(events)][-1] == 180.0
+    assert "-240 s at the scene" in summary.problems[0]
+
+
+def test_who_never_arrived_served_nobody(importer: Importer) -> None:
+    _, events = importer({**GOOD, "on_scene": ""})
+    assert len(reports(events)) == 1
+    assert services(events) == []
+
+
+def test_what_is_no_table_is_said(tmp_path: Path, san_francisco: CityPack) -> None:
+    broken = tmp_path / "broken.csv.gz"
+    broken.write_bytes(gzip.compress(b"call_number,received\n1,2")[:-6])
+    with pytest.raises(CallsFileError, match=r"broken\.csv\.gz: can't be read"):
+        import_calls(broken, "x", san_francisco, tmp_path)
+    empty = tmp_path / "empty.csv"
+    empty.write_bytes(b"")
+    with pytest.raises(CallsFileError, match="it has: nothing"):
+        import_calls(empty, "x", san_francisco, tmp_path)
+    with pytest.raises(CallsFileError, match="name"):
+        import_calls(empty, "../x", san_francisco, tmp_path)
+
+
+def test_local_times_around_clock_changes() -> None:
+    clock = LocalTimes(ZoneInfo("America/Los_Angeles"))
+    assert clock.read("2016-12-31 00:01:04") == (datetime(2016, 12, 31, 8, 1, 4, tzinfo=UTC), "")
+    assert clock.read("07/01/2019 01:05:00 PM")[0] == datetime(2019, 7, 1, 20, 5, tzinfo=UTC)
+    assert clock.read("2019-07-01T12:00:00+02:00")[0] == datetime(2019, 7, 1, 10, tzinfo=UTC)
+    skipped, remark = clock.read("2017-03-12 02:30:00")
+    assert (skipped, remark) == (datetime(2017, 3, 12, 10, 30, tzinfo=UTC), SKIPPED)
+    first, remark = clock.read("2017-11-05 01:30:00")
+    assert (first, remark) == (datetime(2017, 11, 5, 8, 30, tzinfo=UTC), TWICE)
+    later, remark = clock.read("2017-11-05 01:30:00", datetime(2017, 11, 5, 8, 50, tzinfo=UTC))
+    assert (later, remark) == (datetime(2017, 11, 5, 9, 30, tzinfo=UTC), "")
+    for wrong in ("soon", "0017-01-01 00:00:00"):
+        with pytest.raises(ValueError, match=r"is no time|not believed"):
+            clock.read(wrong)
+
+
+def test_the_shipped_recording_has_the_whole_week(san_francisco: CityPack) -> None:
+    recording = Recording.load(SHIPPED)
+    events = list(recording.happenings())
+    assert len(reports(events)) == recording.described.calls == 3560
+    assert recording.described.units == 178
+    assert recording.units == ()
+    assert len({event.id for event in events}) == len(events)
+    assert SHIPPED.stat().st_size < 2_000_000
+    assert recording.jurisdiction == san_francisco.jurisdiction + ".exercise"
