@@ -1,0 +1,94 @@
+"""The FastAPI application: routes, errors as problems, pages, health.
+
+For: putting the routes of this room together around one :class:`~web_console.console.Console`.
+Starts nothing; :mod:`web_console.server` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Response
+from pydantic import BaseModel
+from starlette.middleware.gzip import GZipMiddleware
+
+from models.errors import StoreError
+from web_console import (
+    pages,
+    problems,
+    routes_desk,
+    routes_intake,
+    routes_read,
+    routes_session,
+)
+from web_console.access import ConsoleOf
+from web_console.console import Console
+from web_console.middleware import Guard
+
+DESCRIPTION = """Reports, orders and what a screen must know of the city. What happens comes by the
+live channel (WebSocket), whose address is in `GET /api/session`. Errors are
+`application/problem+json` (RFC 9457), in the language of `?lang`, the session or
+`Accept-Language`."""
+
+
+class ReadyOut(BaseModel):
+    """What is ready, part by part."""
+
+    ready: bool
+    parts: dict[str, bool]
+
+
+def create_app(console: Console) -> FastAPI:
+    """Return the application of a console."""
+    app = FastAPI(
+        title="Gridcommand",
+        version=version("gridcommand"),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.console = console
+    app.state.default_language = console.settings.language
+    problems.install(app)
+    for module in (routes_intake, routes_desk, routes_session, routes_read):
+        app.include_router(module.router)
+    _add_health(app)
+    app.include_router(pages.router)
+    pages.mount(app)
+    app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)
+    app.add_middleware(Guard, photo_bytes_max=console.photos.bytes_max)
+    return app
+
+
+def _add_health(app: FastAPI) -> None:
+    @app.get("/healthz", tags=["health"], summary="Alive")
+    async def healthz() -> dict[str, Any]:
+        """Say that the process answers."""
+        return {"alive": True}
+
+    @app.get(
+        "/readyz",
+        tags=["health"],
+        summary="Ready",
+        responses={503: {"model": ReadyOut, "description": "Some part isn't ready."}},
+    )
+    async def readyz(response: Response, console: ConsoleOf) -> ReadyOut:
+        """Say which part isn't ready."""
+        try:
+            await asyncio.to_thread(console.store.ping)
+            database = True
+        except StoreError:
+            database = False
+        parts = {
+            "database": database,
+            "journal": console.feed.journal_ready,
+            "broker": console.feed.broker_ready,
+            "live": console.live.listening,
+        }
+        ready = all(parts.values())
+        if not ready:
+            response.status_code = 503
+        return ReadyOut(ready=ready, parts=parts)

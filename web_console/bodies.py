@@ -1,0 +1,329 @@
+"""What the API takes in, as pydantic models: parsed once here, believed everywhere inside.
+
+Unknown fields are refused, so that a misspelt one is noticed. Error types are pydantic's; our own
+checks raise custom ones that :mod:`web_console.messages` has sentences for.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from models.categories import categories
+from models.lifecycles import TaskState, UnitState
+from models.words import Datum, Grade, Posture, Role
+from web_console.accounts import PASSWORD_MAX, PASSWORD_MIN
+
+TEXT_MAX = 4000
+LONG_MAX = 2**63 - 1
+
+Lon = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, examples=[-122.4194])]
+Lat = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, examples=[37.7749])]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+Text = Annotated[str, Field(max_length=TEXT_MAX)]
+Short = Annotated[str, Field(max_length=500)]
+Reason = Annotated[str, Field(max_length=1000, description="Why; stands in the log.")]
+Priority = Annotated[int, Field(ge=1, le=4, description="1 life-threatening … 4 routine.")]
+
+
+def _fact(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int) and abs(value) <= LONG_MAX:
+        return value
+    if isinstance(value, str) and len(value) <= 500:
+        return value
+    raise PydanticCustomError("fact", "a fact is true, false, a whole number or a short text")
+
+
+def _category(value: Any) -> Any:
+    if isinstance(value, str) and value and value not in categories():
+        raise PydanticCustomError("unknown_category", "no such category", {"value": value[:80]})
+    return value
+
+
+Fact = Annotated[bool | int | str, BeforeValidator(_fact)]
+FactName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+CategoryId = Annotated[str, BeforeValidator(_category), Field(examples=["accident.fire"])]
+
+
+class Body(BaseModel):
+    """Base: unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReportIn(Body):
+    """A report. At least a text, a category, a code or a photo.
+
+    Sent again with the same ``id`` it is the same report, and gets the same answer.
+    """
+
+    id: UUID | None = Field(None, description="The sender's own, best a UUIDv7.")
+    text: Text = Field("", examples=["老城街道 3 号楼起火，有人被困"])
+    category: CategoryId = ""
+    code: Short = Field("", description="The source's own structured code.")
+    lon: Lon | None = None
+    lat: Lat | None = None
+    datum: Datum = Datum.WGS84
+    accuracy_m: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
+    place: Short = Field("", description="Address or description of the place.")
+    observed_at: AwareDatetime | None = Field(None, description="The sender's clock; with a zone.")
+    photos: Annotated[list[UUID], Field(max_length=10)] = []
+    language: Annotated[str, Field(max_length=16)] = ""
+    attributes: Annotated[dict[FactName, Fact], Field(max_length=32)] = {}
+    jurisdiction: Annotated[str, Field(max_length=100)] = Field(
+        "", description="Empty: the session's own."
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> ReportIn:
+        if not (self.text.strip() or self.category or self.code.strip() or self.photos):
+            raise PydanticCustomError("empty_report", "nothing is reported")
+        if (self.lon is None) != (self.lat is None):
+            raise PydanticCustomError("half_a_place", "lon and lat belong together")
+        return self
+
+
+class OrderBody(Body):
+    """Base of orders: sent again with the same id, it is the same order."""
+
+    id: UUID | None = Field(None, description="The sender's own, best a UUIDv7.")
+    reason: Reason = ""
+    jurisdiction: Annotated[str, Field(max_length=100)] = ""
+
+
+class ConfirmProposalIn(OrderBody):
+    """Send what the proposal says."""
+
+    type: Literal["confirm_proposal"]
+    incident: Id
+    proposal: Id
+
+
+class SendUnitsIn(OrderBody):
+    """Send these units, whatever the machine proposes."""
+
+    type: Literal["send_units"]
+    incident: Id
+    units: Annotated[tuple[Id, ...], Field(min_length=1, max_length=50)]
+
+
+class RecallUnitIn(OrderBody):
+    """Take a unit off its assignment."""
+
+    type: Literal["recall_unit"]
+    unit: Id
+
+
+class HoldUnitIn(OrderBody):
+    """Keep a unit from being proposed."""
+
+    type: Literal["hold_unit"]
+    unit: Id
+
+
+class LiftHoldIn(OrderBody):
+    """End a hold."""
+
+    type: Literal["lift_hold"]
+    unit: Id
+
+
+class PinUnitIn(OrderBody):
+    """Propose only plans that include this unit."""
+
+    type: Literal["pin_unit"]
+    incident: Id
+    unit: Id
+
+
+class BanUnitIn(OrderBody):
+    """Never propose this unit for this incident."""
+
+    type: Literal["ban_unit"]
+    incident: Id
+    unit: Id
+
+
+class LiftOverrideIn(OrderBody):
+    """Give an incident back to the machine."""
+
+    type: Literal["lift_override"]
+    incident: Id
+
+
+class TriageIncidentIn(OrderBody):
+    """Say what an incident really is."""
+
+    type: Literal["triage_incident"]
+    incident: Id
+    category: Annotated[str, BeforeValidator(_category), Field(min_length=1)]
+    priority: Priority
+    grade: Grade
+
+
+class MergeIncidentsIn(OrderBody):
+    """``duplicate`` is the same incident as ``incident``."""
+
+    type: Literal["merge_incidents"]
+    incident: Id
+    duplicate: Id
+
+
+class CloseIncidentIn(OrderBody):
+    """End an incident."""
+
+    type: Literal["close_incident"]
+    incident: Id
+    cancelled: bool = False
+
+
+class CloseRoadIn(OrderBody):
+    """Close the roads around a point. ``closure`` is the closure's id; empty: the order's."""
+
+    type: Literal["close_road"]
+    closure: Annotated[str, Field(max_length=200)] = ""
+    lon: Lon
+    lat: Lat
+    radius_m: Annotated[float, Field(gt=0, le=20_000, allow_inf_nan=False)]
+    until: AwareDatetime | None = None
+
+
+class ReopenRoadIn(OrderBody):
+    """End a closure."""
+
+    type: Literal["reopen_road"]
+    closure: Id
+
+
+class SetAutomationIn(OrderBody):
+    """For which priorities orders go out by themselves."""
+
+    type: Literal["set_automation"]
+    priorities: Annotated[tuple[Priority, ...], Field(max_length=4)]
+
+
+class SetPostureIn(OrderBody):
+    """Routine or emergency running."""
+
+    type: Literal["set_posture"]
+    posture: Posture
+
+
+OrderIn = Annotated[
+    ConfirmProposalIn
+    | SendUnitsIn
+    | RecallUnitIn
+    | HoldUnitIn
+    | LiftHoldIn
+    | PinUnitIn
+    | BanUnitIn
+    | LiftOverrideIn
+    | TriageIncidentIn
+    | MergeIncidentsIn
+    | CloseIncidentIn
+    | CloseRoadIn
+    | ReopenRoadIn
+    | SetAutomationIn
+    | SetPostureIn,
+    Field(discriminator="type"),
+]
+
+
+class TaskIn(Body):
+    """A worker accepts or finishes a task."""
+
+    id: UUID | None = None
+    state: Literal[TaskState.ACCEPTED, TaskState.DONE]
+    note: Text = ""
+    photos: Annotated[list[UUID], Field(max_length=10)] = []
+    jurisdiction: Annotated[str, Field(max_length=100)] = ""
+
+
+class UnitStatusIn(Body):
+    """A crew says what it does now."""
+
+    id: UUID | None = None
+    state: UnitState
+    assignment: Annotated[str, Field(max_length=200)] = ""
+    lon: Lon | None = None
+    lat: Lat | None = None
+    jurisdiction: Annotated[str, Field(max_length=100)] = ""
+
+    @model_validator(mode="after")
+    def _place(self) -> UnitStatusIn:
+        if (self.lon is None) != (self.lat is None):
+            raise PydanticCustomError("half_a_place", "lon and lat belong together")
+        return self
+
+
+class SignInIn(Body):
+    """Name and password."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    password: Annotated[str, Field(min_length=1, max_length=PASSWORD_MAX)]
+
+
+class LinkIn(Body):
+    """Token of a one-time link."""
+
+    token: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class PasswordIn(Body):
+    """A new password; ``current`` where there is one."""
+
+    password: Annotated[str, Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX)]
+    current: Annotated[str, Field(max_length=PASSWORD_MAX)] = ""
+
+
+class SessionChangeIn(Body):
+    """Language of a person's screens."""
+
+    language: Literal["zh", "en"]
+
+
+class AccountIn(Body):
+    """A new account; it signs in by the link in the answer."""
+
+    name: Annotated[
+        str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x20/\\?#%]+$")
+    ]
+    role: Role
+    jurisdictions: Annotated[list[Id], Field(max_length=100)] = []
+    cells: Annotated[list[Id], Field(max_length=2000)] = []
+
+
+class DrillIn(Body):
+    """What to change of a running drill."""
+
+    paused: bool | None = None
+    speed: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] | None = None
+
+
+class Received(BaseModel):
+    """A report is written down."""
+
+    id: str
+    received_at: datetime = Field(description="Our clock, or the drill's in an exercise.")
+    jurisdiction: str
+    exercise: bool
+
+
+class Accepted(BaseModel):
+    """Something is written down and on its way to the desk."""
+
+    id: str

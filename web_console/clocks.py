@@ -1,0 +1,75 @@
+"""What time it is in each jurisdiction, for the console: read often, asked of the database rarely.
+
+For: the time that a report was received and the ``now`` of every frame. A drill's row is believed
+for :data:`CACHED_S`; changes made here are seen at once by :meth:`Clocks.forget`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+from models.clock import JurisdictionClock, read_clock
+from models.store import Store
+from models.words import is_exercise
+from web_console.frames import DrillClock
+
+CACHED_S: Final = 0.25
+
+
+class Clocks:
+    """The clocks of all jurisdictions.
+
+    Parameters
+    ----------
+    store
+        Holds the drills; its calls run in a thread.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read: dict[str, tuple[float, JurisdictionClock]] = {}
+
+    async def now(self, jurisdiction: str) -> datetime:
+        """Return the jurisdiction's time; ours where an exercise has no drill yet.
+
+        Raises
+        ------
+        StoreError
+            When the drill's clock can't be read.
+        """
+        await self.refresh(jurisdiction)
+        return self.last(jurisdiction)[0]
+
+    async def refresh(self, jurisdiction: str) -> None:
+        """Read a drill's clock again, if what is known is too old."""
+        if not is_exercise(jurisdiction):
+            return
+        known = self._read.get(jurisdiction)
+        if known is None or time.monotonic() - known[0] > CACHED_S:
+            clock = await asyncio.to_thread(read_clock, self._store, jurisdiction)
+            self._read[jurisdiction] = (time.monotonic(), clock)
+
+    def forget(self, jurisdiction: str) -> None:
+        """Read the clock again at the next question."""
+        self._read.pop(jurisdiction, None)
+
+    def last(self, jurisdiction: str) -> tuple[datetime, DrillClock | None]:
+        """Return the time by what was read last, and how a drill's clock runs."""
+        wall = datetime.now(UTC)
+        known = self._read.get(jurisdiction)
+        if known is None:
+            return wall, None
+        clock = known[1]
+        drill = clock.drill
+        now = clock.now(wall) or wall
+        if drill is None:
+            return now, None
+        return now, DrillClock(
+            speed=drill.speed,
+            paused=drill.paused or drill.state != "running",
+            anchor_sim=drill.anchor_sim,
+            anchor_wall=drill.anchor_wall,
+        )

@@ -1,0 +1,223 @@
+"""What the routes share: the parts of the console, and how an input enters the pipeline.
+
+:class:`Console` is made once by :mod:`web_console.server` and hangs on the app's state. An input
+is written to the inbox in one durable transaction, and only then is it answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+import uuid_utils
+
+from models import events as ev
+from models.city import CityPack
+from models.events import Event, Payload, encode
+from models.inbox import GroupedInbox, InboxRow
+from models.registers import Drill
+from models.settings import Settings
+from models.store import Store
+from models.topics import DESK, REPORTS, topic_for
+from models.words import EXERCISE_MARK, is_exercise
+from web_console.accounts import Person, SignIn
+from web_console.clocks import Clocks
+from web_console.feed import Feed
+from web_console.hub import Hub
+from web_console.live import LiveChannel
+from web_console.photos import Photos
+from web_console.problems import Problem
+from web_console.readings import Readings
+
+ANSWERS_KEPT: Final = 20_000
+DRILLS_CACHED_S: Final = 1.0
+
+PRIORITY_OF_ORDERS: Final = 1
+PRIORITY_OF_STATUS: Final = 2
+PRIORITY_OF_REPORTS: Final = 3
+
+
+class Console:
+    """The parts of one console process.
+
+    Parameters
+    ----------
+    settings, store, pack
+        The settings in force, the database (migrated), the city.
+    """
+
+    def __init__(self, settings: Settings, store: Store, pack: CityPack) -> None:
+        self.settings = settings
+        self.store = store
+        self.pack = pack
+        self.inbox = GroupedInbox(store)
+        self.clocks = Clocks(store)
+        self.hub = Hub(store, self.clocks.last)
+        self.feed = Feed(settings, store, self.hub, self.clocks)
+        self.sign_in = SignIn(store, settings.session_hours)
+        self.live = LiveChannel(settings, self.hub, self.sign_in, self.allows)
+        self.photos = Photos(settings, store)
+        self.readings = Readings(settings)
+        self.photo_work = asyncio.Semaphore(2)
+        self._known_drills: Sequence[Drill] = ()
+        self._drills_read_at = -math.inf
+        self._answers: OrderedDict[tuple[str, str], ev.ReportReceived] = OrderedDict()
+
+    # ── jurisdictions ─────────────────────────────────────────────────────────────────────────
+
+    async def jurisdictions(self, person: Person) -> list[str]:
+        """Return where a person may look and act, the city's own first."""
+        home = self.pack.jurisdiction
+        heads = await asyncio.to_thread(self.store.heads)
+        known = {home, *(head.jurisdiction for head in heads), *person.jurisdictions}
+        known |= {drill.jurisdiction for drill in await self._drills()}
+        return sorted(
+            (one for one in known if person.belongs_to(one)),
+            key=lambda one: (one != home, is_exercise(one), one),
+        )
+
+    async def starts_at(self, person: Person) -> str:
+        """Return where a person's screens begin: in an exercise, the one that runs now."""
+        chosen = person.jurisdiction or self.pack.jurisdiction
+        if not is_exercise(chosen):
+            return chosen
+        running = [
+            drill.jurisdiction
+            for drill in await self._drills()
+            if drill.state == "running" and person.belongs_to(drill.jurisdiction)
+        ]
+        return running[0] if running and chosen not in running else chosen
+
+    async def allows(self, person: Person, jurisdiction: str) -> bool:
+        """Whether a person may look and act in a jurisdiction that exists."""
+        return person.belongs_to(jurisdiction) and await self._exists(jurisdiction, person)
+
+    async def jurisdiction_for(self, person: Person, asked: str) -> str:
+        """Return the jurisdiction of a request: the one asked for, or the session's own.
+
+        Raises
+        ------
+        Problem
+            403 when it isn't the person's, 404 when there is none of that name.
+        """
+        if not asked:
+            return await self.starts_at(person)
+        if not person.belongs_to(asked):
+            raise Problem(403, "not_allowed", "jurisdiction", value=asked[:80])
+        if not await self._exists(asked, person):
+            raise Problem(404, "unknown", "jurisdiction_unknown", value=asked[:80])
+        return asked
+
+    async def _exists(self, jurisdiction: str, person: Person) -> bool:
+        home = self.pack.jurisdiction
+        ours = (home, home + EXERCISE_MARK, person.jurisdiction, *person.jurisdictions)
+        if jurisdiction in ours or self.hub.known_seq(jurisdiction) is not None:
+            return True
+        heads = await asyncio.to_thread(self.store.heads)
+        return any(head.jurisdiction == jurisdiction for head in heads)
+
+    async def _drills(self) -> Sequence[Drill]:
+        if time.monotonic() - self._drills_read_at > DRILLS_CACHED_S:
+            self._known_drills = await asyncio.to_thread(self.store.drills)
+            self._drills_read_at = time.monotonic()
+        return self._known_drills
+
+    # ── inputs ────────────────────────────────────────────────────────────────────────────────
+
+    async def receive_report(
+        self, report_id: UUID | None, jurisdiction: str, report: ev.ReportReceived
+    ) -> tuple[str, datetime]:
+        """Write a report down; return its id and when it was received.
+
+        The same id again is the same report and gets the time of the first; what it says the
+        second time is not looked at.
+
+        Raises
+        ------
+        StoreError
+            Nothing was saved.
+        """
+        event_id = str(report_id or uuid_utils.uuid7())
+        known = await self._answered(jurisdiction, event_id) if report_id else None
+        if known is not None:
+            return event_id, known.received_at
+        room = self.hub.known_room(jurisdiction)
+        if room is not None:
+            room.note_reporter(event_id, report.reporter)
+        await self._put(
+            jurisdiction, event_id, REPORTS, report.reporter, report, report.received_at
+        )
+        self._answers[(jurisdiction, event_id)] = report
+        if len(self._answers) > ANSWERS_KEPT:
+            self._answers.popitem(last=False)
+        return event_id, report.received_at
+
+    async def hand_over(
+        self,
+        given: UUID | None,
+        jurisdiction: str,
+        account: str,
+        payload: Payload,
+        *,
+        priority: int,
+    ) -> str:
+        """Write an order, a status or a task's report down for the desk; return its id.
+
+        Raises
+        ------
+        StoreError
+            Nothing was saved.
+        """
+        event_id = str(given or uuid_utils.uuid7())
+        now = await self.clocks.now(jurisdiction)
+        await self._put(jurisdiction, event_id, DESK, account, payload, now, priority)
+        return event_id
+
+    async def _put(
+        self,
+        jurisdiction: str,
+        event_id: str,
+        topic: str,
+        account: str,
+        payload: Payload,
+        now: datetime,
+        priority: int = PRIORITY_OF_REPORTS,
+    ) -> None:
+        exercise = is_exercise(jurisdiction)
+        event = Event(
+            id=event_id,
+            source=f"/intake/{account}",
+            time=now,
+            jurisdiction=jurisdiction,
+            exercise=exercise,
+            data=payload,
+        )
+        await self.inbox.put(
+            InboxRow(
+                event_id=event_id,
+                jurisdiction=jurisdiction,
+                topic=topic_for(topic, exercise=exercise),
+                key=jurisdiction,
+                body=encode(event),
+                # Our wall clock, always: its age says whether the pipeline is late.
+                received_at=datetime.now(UTC),
+                exercise=exercise,
+                priority=priority,
+            )
+        )
+
+    async def _answered(
+        self, jurisdiction: str, event_id: str
+    ) -> ev.ReportReceived | ev.ReportClassified | None:
+        known = self._answers.get((jurisdiction, event_id))
+        if known is not None:
+            return known
+        raw = await asyncio.to_thread(self.store.find_event, jurisdiction, event_id)
+        data = None if raw is None else ev.decode(raw).data
+        return data if isinstance(data, ev.ReportClassified) else None

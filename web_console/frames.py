@@ -1,0 +1,207 @@
+"""The frames of the live channel: what a screen is told, as bytes.
+
+For: turning entities of :mod:`models.situation` and journal events into the JSON that
+``docs/live-channel.md`` describes. Pure: no sockets, no clock. Not for: who sees what
+(:mod:`web_console.views`) and when a frame goes out (:mod:`web_console.hub`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from models import events as ev
+from models.events import TYPE_PREFIX, Event
+from models.situation import Situation
+
+KINDS: Final = ("incidents", "units", "assignments", "proposals", "tasks", "closures")
+RULES: Final = "rules"
+
+# Too many to read, and nothing that a person decided or must know.
+_NOT_LOGGED = (ev.UnitPositionsReported, ev.ClockTicked)
+
+_encode = msgspec.json.Encoder().encode
+
+Upsert = dict[str, Any]
+"""Kind to the list of its entities; ``rules`` to the rules themselves."""
+Removed = dict[str, list[str]]
+"""Kind to the ids that are gone."""
+
+
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One journal event in a line."""
+
+    seq: int
+    time: datetime
+    type: str
+    id: str
+    incident: str = ""
+    unit: str = ""
+    by: str = ""
+    cause: str = ""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What one journal event touched, kept for those who come back."""
+
+    seq: int
+    touched: frozenset[tuple[str, str]]
+    entry: LogEntry | None
+
+
+class DrillClock(msgspec.Struct, frozen=True):
+    """How an exercise's time runs."""
+
+    speed: float
+    paused: bool
+    anchor_sim: datetime
+    anchor_wall: datetime
+
+
+class Pipeline(msgspec.Struct, frozen=True):
+    """Whether what was acknowledged is decided in time."""
+
+    state: str = "ok"
+    since: datetime | None = None
+    oldest_unfinished_s: float = 0.0
+
+
+class _Snapshot(msgspec.Struct, tag_field="type", tag="snapshot"):
+    jurisdiction: str
+    exercise: bool
+    seq: int
+    now: datetime
+    wall: datetime
+    clock: DrillClock | None
+    situation: Upsert
+
+
+class _Delta(msgspec.Struct, tag_field="type", tag="delta"):
+    begin: int = msgspec.field(name="from")
+    seq: int
+    now: datetime
+    upsert: Upsert
+    remove: Mapping[str, Sequence[str]]
+    log: Sequence[LogEntry]
+
+
+class _Heartbeat(msgspec.Struct, tag_field="type", tag="heartbeat"):
+    seq: int
+    now: datetime
+    wall: datetime
+    clock: DrillClock | None
+    pipeline: Pipeline
+
+
+class _Refused(msgspec.Struct, tag_field="type", tag="refused"):
+    order: str
+    code: str
+    detail: str
+    incident: str
+    proposal: str
+
+
+class _Error(msgspec.Struct, tag_field="type", tag="error"):
+    code: int
+    message: str
+
+
+def log_entry(event: Event) -> LogEntry | None:
+    """Return an event's line in the log; None for what the log leaves out."""
+    data = event.data
+    if isinstance(data, _NOT_LOGGED):
+        return None
+    return LogEntry(
+        seq=event.seq,
+        time=event.time,
+        type=event.type.removeprefix(TYPE_PREFIX),
+        id=event.id,
+        incident=getattr(data, "incident", "") or event.subject,
+        unit=getattr(data, "unit", ""),
+        by=getattr(data, "by", "") or getattr(data, "reporter", ""),
+        cause=event.cause,
+    )
+
+
+def everything(situation: Situation) -> Upsert:
+    """Return all entities that a screen shows."""
+    whole: Upsert = {kind: list(getattr(situation, kind).values()) for kind in KINDS}
+    whole[RULES] = situation.rules
+    return whole
+
+
+def changes(situation: Situation, touched: Iterable[tuple[str, str]]) -> tuple[Upsert, Removed]:
+    """Split touched entities into those that stand now and those that are gone."""
+    upsert: Upsert = {}
+    remove: Removed = {}
+    for kind, entity_id in sorted(touched):
+        if kind == "settings":
+            upsert[RULES] = situation.rules
+            continue
+        entity = getattr(situation, kind).get(entity_id)
+        if entity is None:
+            remove.setdefault(kind, []).append(entity_id)
+        else:
+            upsert.setdefault(kind, []).append(entity)
+    return upsert, remove
+
+
+def snapshot(
+    situation: Situation,
+    shown: Upsert,
+    now: datetime,
+    wall: datetime,
+    clock: DrillClock | None,
+) -> bytes:
+    """Return a frame that replaces all that a screen knew."""
+    return _encode(
+        _Snapshot(
+            jurisdiction=situation.jurisdiction,
+            exercise=situation.exercise,
+            seq=situation.seq,
+            now=now,
+            wall=wall,
+            clock=clock,
+            situation=shown,
+        )
+    )
+
+
+def delta(
+    begin: int,
+    seq: int,
+    now: datetime,
+    upsert: Upsert,
+    remove: Removed,
+    log: Sequence[LogEntry],
+) -> bytes:
+    """Return a frame that leads a screen from ``begin`` to ``seq``."""
+    return _encode(_Delta(begin=begin, seq=seq, now=now, upsert=upsert, remove=remove, log=log))
+
+
+def heartbeat(
+    seq: int, now: datetime, wall: datetime, clock: DrillClock | None, pipeline: Pipeline
+) -> bytes:
+    """Return a frame that says how old nothing new is."""
+    return _encode(_Heartbeat(seq=seq, now=now, wall=wall, clock=clock, pipeline=pipeline))
+
+
+def refused(data: ev.OrderRefused) -> bytes:
+    """Return a frame that tells a person that an order wasn't carried out."""
+    return _encode(
+        _Refused(
+            order=data.order,
+            code=data.code,
+            detail=data.detail,
+            incident=data.incident,
+            proposal=data.proposal,
+        )
+    )
+
+
+def error(code: int, message: str) -> bytes:
+    """Return a frame that says why the connection ends."""
+    return _encode(_Error(code=code, message=message))

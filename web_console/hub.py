@@ -1,0 +1,355 @@
+"""The hub: one situation for each jurisdiction, and the screens that watch it.
+
+For: folding journal events in the order of ``seq``, healing gaps from the journal, and sending
+each screen one snapshot and then deltas without a hole. Not for: where events come from
+(:mod:`web_console.feed`) nor sockets (:mod:`web_console.live`). Relies on an event loop; all
+that touches a room and its screens happens between two awaits, so a screen is never between two
+states.
+
+Events are gathered for :data:`GATHER_S`, positions alone for :data:`POSITIONS_S`. A delta is
+encoded once for all who see everything, and once for each worker whom it concerns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from models import events as ev
+from models.errors import GridcommandError
+from models.events import Event, decode
+from models.situation import Situation, apply, load
+from models.words import is_exercise
+from web_console import frames
+from web_console.frames import Change, DrillClock, LogEntry, Pipeline
+from web_console.views import Viewer, WorkerView
+
+log = logging.getLogger(__name__)
+
+GATHER_S: Final = 0.004
+POSITIONS_S: Final = 0.25
+RESUMABLE: Final = 5000
+"""Journal events that a screen may be behind and still get only what it missed."""
+READ_AT_ONCE: Final = 1000
+REPORTERS_KEPT: Final = 20_000
+
+
+class JournalReader(Protocol):
+    """The part of :class:`models.store.Store` that the hub reads; calls block."""
+
+    def latest_snapshot(self, jurisdiction: str) -> bytes | None: ...
+    def read(self, jurisdiction: str, after_seq: int, limit: int) -> list[bytes]: ...
+
+
+class Screen(Protocol):
+    """One connection, as the hub sees it."""
+
+    viewer: Viewer
+
+    def send(self, frame: bytes) -> None:
+        """Hand a frame over without waiting; a screen too slow for it drops itself."""
+
+    def send_whole(self, frame: bytes) -> None:
+        """Hand over what replaces everything before, whatever its size."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing more need be sent."""
+
+
+Clock = Callable[[str], tuple[datetime, DrillClock | None]]
+"""Jurisdiction to its time now, and how an exercise's time runs."""
+
+
+class Room:
+    """One jurisdiction: its situation, its screens, what they haven't been told yet."""
+
+    def __init__(self, jurisdiction: str, clock: Clock) -> None:
+        self.jurisdiction = jurisdiction
+        self.situation = Situation(jurisdiction=jurisdiction, exercise=is_exercise(jurisdiction))
+        self.reporters: OrderedDict[str, str] = OrderedDict()
+        self.failed = 0
+        self._clock = clock
+        self._ring: deque[Change] = deque(maxlen=RESUMABLE)
+        self._told = 0
+        self._touched: set[tuple[str, str]] = set()
+        self._log: list[LogEntry] = []
+        self._refusals: list[ev.OrderRefused] = []
+        self._commanders: set[Screen] = set()
+        self._workers: dict[Screen, _Worker] = {}
+        self._flush_at = 0.0
+        self._flushed_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def seq(self) -> int:
+        """The last journal event that is in the situation."""
+        return self.situation.seq
+
+    @property
+    def watched(self) -> int:
+        """How many screens watch."""
+        return len(self._commanders) + len(self._workers)
+
+    def start_from(self, situation: Situation) -> None:
+        """Begin with a snapshot; only before anybody watches."""
+        self.situation = situation
+        self._told = situation.seq
+
+    def take(self, event: Event) -> bool:
+        """Fold the next event; return False where ``seq`` jumps and the journal must be read."""
+        if event.seq <= self.situation.seq:
+            return True
+        if event.seq != self.situation.seq + 1:
+            return False
+        if isinstance(event.data, ev.ReportClassified) and event.data.reporter:
+            self.note_reporter(event.id, event.data.reporter)
+        try:
+            touched = apply(self.situation, event)
+        except Exception:
+            # What stands in a journal has happened; one bad event must not blind the screens.
+            self.failed += 1
+            touched = set()
+            log.exception("%s: seq %d can't be folded", self.jurisdiction, event.seq)
+        entry = frames.log_entry(event)
+        self._ring.append(Change(event.seq, frozenset(touched), entry))
+        if not self.watched:
+            self._told = event.seq
+            return True
+        self._touched.update(touched)
+        if entry is not None:
+            self._log.append(entry)
+        if isinstance(event.data, ev.OrderRefused):
+            self._refusals.append(event.data)
+        self._schedule(POSITIONS_S if entry is None else GATHER_S)
+        return True
+
+    def note_reporter(self, report: str, account: str) -> None:
+        """Remember who sent a report, so that its incident is shown to them."""
+        self.reporters[report] = account
+        if len(self.reporters) > REPORTERS_KEPT:
+            self.reporters.popitem(last=False)
+
+    def join(self, screen: Screen, seq: int | None) -> None:
+        """Bring a screen up to now and keep it there.
+
+        Parameters
+        ----------
+        seq
+            What the screen already knows; None for nothing. A worker always gets all anew.
+        """
+        self.flush()
+        now, clock = self._clock(self.jurisdiction)
+        wall = datetime.now(UTC)
+        if not screen.viewer.sees_all:
+            view = WorkerView(screen.viewer, self.reporters)
+            shown = view.everything(self.situation)
+            self._workers[screen] = _Worker(view, self.seq)
+            screen.send_whole(frames.snapshot(self.situation, shown, now, wall, clock))
+            return
+        self._commanders.add(screen)
+        missed = self._missed(seq)
+        if missed is None:
+            shown = frames.everything(self.situation)
+            screen.send_whole(frames.snapshot(self.situation, shown, now, wall, clock))
+        else:
+            assert seq is not None
+            touched = {one for change in missed for one in change.touched}
+            lines = [change.entry for change in missed if change.entry is not None]
+            upsert, remove = frames.changes(self.situation, touched)
+            screen.send_whole(frames.delta(seq, self.seq, now, upsert, remove, lines))
+
+    def leave(self, screen: Screen) -> None:
+        """Forget a screen."""
+        self._commanders.discard(screen)
+        self._workers.pop(screen, None)
+
+    def flush(self) -> None:
+        """Tell every screen what it doesn't know yet."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        touched, lines, refusals = self._touched, self._log, self._refusals
+        begin, self._told = self._told, self.seq
+        if begin == self.seq:
+            return
+        self._touched, self._log, self._refusals = set(), [], []
+        self._flushed_at = asyncio.get_running_loop().time()
+        now, _ = self._clock(self.jurisdiction)
+        self._prune()
+        if self._commanders:
+            upsert, remove = frames.changes(self.situation, touched)
+            frame = frames.delta(begin, self.seq, now, upsert, remove, lines)
+            for screen in self._commanders:
+                screen.send(frame)
+        for screen, worker in self._workers.items():
+            upsert, remove = worker.view.changes(self.situation, touched)
+            if upsert or remove:
+                screen.send(frames.delta(worker.told, self.seq, now, upsert, remove, ()))
+                worker.told = self.seq
+        for refusal in refusals:
+            frame = frames.refused(refusal)
+            for screen in (*self._commanders, *self._workers):
+                if screen.viewer.name == refusal.by:
+                    screen.send(frame)
+
+    def beat(self, pipeline: Pipeline) -> None:
+        """Tell every screen that we live, and how things run."""
+        self.flush()
+        self._prune()
+        if not self.watched:
+            return
+        now, _ = self._clock(self.jurisdiction)
+        frame = self.heartbeat(pipeline)
+        for screen in self._commanders:
+            screen.send(frame)
+        for screen, worker in self._workers.items():
+            if worker.told != self.seq:
+                screen.send(frames.delta(worker.told, self.seq, now, {}, {}, ()))
+                worker.told = self.seq
+            screen.send(frame)
+
+    def heartbeat(self, pipeline: Pipeline) -> bytes:
+        """Return a heartbeat frame."""
+        now, clock = self._clock(self.jurisdiction)
+        return frames.heartbeat(self.seq, now, datetime.now(UTC), clock, pipeline)
+
+    def _missed(self, seq: int | None) -> list[Change] | None:
+        if seq is None or not 0 <= seq <= self.seq:
+            return None
+        if seq == self.seq:
+            return []
+        if not self._ring or self._ring[0].seq > seq + 1:
+            return None
+        first = seq + 1 - self._ring[0].seq
+        return [self._ring[place] for place in range(first, len(self._ring))]
+
+    def _schedule(self, wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        # The first after a pause goes at the end of this turn of the loop, the rest gather.
+        at = max(loop.time(), self._flushed_at + wait_s)
+        if self._timer is not None:
+            if self._flush_at <= at:
+                return
+            self._timer.cancel()
+        self._flush_at = at
+        self._timer = loop.call_at(at, self.flush)
+
+    def _prune(self) -> None:
+        for screen in [one for one in (*self._commanders, *self._workers) if one.gone]:
+            self.leave(screen)
+
+
+class _Worker:
+    __slots__ = ("told", "view")
+
+    def __init__(self, view: WorkerView, told: int) -> None:
+        self.view = view
+        self.told = told
+
+
+class Hub:
+    """All rooms of this process.
+
+    Parameters
+    ----------
+    journal
+        Where snapshots and missing events are read; its calls run in a thread.
+    clock
+        A jurisdiction's time.
+    """
+
+    def __init__(self, journal: JournalReader, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._rooms: dict[str, Room] = {}
+        self._opening: dict[str, asyncio.Task[Room]] = {}
+        self._healing: dict[str, asyncio.Lock] = {}
+        self.pipeline = Pipeline()
+
+    @property
+    def rooms(self) -> Iterable[Room]:
+        """The rooms that are open."""
+        return self._rooms.values()
+
+    def known_seq(self, jurisdiction: str) -> int | None:
+        """Return the last event folded; None where no room is open."""
+        room = self._rooms.get(jurisdiction)
+        return None if room is None else room.seq
+
+    def known_room(self, jurisdiction: str) -> Room | None:
+        """Return a room that is open."""
+        return self._rooms.get(jurisdiction)
+
+    async def room(self, jurisdiction: str) -> Room:
+        """Return a jurisdiction's room, read from snapshot and journal if it isn't open yet.
+
+        Raises
+        ------
+        StoreError
+            When the database can't be read.
+        """
+        room = self._rooms.get(jurisdiction)
+        if room is not None:
+            return room
+        task = self._opening.get(jurisdiction)
+        if task is None:
+            task = asyncio.create_task(self._open(jurisdiction))
+            self._opening[jurisdiction] = task
+            task.add_done_callback(lambda _: self._opening.pop(jurisdiction, None))
+        return await asyncio.shield(task)
+
+    async def take(self, jurisdiction: str, events: Iterable[Event]) -> None:
+        """Fold events as they were published; what is missing is read from the journal."""
+        room = await self.room(jurisdiction)
+        for event in events:
+            if not room.take(event):
+                await self.heal(room, event.seq)
+                if not room.take(event):
+                    log.warning(
+                        "%s: seq %d was published, the journal ends at %d",
+                        jurisdiction,
+                        event.seq,
+                        room.seq,
+                    )
+
+    async def heal(self, room: Room, up_to: int) -> None:
+        """Read the journal until the room knows ``up_to``, or the journal ends."""
+        lock = self._healing.setdefault(room.jurisdiction, asyncio.Lock())
+        async with lock:
+            await self._read(room, up_to)
+
+    def beat(self) -> None:
+        """Send every room's heartbeat."""
+        for room in self._rooms.values():
+            room.beat(self.pipeline)
+
+    async def _open(self, jurisdiction: str) -> Room:
+        room = Room(jurisdiction, self._clock)
+        raw = await asyncio.to_thread(self._journal.latest_snapshot, jurisdiction)
+        if raw is not None:
+            room.start_from(load(raw))
+        await self._read(room, None)
+        self._rooms[jurisdiction] = room
+        return room
+
+    async def _read(self, room: Room, up_to: int | None) -> None:
+        while up_to is None or room.seq < up_to:
+            bodies = await asyncio.to_thread(
+                self._journal.read, room.jurisdiction, room.seq, READ_AT_ONCE
+            )
+            for body in bodies:
+                try:
+                    event = decode(body)
+                except GridcommandError:
+                    log.exception("%s: the journal after seq %d", room.jurisdiction, room.seq)
+                    raise
+                if not room.take(event):
+                    log.error("%s: the journal has no seq %d", room.jurisdiction, room.seq + 1)
+                    return
+            if len(bodies) < READ_AT_ONCE:
+                return

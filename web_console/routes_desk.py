@@ -1,0 +1,186 @@
+"""What people tell the desk: orders, tasks, unit status; and the drill's clock.
+
+Everything here is written to the inbox and answered with 202: whether the desk could carry it out
+comes back by the live channel, for it is the desk that decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+import uuid_utils
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
+
+from models.events import PAYLOADS, TYPE_PREFIX, TaskReported, UnitStatusReported
+from models.registers import Drill
+from models.words import Role
+from web_console.access import Asked, Commander, ConsoleOf, Dispatcher, SignedIn
+from web_console.bodies import Accepted, CloseRoadIn, DrillIn, OrderIn, TaskIn, UnitStatusIn
+from web_console.console import PRIORITY_OF_ORDERS, PRIORITY_OF_STATUS
+from web_console.problems import Problem, responses
+from web_console.routes_intake import check_photos
+from web_console.views import owns_task
+
+router = APIRouter(prefix="/api", tags=["desk"])
+
+EntityId = Annotated[str, Path(min_length=1, max_length=200)]
+
+
+class DrillOut(BaseModel):
+    """A live drill and its clock."""
+
+    name: str
+    jurisdiction: str
+    speed: float
+    paused: bool
+    anchor_sim: datetime
+    anchor_wall: datetime
+    state: str
+
+
+class DrillAnswer(BaseModel):
+    """The drill of a jurisdiction, if there is one."""
+
+    drill: DrillOut | None
+
+
+@router.post(
+    "/orders", status_code=202, responses=responses(401, 403, 404, 413, 503), summary="Order"
+)
+async def order(body: OrderIn, console: ConsoleOf, person: Dispatcher, asked: Asked) -> Accepted:
+    """Hand an order to the desk. A refusal comes by the live channel as ``refused``."""
+    jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
+    fields: dict[str, Any] = body.model_dump(exclude={"id", "type", "jurisdiction"})
+    given = body.id
+    if isinstance(body, CloseRoadIn) and not body.closure:
+        fields["closure"] = str(given or uuid_utils.uuid7())
+    payload = msgspec.convert(
+        fields | {"by": person.name}, PAYLOADS[f"{TYPE_PREFIX}order.{body.type}"], strict=False
+    )
+    order_id = await console.hand_over(
+        given, jurisdiction, person.name, payload, priority=PRIORITY_OF_ORDERS
+    )
+    return Accepted(id=order_id)
+
+
+@router.post(
+    "/tasks/{task_id}",
+    status_code=202,
+    responses=responses(401, 403, 404, 413, 503),
+    summary="Accept or finish a task",
+)
+async def task(
+    task_id: EntityId, body: TaskIn, console: ConsoleOf, person: SignedIn, asked: Asked
+) -> Accepted:
+    """Say that a task is accepted or done."""
+    jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
+    known = (await console.hub.room(jurisdiction)).situation.tasks.get(task_id)
+    if known is None:
+        raise Problem(404, "unknown", "not_there", value=task_id[:80])
+    if not person.may(Role.DISPATCHER) and not owns_task(person.viewer, known):
+        raise Problem(403, "not_allowed", "not_your_task")
+    await check_photos(console, body.photos)
+    payload = TaskReported(
+        task=task_id,
+        state=body.state,
+        by=person.name,
+        note=body.note,
+        photos=tuple(str(photo) for photo in body.photos),
+    )
+    return Accepted(
+        id=await console.hand_over(
+            body.id, jurisdiction, person.name, payload, priority=PRIORITY_OF_STATUS
+        )
+    )
+
+
+@router.post(
+    "/units/{unit_id}/status",
+    status_code=202,
+    responses=responses(401, 403, 404, 413, 503),
+    summary="Unit status",
+)
+async def unit_status(
+    unit_id: EntityId, body: UnitStatusIn, console: ConsoleOf, person: SignedIn, asked: Asked
+) -> Accepted:
+    """Say what a unit does now; a crew's account has its unit's id as name."""
+    jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
+    if not person.may(Role.DISPATCHER) and unit_id != person.name:
+        raise Problem(403, "not_allowed", "not_your_unit")
+    if unit_id not in (await console.hub.room(jurisdiction)).situation.units:
+        raise Problem(404, "unknown", "not_there", value=unit_id[:80])
+    payload = UnitStatusReported(
+        unit=unit_id,
+        state=body.state,
+        assignment=body.assignment,
+        lon=body.lon,
+        lat=body.lat,
+        reporter=person.name,
+    )
+    return Accepted(
+        id=await console.hand_over(
+            body.id, jurisdiction, person.name, payload, priority=PRIORITY_OF_STATUS
+        )
+    )
+
+
+@router.get("/drill", responses=responses(401, 403, 404, 503), summary="Drill")
+async def drill(console: ConsoleOf, person: SignedIn, asked: Asked) -> DrillAnswer:
+    """Return the drill of a jurisdiction."""
+    jurisdiction = await console.jurisdiction_for(person, asked)
+    return _answer(await asyncio.to_thread(console.store.drill, jurisdiction))
+
+
+@router.post("/drill", responses=responses(401, 403, 404, 409, 503), summary="Change a drill")
+async def change_drill(
+    body: DrillIn, console: ConsoleOf, person: Commander, asked: Asked
+) -> DrillAnswer:
+    """Pause, go on, or change the speed; the clock doesn't jump."""
+    jurisdiction = await console.jurisdiction_for(person, asked)
+    wall = datetime.now(UTC)
+    console.clocks.forget(jurisdiction)
+    now = await console.clocks.now(jurisdiction)
+    known = await asyncio.to_thread(console.store.drill, jurisdiction)
+    if known is None or known.state != "running":
+        raise Problem(409, "conflict", "drill_only")
+    changed = msgspec.structs.replace(
+        known,
+        anchor_sim=now,
+        anchor_wall=wall,
+        updated_at=wall,
+        paused=known.paused if body.paused is None else body.paused,
+        speed=body.speed or known.speed,
+    )
+    await asyncio.to_thread(
+        console.store.set_drill,
+        jurisdiction,
+        anchor_sim=changed.anchor_sim,
+        anchor_wall=wall,
+        updated_at=wall,
+        paused=changed.paused,
+        speed=changed.speed,
+    )
+    console.clocks.forget(jurisdiction)
+    await console.clocks.refresh(jurisdiction)
+    console.hub.beat()
+    return _answer(changed)
+
+
+def _answer(known: Drill | None) -> DrillAnswer:
+    if known is None:
+        return DrillAnswer(drill=None)
+    return DrillAnswer(
+        drill=DrillOut(
+            name=known.name,
+            jurisdiction=known.jurisdiction,
+            speed=known.speed,
+            paused=known.paused,
+            anchor_sim=known.anchor_sim,
+            anchor_wall=known.anchor_wall,
+            state=known.state,
+        )
+    )

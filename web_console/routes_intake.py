@@ -1,0 +1,178 @@
+"""Intake: reports, photos and readings.
+
+``POST /api/reports`` answers when the report is durable, not before; everything that may fail
+later is the pipeline's to mend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, File, Header, Query, Request, UploadFile
+from fastapi.responses import FileResponse
+from pydantic import BaseModel
+
+from models.events import ReportReceived
+from models.topics import SENML_CONTENT_TYPE
+from models.words import Channel, Role, is_exercise
+from web_console.access import Asked, ConsoleOf, SignedIn
+from web_console.bodies import Received, ReportIn
+from web_console.console import Console
+from web_console.problems import Problem, invalid, responses
+
+router = APIRouter(prefix="/api", tags=["intake"])
+
+CATEGORY_ATTRIBUTE: Final = "category"
+SENML_TYPES: Final = (SENML_CONTENT_TYPE, "application/json")
+
+
+class PhotoOut(BaseModel):
+    """A photo that reports and tasks may name."""
+
+    id: str
+    width: int
+    height: int
+    type: str
+    url: str
+
+
+class ReadingsOut(BaseModel):
+    """How many readings were taken."""
+
+    accepted: int
+
+
+@router.post(
+    "/reports", status_code=202, responses=responses(401, 403, 404, 413, 415, 503), summary="Report"
+)
+async def report(body: ReportIn, console: ConsoleOf, person: SignedIn, asked: Asked) -> Received:
+    """Take a report in. 202 means: it is durable, and will become or join an incident."""
+    jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
+    await check_photos(console, body.photos)
+    attributes = dict(body.attributes)
+    if body.category:
+        attributes[CATEGORY_ATTRIBUTE] = body.category
+    given = ReportReceived(
+        channel=Channel.WORKER if person.role is Role.GRID_WORKER else Channel.HOTLINE,
+        received_at=await console.clocks.now(jurisdiction),
+        text=body.text,
+        code=body.code,
+        lon=body.lon,
+        lat=body.lat,
+        datum=body.datum,
+        accuracy_m=body.accuracy_m,
+        place=body.place,
+        observed_at=body.observed_at,
+        reporter=person.name,
+        language=body.language,
+        photos=tuple(str(photo) for photo in body.photos),
+        attributes=attributes,
+    )
+    report_id, received_at = await console.receive_report(body.id, jurisdiction, given)
+    return Received(
+        id=report_id,
+        received_at=received_at,
+        jurisdiction=jurisdiction,
+        exercise=is_exercise(jurisdiction),
+    )
+
+
+@router.post(
+    "/photos", status_code=201, responses=responses(401, 413, 415, 503, 507), summary="Upload"
+)
+async def add_photo(
+    photo: Annotated[UploadFile, File(description="JPEG, PNG or WebP.")],
+    console: ConsoleOf,
+    person: SignedIn,
+) -> PhotoOut:
+    """Keep a photo; what it says besides the picture (place, device) is dropped."""
+    limit = console.photos.bytes_max
+    if photo.size is not None and photo.size > limit:
+        raise Problem(413, "too_large", "photo_size", limit=f"{console.photos.limit_mb:g}")
+    raw = await photo.read(limit + 1)
+    async with console.photo_work:
+        kept, width, height = await asyncio.to_thread(console.photos.add, raw, person.name)
+    return PhotoOut(
+        id=kept.id,
+        width=width,
+        height=height,
+        type=kept.content_type,
+        url=f"/api/photos/{kept.id}",
+    )
+
+
+@router.get(
+    "/photos/{photo_id}",
+    responses={
+        **responses(401, 404, 503),
+        200: {"description": "The picture.", "content": {"image/jpeg": {}, "image/png": {}}},
+    },
+    response_class=FileResponse,
+    summary="Photo",
+)
+async def get_photo(
+    photo_id: UUID,
+    console: ConsoleOf,
+    person: SignedIn,
+    size: Annotated[str, Query(pattern="^(small)?$", description="`small`: a preview.")] = "",
+) -> FileResponse:
+    """Return a photo or its preview."""
+    path, media_type, digest = await asyncio.to_thread(
+        console.photos.find, str(photo_id), small=size == "small"
+    )
+    headers = {"Cache-Control": "private, max-age=86400, immutable", "ETag": f'"{digest}"'}
+    return FileResponse(path, media_type=media_type, headers=headers)
+
+
+@router.post(
+    "/readings",
+    status_code=202,
+    responses=responses(401, 413, 415, 503),
+    summary="Readings",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                SENML_CONTENT_TYPE: {
+                    "schema": {"type": "array", "items": {"type": "object"}},
+                    "example": [{"bn": "level-7/", "bt": 1767225600, "n": "water_m", "v": 0.4}],
+                }
+            },
+        }
+    },
+)
+async def readings(
+    request: Request,
+    console: ConsoleOf,
+    key: Annotated[
+        str, Header(alias="X-Device-Key", max_length=300, description="`device-id:key`.")
+    ] = "",
+) -> ReadingsOut:
+    """Take a SenML pack in. Names are ``device/quantity``, of the device that the key is of."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type not in SENML_TYPES:
+        raise Problem(415, "unsupported_type", "senml_only")
+    device_id, _, secret = key.rpartition(":")
+    device = None
+    if device_id and secret:
+        device = await asyncio.to_thread(console.store.device, device_id, secret)
+    if device is None:
+        raise Problem(401, "not_signed_in", "device")
+    pack = await request.body()
+    count = await console.readings.publish(device.id, is_exercise(device.jurisdiction), pack)
+    return ReadingsOut(accepted=count)
+
+
+async def check_photos(console: Console, photos: list[UUID]) -> None:
+    """Refuse photos that nobody uploaded.
+
+    Raises
+    ------
+    Problem
+        422 naming the first such.
+    """
+    for place, photo in enumerate(photos):
+        if await asyncio.to_thread(console.store.photo, str(photo)) is None:
+            raise invalid(f"photos.{place}", "unknown_photo", value=str(photo))

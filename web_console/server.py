@@ -1,0 +1,109 @@
+"""The console process: pages, API and live channel on one event loop.
+
+For: ``gridcommand console``. Opens both ports before anything else, so that a port in use is said
+in one sentence; stops within two seconds when told to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+
+import uvicorn
+
+from models.city import CityPack
+from models.errors import GridcommandError
+from models.settings import Settings
+from models.store import open_store
+from web_console.app import create_app
+from web_console.console import Console
+from web_console.roads import roads_file
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN_S = 2
+
+
+class ConsoleError(GridcommandError):
+    """The console can't run; the message says what to do."""
+
+
+async def run_console(settings: Settings, stop: asyncio.Event) -> None:
+    """Run until ``stop`` is set.
+
+    Raises
+    ------
+    ConsoleError
+        A port is in use.
+    CityPackError
+        The city pack can't be used.
+    """
+    # Its warnings repeat with every try; the feed says once that the broker is away.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    with contextlib.ExitStack() as stack:
+        pages = stack.enter_context(_listen(settings.web_host, settings.web_port, "WEB_PORT"))
+        live = stack.enter_context(_listen(settings.web_host, settings.live, "LIVE_PORT"))
+        store = stack.enter_context(contextlib.closing(open_store(settings)))
+        pack = await asyncio.to_thread(CityPack.load, settings.city_path)
+        await _run(Console(settings, store, pack), pages, live, stop)
+
+
+async def _run(
+    console: Console, pages: socket.socket, live: socket.socket, stop: asyncio.Event
+) -> None:
+    settings = console.settings
+    server = _Server(
+        uvicorn.Config(
+            create_app(console),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=STOP_WITHIN_S,
+        )
+    )
+    feed = asyncio.create_task(console.feed.run())
+    drawing = asyncio.create_task(asyncio.to_thread(roads_file, console.pack, settings.data_dir))
+    channel = await console.live.start(sock=live)
+    serving = asyncio.create_task(server.serve(sockets=[pages]))
+    stopping = asyncio.create_task(stop.wait())
+    log.info(
+        "pages on http://%s:%d, live on %d", settings.web_host, settings.web_port, settings.live
+    )
+    try:
+        done, _ = await asyncio.wait({feed, serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.gather(*done)
+    finally:
+        console.live.listening = False
+        server.should_exit = True
+        channel.close()
+        for task in (feed, stopping, drawing):
+            task.cancel()
+        await asyncio.gather(feed, stopping, drawing, return_exceptions=True)
+        await asyncio.gather(serving, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(channel.wait_closed(), STOP_WITHIN_S)
+        await console.readings.close()
+        await console.inbox.close()
+        log.info("console stopped")
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def] # uvicorn's own is a generator too
+        """Leave signals to the process that runs us."""
+        yield
+
+
+def _listen(host: str, port: int, key: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise ConsoleError(
+            f"can't listen on {host}:{port} ({error.strerror}); stop what uses the port, or set "
+            f"GRIDCOMMAND_{key} to another"
+        ) from error
