@@ -1,0 +1,132 @@
+"""The command line teaches, refuses in one sentence, and ends with a code that means something."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from models.settings import CHECKOUT
+from tests.gridcommand.conftest import Cli
+
+
+def test_help_shows_the_way_in(cli: Cli) -> None:
+    answer = cli("--help")
+    assert answer.returncode == 0
+    assert "gridcommand up --demo" in answer.stdout
+    assert "doctor" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "up",
+        "worker",
+        "console",
+        "broker",
+        "drill import",
+        "drill run",
+        "journal verify",
+        "user add",
+    ],
+)
+def test_each_command_has_an_example(cli: Cli, command: str) -> None:
+    answer = cli(*command.split(), "--help")
+    assert answer.returncode == 0
+    assert "Example" in answer.stdout
+
+
+def test_an_unknown_option_is_misuse(cli: Cli) -> None:
+    assert cli("up", "--sped", "60").returncode == 2
+
+
+def test_a_wrong_setting_is_one_sentence(cli: Cli) -> None:
+    answer = cli("drill", "list", web_port="seventy")
+    assert answer.returncode == 2
+    assert "GRIDCOMMAND_WEB_PORT" in answer.stderr
+    assert "seventy" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_mistyped_key_in_the_file_gets_a_suggestion(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "gridcommand.toml").write_text("webport = 9000\n")
+    answer = cli("drill", "list")
+    assert answer.returncode == 2
+    assert "did you mean web_port" in answer.stderr
+
+
+def test_a_settings_file_that_is_not_there_is_said(cli: Cli) -> None:
+    answer = cli("drill", "list", config="elsewhere.toml")
+    assert answer.returncode == 2
+    assert "elsewhere.toml" in answer.stderr
+
+
+def test_debug_shows_where(cli: Cli) -> None:
+    quiet, loud = cli("drill", "run", "nothing"), cli("--debug", "drill", "run", "nothing")
+    assert quiet.returncode == loud.returncode == 1
+    assert "Traceback" not in quiet.stderr
+    assert "Traceback" in loud.stderr
+
+
+def test_an_unknown_recording_lists_those_there_are(cli: Cli) -> None:
+    assert "new_year_2017" in cli("drill", "run", "nothing").stderr
+
+
+def test_an_unknown_city_lists_those_there_are(cli: Cli) -> None:
+    answer = cli("up", "--city", "atlantis", "--port", str(_free_port()))
+    assert answer.returncode == 1
+    assert "atlantis" in answer.stderr
+    assert "san_francisco" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_port_in_use_says_what_to_change(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = cli("up", "--port", str(port))
+    assert answer.returncode == 1
+    assert f"port {port} is in use" in answer.stderr
+    assert "PORT=" in answer.stderr
+
+
+def test_playbooks_with_a_mistake_stop_up_with_file_and_line(cli: Cli, tmp_path: Path) -> None:
+    plans = tmp_path / "plans"
+    plans.mkdir()
+    (plans / "fire.yaml").write_text("playbooks:\n  - id: fire\n    when: 'category =='\n")
+    answer = cli("up", "--port", str(_free_port()), playbooks_dir=str(plans))
+    assert answer.returncode == 1
+    assert re.search(r"fire\.yaml:\d+:\d+: ", answer.stderr)
+    lint = cli("playbook", "lint", str(plans))
+    assert lint.returncode == 1
+    assert re.search(r"fire\.yaml:\d+:\d+: ", lint.stdout)
+
+
+def test_the_playbooks_of_each_city_are_without_mistakes(cli: Cli) -> None:
+    for city in (path.name for path in (CHECKOUT / "cities").iterdir() if path.is_dir()):
+        assert cli("playbook", "lint", "--city", city).returncode == 0, city
+
+
+def test_accounts_begin_with_a_link(cli: Cli) -> None:
+    added = cli("user", "add", "li_wei", "--role", "grid_worker", "--cell", "320481100001001")
+    assert added.returncode == 0, added.stderr
+    assert re.search(r"http://127\.0\.0\.1:8740/s/[\w-]{30,}", added.stdout)
+    again = cli("user", "link", "li_wei")
+    assert again.stdout != added.stdout
+    assert "/s/" in again.stdout
+    assert cli("user", "add", "li_wei").returncode == 1
+    unknown = cli("user", "link", "nobody")
+    assert unknown.returncode == 1
+    assert "li_wei" in unknown.stderr
+
+
+def test_a_journal_that_is_not_there_is_said(cli: Cli) -> None:
+    answer = cli("journal", "verify")
+    assert answer.returncode == 1
+    assert "gridcommand up" in answer.stderr
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
