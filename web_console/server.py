@@ -100,9 +100,16 @@ class _Server(uvicorn.Server):
 
 def _listen(host: str, port: int, key: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named because asyncio turns Nagle's delay (40 ms an answer) off only then.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(1024)
+        listening.setblocking(False)
+        return listening
     except OSError as error:
+        listening.close()
         raise ConsoleError(
             f"can't listen on {host}:{port} ({error.strerror}); stop what uses the port, or set "
             f"GRIDCOMMAND_{key} to another"

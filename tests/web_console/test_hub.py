@@ -1,0 +1,278 @@
+"""The hub: whatever is cut, a screen ends with exactly what the journal says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models import events as ev
+from models.situation import Situation, apply, dump
+from models.words import Role
+from web_console import frames
+from web_console.frames import KINDS, Pipeline
+from web_console.hub import Hub, Room
+from web_console.views import Viewer, WorkerView
+
+COMMANDER = Viewer(name="commander", role=Role.COMMANDER)
+WORKER = Viewer(name="worker1", role=Role.GRID_WORKER, cells=frozenset({"cell-a"}))
+HOME = "tiny"
+
+# Which kind of event, about whom; and what happens to the screen after it.
+STEP = st.tuples(st.integers(0, 8), st.integers(0, 11))
+FATE = st.sampled_from(["keep", "keep", "keep", "flush", "cut", "lose", "skip"])
+SCRIPTS = st.lists(st.tuples(STEP, FATE), min_size=1, max_size=40)
+AGAIN = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def clock(jurisdiction: str) -> tuple[datetime, None]:
+    return datetime.now(UTC), None
+
+
+class Page:
+    """A screen that folds frames as the pages do, and refuses a frame that doesn't follow."""
+
+    def __init__(self, viewer: Viewer = COMMANDER) -> None:
+        self.viewer = viewer
+        self.gone = False
+        self.seq: int | None = None
+        self.state: dict[str, Any] = {}
+        self.kinds: list[str] = []
+        self.refused: list[str] = []
+
+    def send_whole(self, frame: bytes) -> None:
+        self.send(frame)
+
+    def send(self, raw: bytes) -> None:
+        frame = json.loads(raw)
+        self.kinds.append(frame["type"])
+        match frame["type"]:
+            case "snapshot":
+                situation = frame["situation"]
+                self.state = {kind: {e["id"]: e for e in situation[kind]} for kind in KINDS}
+                self.state["rules"] = situation["rules"]
+                self.seq = frame["seq"]
+            case "delta":
+                assert frame["from"] == self.seq, "a hole between two deltas"
+                self.seq = frame["seq"]
+                for kind, entities in frame["upsert"].items():
+                    if kind == "rules":
+                        self.state["rules"] = entities
+                    else:
+                        self.state[kind].update({e["id"]: e for e in entities})
+                for kind, ids in frame["remove"].items():
+                    for entity_id in ids:
+                        # It may have come and gone between two deltas.
+                        self.state[kind].pop(entity_id, None)
+            case "refused":
+                self.refused.append(frame["order"])
+
+
+def expected(situation: Situation) -> dict[str, Any]:
+    whole = msgspec.json.decode(msgspec.json.encode(frames.everything(situation)))
+    state = {kind: {e["id"]: e for e in whole[kind]} for kind in KINDS}
+    return state | {"rules": whole["rules"]}
+
+
+def folded(events: list[ev.Event]) -> Situation:
+    situation = Situation(jurisdiction=HOME, exercise=False)
+    for event in events:
+        apply(situation, event)
+    return situation
+
+
+@AGAIN
+@given(script=SCRIPTS)
+def test_a_page_ends_with_the_journals_state_whatever_was_cut(
+    script: list[Any], journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    async def run() -> None:
+        writer, journal = journal_writer(), fake_journal([])
+        hub = Hub(journal, clock)
+        room = await hub.room(HOME)
+        page = Page()
+        room.join(page, None)
+        watching = True
+        for (step, which), fate in script:
+            known = len(writer.events)
+            writer.write(step, which)
+            new = writer.events[known:]
+            journal.bodies.extend(ev.encode(event) for event in new)
+            # "skip": the topic lost the first of them, the journal has it.
+            await hub.take(HOME, new[1:] if fate == "skip" else new)
+            if fate == "flush":
+                room.flush()
+            elif fate == "cut":
+                room.leave(page)
+                watching = False
+            elif fate == "lose":
+                # A new page with nothing, as after a reload.
+                room.leave(page)
+                page = Page()
+                watching = False
+            if not watching and which % 2:
+                room.join(page, page.seq)
+                watching = True
+        if not watching:
+            room.join(page, page.seq)
+        await hub.heal(room, len(writer.events))
+        room.flush()
+        truth = folded(writer.events)
+        assert page.seq == truth.seq == len(writer.events)
+        assert page.state == expected(truth)
+        assert dump(room.situation) == dump(truth)
+
+    asyncio.run(run())
+
+
+@AGAIN
+@given(script=SCRIPTS)
+def test_a_workers_deltas_lead_to_what_a_worker_may_see(
+    script: list[Any], journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    async def run() -> None:
+        writer = journal_writer()
+        hub = Hub(fake_journal([]), clock)
+        room = await hub.room(HOME)
+        page = Page(WORKER)
+        room.join(page, None)
+        for (step, which), fate in script:
+            known = len(writer.events)
+            writer.write(step, which)
+            await hub.take(HOME, writer.events[known:])
+            if fate != "keep":
+                room.flush()
+        room.beat(Pipeline())
+        view = WorkerView(WORKER, room.reporters).everything(room.situation)
+        whole = msgspec.json.decode(msgspec.json.encode(view))
+        for kind in KINDS:
+            assert page.state[kind] == {e["id"]: e for e in whole[kind]}
+        assert page.state["proposals"] == {}
+        assert page.seq == room.seq
+
+    asyncio.run(run())
+
+
+async def test_a_screen_that_was_away_gets_only_what_it_missed(
+    journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    writer = journal_writer()
+    for step in range(20):
+        writer.write(step, step)
+    hub = Hub(fake_journal(writer.events), clock)
+    room = await hub.room(HOME)
+    page = Page()
+    page.state, page.seq = expected(folded(writer.events[:-3])), len(writer.events) - 3
+    room.join(page, page.seq)
+    assert page.kinds == ["delta"]
+    assert page.state == expected(folded(writer.events))
+
+
+@pytest.mark.parametrize("seq", [None, -1, 10**9])
+async def test_what_no_page_can_have_seen_gets_a_snapshot(
+    seq: int | None, journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    writer = journal_writer()
+    writer.write(0, 0)
+    room = await Hub(fake_journal(writer.events), clock).room(HOME)
+    page = Page()
+    room.join(page, seq)
+    assert page.kinds == ["snapshot"]
+
+
+async def test_a_room_starts_from_the_snapshot_and_reads_only_the_tail(
+    journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    writer = journal_writer()
+    for step in range(30):
+        writer.write(step, step)
+    journal = fake_journal(writer.events)
+    journal.snapshot = dump(folded(writer.events[:20]))
+    room = await Hub(journal, clock).room(HOME)
+    assert dump(room.situation) == dump(folded(writer.events))
+    page = Page()
+    room.join(page, 5)  # older than the tail: what it touched isn't known any more
+    assert page.kinds == ["snapshot"]
+
+
+async def test_two_who_ask_for_a_room_at_once_share_it(
+    journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    journal = fake_journal([])
+    hub = Hub(journal, clock)
+    rooms = await asyncio.gather(*(hub.room(HOME) for _ in range(5)))
+    assert len({id(room) for room in rooms}) == 1
+    assert journal.reads == 1
+
+
+async def test_a_refused_order_is_told_to_whose_it_was(
+    journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    writer = journal_writer()
+    hub = Hub(fake_journal([]), clock)
+    room = await hub.room(HOME)
+    mine, other = Page(), Page(Viewer(name="other", role=Role.COMMANDER))
+    room.join(mine, None)
+    room.join(other, None)
+    event = writer.append(
+        ev.OrderRefused(order="o1", by="commander", code="unit_taken", detail="taken")
+    )
+    await hub.take(HOME, [event])
+    room.flush()
+    assert (mine.refused, other.refused) == (["o1"], [])
+    assert "delta" in other.kinds
+
+
+async def test_positions_wait_a_quarter_of_a_second_and_everything_else_does_not(
+    journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    writer = journal_writer()
+    writer.write(1, 0)
+    room = await Hub(fake_journal(writer.events), clock).room(HOME)
+    page = Page()
+    room.join(page, None)
+    # The first after a pause goes at once, so that the next has something to wait for.
+    room.take(writer.append(ev.PostureSet(posture="emergency", by="x")))  # type: ignore[arg-type]
+    room.flush()
+    page.kinds.clear()
+    room.take(writer.append(ev.UnitPositionsReported(positions={"u1": (119.0, 31.0)})))
+    await asyncio.sleep(0.03)
+    assert page.kinds == []
+    room.take(writer.append(ev.RoadClosed(closure="c", lon=119.0, lat=31.0, radius_m=5.0)))
+    await asyncio.sleep(0.03)
+    assert page.kinds == ["delta"]
+    assert page.state["units"]["u1"]["lon"] == 119.0
+
+
+async def test_an_event_that_cannot_be_folded_blinds_nobody(
+    journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    writer = journal_writer()
+    room: Room = await Hub(fake_journal([]), clock).room(HOME)
+    page = Page()
+    room.join(page, None)
+    # A unit that the situation doesn't have: apply fails on it.
+    room.take(writer.append(ev.UnitMoved(unit="ghost", state="available")))  # type: ignore[arg-type]
+    room.take(writer.append(ev.RoadClosed(closure="c", lon=1.0, lat=1.0, radius_m=5.0)))
+    room.flush()
+    assert room.failed == 1
+    assert "c" in page.state["closures"]
+    assert page.seq == 2
+
+
+async def test_a_screen_that_is_gone_is_forgotten(fake_journal: Any) -> None:
+    room = await Hub(fake_journal([]), clock).room(HOME)
+    page = Page()
+    room.join(page, None)
+    page.gone = True
+    room.beat(Pipeline())
+    assert room.watched == 0
