@@ -5,11 +5,7 @@ For: letting an exercise live. Reads the journal, and answers with what crews wo
 crews from real ones. Pure: time comes in as an argument, and the same journal gives the same
 reports. Relies on :mod:`dispatch.travel_times`, an instance of its own.
 
-How long a crew works is what was recorded (``ServiceRecorded``) for the report that its incident
-began with. The first unit of a kind that arrives takes the first record of that kind, and so on.
-Where none is left: a unit that can bring patients to hospital takes the record of another kind
-that did; else the crew stays as long as one of its kind did at that call, or one of another kind;
-else the median of all records of that call type so far; else `DEFAULT_ON_SCENE_S`.
+How long a crew works is :mod:`dispatch.services`'.
 
 The way to hospital takes as long as was recorded, along the road to the nearest hospital of the
 city pack; where no hospital can be reached the crew goes home.
@@ -18,14 +14,14 @@ city pack; where no hospital can be reached the crew goes home.
 from __future__ import annotations
 
 import heapq
-from bisect import insort
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from dispatch.legs import Leg
 from dispatch.roads import CircleClosure
+from dispatch.services import Services
 from dispatch.travel_times import TravelTimes
 from models import events as ev
 from models.city import CityPack
@@ -36,7 +32,6 @@ from models.situation import Assignment, Situation, Unit
 SOURCE = "/simulator"
 REPORTER = "simulator"
 ACCEPT_S = 5.0
-DEFAULT_ON_SCENE_S = 1200.0
 HOSPITAL = "hospital"
 TRANSPORT_SKILL = "medical_transport"
 
@@ -81,7 +76,6 @@ class _Scene:
     code: str
     place: Point | None
     reports: list[str]
-    taken: set[tuple[str, int]] = field(default_factory=set)
 
 
 class Simulator:
@@ -103,9 +97,7 @@ class Simulator:
         self._hospitals = [(f.lon, f.lat) for f in pack.facilities if f.kind == HOSPITAL]
         self._crews: dict[str, _Crew] = {}
         self._scenes: dict[str, _Scene] = {}
-        self._services: dict[str, list[ServiceRecorded]] = {}
-        self._by_code: dict[str, list[float]] = {}
-        self._learning = ("", "")
+        self._services = Services()
         self._closures: dict[str, CircleClosure] = {}
         self._due: list[tuple[datetime, str, int]] = []
         self._handlers: dict[type[ev.Payload], Callable[[Event, Any], None]] = {
@@ -145,14 +137,7 @@ class Simulator:
 
     def learn(self, event: Event) -> None:
         """Take in a line of a recording: a report's code, or a service time behind it."""
-        if isinstance(event.data, ev.ReportReceived):
-            self._learning = event.id, event.data.code
-        elif isinstance(event.data, ServiceRecorded):
-            service = event.data
-            self._services.setdefault(service.report, []).append(service)
-            report, code = self._learning
-            if report == service.report:
-                insort(self._by_code.setdefault(code, []), service.on_scene_s)
+        self._services.learn(event)
 
     def observe(self, event: Event) -> None:
         """Take in one event of the journal; the same twice does no harm."""
@@ -216,8 +201,7 @@ class Simulator:
 
     def _incident_moved(self, event: Event, data: ev.IncidentMoved) -> None:
         if data.state in ENDED_INCIDENT and (scene := self._scenes.pop(data.incident, None)):
-            for report in scene.reports:
-                self._services.pop(report, None)
+            self._services.forget(scene.reports)
 
     def _ordered(self, event: Event, data: ev.AssignmentOrdered) -> None:
         crew = self._crews.get(data.unit)
@@ -365,33 +349,11 @@ class Simulator:
 
     def _take_service(self, crew: _Crew) -> ServiceRecorded:
         scene = self._scenes.get(crew.incident)
-        reports = scene.reports if scene else []
-        records = [
-            ((report, at), service)
-            for report in reports
-            for at, service in enumerate(self._services.get(report, ()))
-        ]
-        taken = scene.taken if scene else set()
-        mine = [(key, service) for key, service in records if service.kind == crew.kind]
-        free = [(key, service) for key, service in mine if key not in taken]
-        if not free and crew.transports:
-            free = [
-                (key, service)
-                for key, service in records
-                if key not in taken and service.transport_s is not None
-            ]
-        if free:
-            taken.add(free[0][0])
-            return free[0][1]
-        for _, service in mine or records:
-            return ServiceRecorded(
-                report=service.report, kind=crew.kind, on_scene_s=service.on_scene_s
-            )
-        known = self._by_code.get(scene.code if scene else "", [])
-        return ServiceRecorded(
-            report=reports[0] if reports else "",
-            kind=crew.kind,
-            on_scene_s=known[len(known) // 2] if known else DEFAULT_ON_SCENE_S,
+        return self._services.take(
+            scene.reports if scene else (),
+            scene.code if scene else "",
+            crew.kind,
+            transports=crew.transports,
         )
 
     def _wait(self, crew: _Crew, until: datetime | None) -> None:

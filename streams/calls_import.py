@@ -22,17 +22,14 @@ What it decides
 from __future__ import annotations
 
 import csv
-import hashlib
-import io
 import statistics
 import uuid
 import zlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from models.city import CityPack
 from models.events import (
@@ -45,25 +42,12 @@ from models.events import (
     UnitRegistered,
 )
 from models.skills import UNIT_KINDS
-from models.words import Channel
+from models.words import EXERCISE_MARK, Channel
+from streams.calls_table import Call, CallsTable, Response
 from streams.errors import CallsFileError
-from streams.local_times import LocalTimes
-from streams.recording import open_maybe_gzip, write_recording
-
-REQUIRED = ("call_number", "received")
-USED = (
-    *REQUIRED,
-    *("call_type", "address", "lat", "lon", "priority", "call_type_group", "number_of_alarms"),
-    *("unit_id", "unit_type", "station_area", "on_scene", "transport", "hospital", "available"),
-)
-EXERCISE_SUFFIX = ".exercise"
-LONGEST_S = 86_400.0
-PROBLEMS_NAMED = 1_000
-KIND_OF_TYPE = {"private": "private_ambulance"}
-"""Unit types whose kind isn't simply their name in small letters with underscores."""
+from streams.recording import write_recording
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "gridcommand:drill")
-_ROWS_A_WORD = 50_000
 
 
 @dataclass(frozen=True)
@@ -81,7 +65,7 @@ class ImportSummary:
     unknown_types
         Call types that the pack's code map doesn't know, with how many calls: their text decides.
     problems
-        One sentence each, with the line; the first `PROBLEMS_NAMED` of `problem_count`.
+        One sentence each, with the line; the first of `problem_count`.
     """
 
     path: Path
@@ -129,39 +113,6 @@ class ImportSummary:
         return "\n".join(lines)
 
 
-@dataclass
-class _Response:
-    """A row's unit at its call: arrival, and seconds of each span where they can be told."""
-
-    line: int
-    kind: str
-    arrived: datetime | None
-    transported: bool
-    on_scene_s: float | None
-    transport_s: float | None
-    hospital_s: float | None
-
-
-@dataclass
-class _Call:
-    number: str
-    line: int
-    received: datetime | None = None
-    said: dict[str, str] = field(default_factory=dict)
-    responses: list[_Response] = field(default_factory=list)
-
-
-@dataclass
-class _Problems:
-    named: list[str] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, line: int, what: str) -> None:
-        self.count += 1
-        if len(self.named) < PROBLEMS_NAMED:
-            self.named.append(f"line {line}: {what}")
-
-
 def import_calls(
     path: Path,
     name: str,
@@ -192,7 +143,7 @@ def import_calls(
     if not name or not name.replace("-", "").replace("_", "").isalnum():
         raise CallsFileError(f"drill name {name!r} must be made of letters, digits, '-' and '_'")
     say = progress or (lambda _: None)
-    table = _Table(path, pack, say)
+    table = CallsTable(path, pack, say)
     try:
         table.read()
     except (OSError, EOFError, zlib.error, csv.Error) as error:
@@ -231,135 +182,10 @@ def import_calls(
     )
 
 
-class _Table:
-    """The rows of a file, gathered by call."""
-
-    def __init__(self, path: Path, pack: CityPack, say: Callable[[str], None]) -> None:
-        self.path = path
-        self.calls: dict[str, _Call] = {}
-        self.unit_types: dict[str, Counter[str]] = defaultdict(Counter)
-        self.unit_areas: dict[str, Counter[str]] = defaultdict(Counter)
-        self.rows = 0
-        self.left_out = 0
-        self.missing_columns: tuple[str, ...] = ()
-        self.problems = _Problems()
-        self.spans: dict[tuple[str, str], list[float]] = defaultdict(list)
-        self.sha256 = ""
-        self._known = {unit.id: unit.kind for unit in pack.units}
-        self._clock = LocalTimes(ZoneInfo(pack.timezone))
-        self._say = say
-
-    def read(self) -> None:
-        with self.path.open("rb") as raw:
-            self.sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
-        with open_maybe_gzip(self.path) as raw:
-            reader = csv.DictReader(
-                io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="")
-            )
-            columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            if lacking := [name for name in REQUIRED if name not in columns]:
-                raise CallsFileError(
-                    f"{self.path}: the first line names no column {' and no '.join(lacking)}; "
-                    f"it has: {', '.join(columns) or 'nothing'}"
-                )
-            self.missing_columns = tuple(name for name in USED if name not in columns)
-            for row in reader:
-                self.rows += 1
-                if self.rows % _ROWS_A_WORD == 0:
-                    self._say(f"{self.rows} rows")
-                if row.get(None):
-                    self.problems.add(reader.line_num, "more values than columns: rest ignored")
-                self._row(reader.line_num, {key: _clean(row.get(key)) for key in USED})
-
-    def _row(self, line: int, row: dict[str, str]) -> None:
-        number = row["call_number"]
-        if not number:
-            self.problems.add(line, "no call_number: row left out")
-            self.left_out += 1
-            return
-        call = self.calls.setdefault(number, _Call(number, line))
-        received = self._time(line, row, "received")
-        if received is not None and (call.received is None or received < call.received):
-            call.received = received
-        for key in ("call_type", "address", "lat", "lon", "priority", "call_type_group",
-                    "number_of_alarms"):  # fmt: skip
-            if row[key] and not call.said.get(key):
-                call.said[key] = row[key]
-        unit = row["unit_id"]
-        if not unit:
-            return
-        kind = self._known.get(unit) or kind_of(row["unit_type"])
-        self.unit_types[unit][kind] += 1
-        if row["station_area"]:
-            self.unit_areas[unit][row["station_area"]] += 1
-        if (response := self._response(line, row, kind, received)) is not None:
-            call.responses.append(response)
-
-    def _response(
-        self, line: int, row: dict[str, str], kind: str, received: datetime | None
-    ) -> _Response | None:
-        stamps: dict[str, datetime | None] = {}
-        before = received
-        for key in ("on_scene", "transport", "hospital", "available"):
-            stamps[key] = self._time(line, row, key, before)
-            before = stamps[key] or before
-        arrived, left = stamps["on_scene"], stamps["transport"]
-        transported = left is not None or stamps["hospital"] is not None
-        if arrived is None and not transported:
-            return None
-        free = stamps["available"]
-        response = _Response(
-            line=line,
-            kind=kind,
-            arrived=arrived,
-            transported=transported,
-            on_scene_s=self._span(
-                line, "at the scene", arrived, left or stamps["hospital"] or free
-            ),
-            transport_s=self._span(line, "under way to hospital", left, stamps["hospital"]),
-            hospital_s=self._span(line, "in hospital", stamps["hospital"], free),
-        )
-        for name in ("on_scene_s", "transport_s", "hospital_s"):
-            seconds = getattr(response, name)
-            if seconds is not None:
-                self.spans[kind, name].append(seconds)
-                self.spans["", name].append(seconds)
-        return response
-
-    def _span(
-        self, line: int, what: str, begin: datetime | None, end: datetime | None
-    ) -> float | None:
-        if begin is None or end is None:
-            return None
-        seconds = (end - begin).total_seconds()
-        if 0 <= seconds <= LONGEST_S:
-            return seconds
-        self.problems.add(line, f"{seconds:.0f} s {what} can't be: the median stands in")
-        return None
-
-    def _time(
-        self, line: int, row: dict[str, str], key: str, not_before: datetime | None = None
-    ) -> datetime | None:
-        text = row[key]
-        if not text:
-            if key == "received":
-                self.problems.add(line, "no received time in this row")
-            return None
-        try:
-            time, remark = self._clock.read(text, not_before)
-        except ValueError as error:
-            self.problems.add(line, f"{key} {text!r} {error}")
-            return None
-        if remark:
-            self.problems.add(line, f"{key} {text!r} {remark}")
-        return time
-
-
 class _Writer:
     """The events of a recording, out of calls in order."""
 
-    def __init__(self, name: str, pack: CityPack, table: _Table) -> None:
+    def __init__(self, name: str, pack: CityPack, table: CallsTable) -> None:
         self.services = 0
         self.without_place = 0
         self.unknown_types: Counter[str] = Counter()
@@ -372,7 +198,7 @@ class _Writer:
             self._unit(unit) for unit in sorted(table.unit_types) if unit not in known
         ]
 
-    def events(self, calls: list[_Call]) -> Iterator[Event]:
+    def events(self, calls: list[Call]) -> Iterator[Event]:
         first, last = _received(calls[0]), _received(calls[-1])
         described = DrillDescribed(
             name=self._name,
@@ -398,7 +224,7 @@ class _Writer:
                 service = self._service(report, response)
                 yield self._event(f"{report}/s{count}", at, service, cause=report)
 
-    def _report(self, call: _Call) -> ReportReceived:
+    def _report(self, call: Call) -> ReportReceived:
         said = call.said
         code, place = said.get("call_type", ""), said.get("address", "")
         if code and self._pack.meaning(code) is None:
@@ -421,7 +247,7 @@ class _Writer:
             attributes=attributes,
         )
 
-    def _place(self, call: _Call) -> tuple[float | None, float | None]:
+    def _place(self, call: Call) -> tuple[float | None, float | None]:
         lon, lat = call.said.get("lon", ""), call.said.get("lat", "")
         if lon or lat:
             try:
@@ -436,7 +262,7 @@ class _Writer:
         self.without_place += 1
         return None, None
 
-    def _service(self, report: str, response: _Response) -> ServiceRecorded:
+    def _service(self, report: str, response: Response) -> ServiceRecorded:
         on_scene_s = self._seconds(response, "on_scene_s")
         if not response.transported:
             return ServiceRecorded(report=report, kind=response.kind, on_scene_s=on_scene_s)
@@ -448,7 +274,7 @@ class _Writer:
             hospital_s=self._seconds(response, "hospital_s"),
         )
 
-    def _seconds(self, response: _Response, name: str) -> float:
+    def _seconds(self, response: Response, name: str) -> float:
         seconds: float | None = getattr(response, name)
         if seconds is None:
             seconds = self._medians.get((response.kind, name), self._medians.get(("", name), 0.0))
@@ -484,27 +310,17 @@ class _Writer:
             id=event_id,
             source=f"/drill/{self._name}",
             time=at,
-            jurisdiction=self._pack.jurisdiction + EXERCISE_SUFFIX,
+            jurisdiction=self._pack.jurisdiction + EXERCISE_MARK,
             exercise=True,
             cause=cause,
             data=data,
         )
 
 
-def kind_of(unit_type: str) -> str:
-    """Our kind for a source's unit type: ``RESCUE CAPTAIN`` is ``rescue_captain``."""
-    name = "_".join(unit_type.lower().replace("-", " ").split()) or "unit"
-    return KIND_OF_TYPE.get(name, name)
-
-
-def _received(call: _Call) -> datetime:
+def _received(call: Call) -> datetime:
     if call.received is None:  # such calls were left out before
         raise CallsFileError(f"call {call.number} has no time")
     return call.received.astimezone(UTC)
-
-
-def _clean(value: str | None) -> str:
-    return (value or "").replace("\x00", "").strip()
 
 
 def _most_frequent(counted: Counter[str]) -> str:

@@ -11,7 +11,8 @@ import pytest
 from dispatch.correlation import distance_m
 from dispatch.legs import Leg
 from dispatch.roads import RoadGraph
-from dispatch.simulator import DEFAULT_ON_SCENE_S, Simulator
+from dispatch.services import DEFAULT_ON_SCENE_S
+from dispatch.simulator import Simulator
 from dispatch.travel_times import TravelTimes
 from models import events as ev
 from models.city import CityPack, Facility, Text

@@ -13,7 +13,8 @@ import pytest
 from models.city import CityPack
 from models.events import Event, ReportReceived, ServiceRecorded
 from models.settings import CHECKOUT
-from streams.calls_import import USED, ImportSummary, import_calls, kind_of
+from streams.calls_import import ImportSummary, import_calls
+from streams.calls_table import USED, kind_of
 from streams.errors import CallsFileError
 from streams.local_times import SKIPPED, TWICE, LocalTimes
 from streams.recording import Recording
