@@ -13,20 +13,40 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 
-from models.errors import StoreError
+from models.errors import EventError, StoreError
 
 WRITES = {"writes": True}
 
 
 def make_engine(url: str) -> Engine:
-    """Return an engine; the folder of an SQLite file is made if it isn't there."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=8)
+    """Return an engine; the folder of an SQLite file is made if it isn't there.
+
+    Raises
+    ------
+    StoreError
+        When the URL names no database that can be opened; the URL itself, which may hold a
+        password, is not repeated.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            return create_engine(parsed, pool_pre_ping=True, pool_size=8)
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        raise StoreError(
+            "database_url can't be used: write it as postgresql+psycopg://user@host/name, "
+            "or leave it empty for SQLite"
+        ) from error
     if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(parsed.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the database's folder {folder} can't be made ({error.strerror}): "
+                "set data_dir to one that can be written"
+            ) from error
     engine = create_engine(parsed, connect_args={"timeout": 10, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -57,19 +77,37 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
     Raises
     ------
     StoreError
-        Where the database refused or can't be reached, with what to do.
+        Where the database refused or can't be reached, with what to do. It may pass.
+    EventError
+        Where a value can't be stored at all (a NUL in PostgreSQL's text, half a surrogate pair,
+        a number out of range, a time without a zone). Trying again never helps, so it must not
+        look like an outage.
     """
     options = {"writes": True} if writes else {}
     try:
         with engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
+    except (UnicodeError, OverflowError) as error:  # SQLite's driver lets these through bare
+        raise EventError(f"a value can't be stored: {error}") from error
     except SQLAlchemyError as error:
+        if _is_of_the_value(error):
+            raise EventError(f"a value can't be stored: {_first_line(error)}") from error
         raise StoreError(_in_words(error)) from error
 
 
+def _is_of_the_value(error: SQLAlchemyError) -> bool:
+    if isinstance(error, DBAPIError):
+        return isinstance(error, DataError)
+    return isinstance(error, StatementError) and isinstance(error.orig, ValueError | OverflowError)
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    cause = str(error.orig) if isinstance(error, StatementError) and error.orig else str(error)
+    return cause.strip().splitlines()[0] if cause.strip() else type(error).__name__
+
+
 def _in_words(error: SQLAlchemyError) -> str:
-    cause = str(error.orig) if isinstance(error, DBAPIError) and error.orig else str(error)
-    first_line = cause.strip().splitlines()[0] if cause.strip() else type(error).__name__
+    first_line = _first_line(error)
     lowered = first_line.lower()
     if "disk is full" in lowered or "no space left" in lowered:
         return f"the disk is full ({first_line}): free some space, nothing acknowledged is lost"
@@ -77,6 +115,8 @@ def _in_words(error: SQLAlchemyError) -> str:
         return (
             f"the database is locked ({first_line}): another program holds it, or the disk is slow"
         )
-    if "no such table" in lowered or "does not exist" in lowered:
+    if "readonly" in lowered or "read-only" in lowered or "permission denied" in lowered:
+        return f"the database can't be written ({first_line}): give this user the right to"
+    if "no such table" in lowered or ("relation" in lowered and "does not exist" in lowered):
         return f"the database has no tables yet ({first_line}): run `gridcommand up` or `doctor`"
     return f"the database refused or can't be reached: {first_line}"

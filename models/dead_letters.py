@@ -62,7 +62,9 @@ class DeadLetters:
     def add_dead_letters(self, letters: Sequence[DeadLetterRow]) -> None:
         """Keep letters and finish their inbox rows, in one transaction.
 
-        The same record given up again is the same letter.
+        The same record given up again is the same letter. Text that a database can't keep
+        (NUL, half a surrogate pair) is kept with a replacement sign: what can't be stored must
+        end here, so here nothing may be refused. ``body`` stays as it came.
         """
         if not letters:
             return
@@ -72,7 +74,7 @@ class DeadLetters:
                 [
                     {
                         **{
-                            name: value
+                            name: _storable(value) if isinstance(value, str) else value
                             for name, value in msgspec.structs.asdict(letter).items()
                             if name not in ("id", "acknowledged_by", "acknowledged_at")
                         },
@@ -83,7 +85,12 @@ class DeadLetters:
             )
             for letter in letters:
                 if letter.event_id:
-                    finish_rows(connection, letter.jurisdiction, [letter.event_id], letter.at)
+                    finish_rows(
+                        connection,
+                        _storable(letter.jurisdiction),
+                        [_storable(letter.event_id)],
+                        letter.at,
+                    )
 
     def dead_letters(
         self, *, limit: int = 100, before: int | None = None, jurisdiction: str | None = None
@@ -135,6 +142,14 @@ class DeadLetters:
             return changed.rowcount == 1
 
 
+def _storable(value: str) -> str:
+    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def _digest(letter: DeadLetterRow) -> str:
-    parts = (letter.stage.encode(), letter.topic.encode(), letter.body)
+    parts = (
+        _storable(letter.stage).encode(),
+        _storable(letter.topic).encode(),
+        letter.body,
+    )
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import Engine, bindparam, func, select, text, update
 
 from models.database import transaction
-from models.errors import StoreBusyError, StoreError
+from models.errors import EventError, GridcommandError, StoreBusyError, StoreError
 from models.tables import InboxRecord
 
 _inbox = InboxRecord.__table__  # type: ignore[attr-defined]
@@ -59,7 +59,15 @@ class Inbox:
     _engine: Engine
 
     def put(self, rows: Sequence[InboxRow]) -> None:
-        """Write rows in one transaction; a row whose event is there already is left out."""
+        """Write rows in one transaction; a row whose event is there already is left out.
+
+        Raises
+        ------
+        EventError
+            One of the rows can't be stored, now or later; none was written.
+        """
+        if not rows:
+            return
         with transaction(self._engine, writes=True) as connection:
             connection.execute(_PUT, [msgspec.structs.asdict(row) for row in rows])
 
@@ -182,6 +190,8 @@ class GroupedInbox:
             Too many rows wait already.
         StoreError
             The commit failed; the row is not in the inbox.
+        EventError
+            This very row can't be stored; those that came with it are.
         """
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._commit_groups())
@@ -204,14 +214,10 @@ class GroupedInbox:
             group = [await self._queue.get()]
             while len(group) < self._group and not self._queue.empty():
                 group.append(self._queue.get_nowait())
-            rows = [row for row, _ in group]
-            try:
-                await asyncio.shield(asyncio.to_thread(self._inbox.put, rows))
-            except StoreError as error:
-                failure: StoreError | None = error
-            else:
-                failure = None
-            for _, done in group:
+            failures = await asyncio.shield(
+                asyncio.to_thread(self._put_group, [row for row, _ in group])
+            )
+            for (_, done), failure in zip(group, failures, strict=True):
                 self._queue.task_done()
                 if done.done():
                     continue  # its caller went away; the row stands all the same
@@ -219,3 +225,20 @@ class GroupedInbox:
                     done.set_result(None)
                 else:
                     done.set_exception(failure)
+
+    def _put_group(self, rows: list[InboxRow]) -> list[GridcommandError | None]:
+        # Whatever happens, every caller gets an answer: one without would wait for ever.
+        try:
+            self._inbox.put(rows)
+        except EventError as error:
+            if len(rows) == 1:
+                return [error]
+            # One caller's bad row must not cost the others theirs.
+            return [failure for row in rows for failure in self._put_group([row])]
+        except StoreError as error:
+            return [error] * len(rows)
+        except Exception as error:
+            unknown = StoreError(f"the inbox failed: {type(error).__name__}: {error}")
+            unknown.__cause__ = error
+            return [unknown] * len(rows)
+        return [None] * len(rows)

@@ -3,15 +3,15 @@
 A writer claims a jurisdiction and holds a :class:`Lease`; each step is one transaction that moves
 the head from the lease's seq to the next, and fails with
 :class:`~models.errors.FencedError` when somebody else claimed meanwhile. The hash of an event is
-``sha256(hash before + body)``, the first before being 32 zero bytes.
+``sha256(hash before + body)``, the first before being 32 zero bytes. Not for: proving that a
+journal holds, which is :mod:`models.proof`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 from sqlalchemy import (
@@ -27,8 +27,8 @@ from sqlalchemy import (
 )
 
 from models.database import transaction
-from models.errors import FencedError, JournalBrokenError, StoreError
-from models.events import Event, decode
+from models.errors import FencedError, JournalBrokenError
+from models.events import Event
 from models.inbox import finish_rows
 from models.situation import Assignment, Incident, Task, Unit
 from models.tables import (
@@ -50,7 +50,6 @@ GENESIS = bytes(32)
 """What stands before the first event of a chain."""
 
 IDS_AT_ONCE = 400
-READ_AT_ONCE = 2000
 SNAPSHOTS_KEPT = 3
 
 _doc = msgspec.json.Encoder(order="deterministic").encode
@@ -78,6 +77,7 @@ class Entry(msgspec.Struct, frozen=True):
     time: datetime
     body: bytes
     hash: bytes
+    exercise: bool = False
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -283,9 +283,21 @@ class Journal:
         category: str = "",
         words: str = "",
         opened_before: datetime | None = None,
+        before_id: str = "",
         limit: int = 100,
     ) -> list[bytes]:
-        """Return incidents as JSON, newest first; ``category`` matches its branches too."""
+        """Return incidents as JSON, newest first.
+
+        Parameters
+        ----------
+        category
+            Matches its branches too.
+        words
+            Part of the incident's number.
+        opened_before, before_id
+            Where the last page ended. Incidents of one instant are told apart by id: with the
+            time alone those that the page's end cut off would be left out.
+        """
         query = select(_incident.c.doc).where(_incident.c.jurisdiction == jurisdiction)
         if states:
             query = query.where(_incident.c.state.in_(states))
@@ -297,7 +309,9 @@ class Journal:
         if words:
             query = query.where(_incident.c.number.contains(words, autoescape=True))
         if opened_before is not None:
-            query = query.where(_incident.c.opened_at < opened_before)
+            earlier = _incident.c.opened_at < opened_before
+            same = (_incident.c.opened_at == opened_before) & (_incident.c.id < before_id)
+            query = query.where(earlier | same if before_id else earlier)
         query = query.order_by(_incident.c.opened_at.desc(), _incident.c.id.desc()).limit(limit)
         with transaction(self._engine, writes=False) as connection:
             return [bytes(doc) for doc in connection.execute(query).scalars()]
@@ -311,74 +325,6 @@ class Journal:
                 )
             ).scalar()
         return None if doc is None else bytes(doc)
-
-    # ── proving ───────────────────────────────────────────────────────────────────────────────
-
-    def entries(self, jurisdiction: str) -> Iterator[Entry]:
-        """Yield the whole journal, oldest first, in pieces that fit the memory."""
-        after = 0
-        while True:
-            with transaction(self._engine, writes=False) as connection:
-                rows = connection.execute(
-                    select(_journal)
-                    .where(_journal.c.jurisdiction == jurisdiction, _journal.c.seq > after)
-                    .order_by(_journal.c.seq)
-                    .limit(READ_AT_ONCE)
-                ).all()
-            for row in rows:
-                yield Entry(
-                    row.seq,
-                    row.event_id,
-                    row.type,
-                    row.cause,
-                    row.incident or "",
-                    row.time,
-                    bytes(row.body),
-                    bytes(row.hash),
-                )
-            if len(rows) < READ_AT_ONCE:
-                return
-            after = rows[-1].seq
-
-    def verify(self, jurisdiction: str) -> Head:
-        """Check numbering, chain and columns of a whole journal.
-
-        Raises
-        ------
-        JournalBrokenError
-            Names the first event that doesn't hold, and what is wrong with it.
-        """
-        head = self.head(jurisdiction)
-        if head is None:
-            raise StoreError(f"there is no journal of {jurisdiction}")
-        chain, seq = GENESIS, 0
-        for entry in self.entries(jurisdiction):
-            if entry.seq != seq + 1:
-                raise JournalBrokenError(f"{jurisdiction}: seq {seq + 1} is missing")
-            seq = entry.seq
-            chain = hashlib.sha256(chain + entry.body).digest()
-            if chain != entry.hash:
-                raise JournalBrokenError(f"{jurisdiction}: the chain breaks at seq {seq}")
-            event = decode(entry.body)
-            columns = (entry.seq, entry.event_id, entry.type, entry.cause, entry.incident)
-            told = (event.seq, event.id, event.type, event.cause, event.subject)
-            if columns != told or event.time != entry.time:
-                raise JournalBrokenError(f"{jurisdiction}: columns of seq {seq} don't fit its body")
-        if (seq, chain) != (head.seq, head.head_hash):
-            raise JournalBrokenError(
-                f"{jurisdiction}: the journal ends at seq {seq}, its head says {head.seq}"
-            )
-        return head
-
-    def export(self, jurisdiction: str, path: Path) -> Head:
-        """Check a journal and write it as CloudEvents lines; replaces ``path`` at the end."""
-        head = self.verify(jurisdiction)
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            for entry in self.entries(jurisdiction):
-                file.write(entry.body + b"\n")
-        part.replace(path)
-        return head
 
 
 def _chain(

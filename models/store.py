@@ -1,9 +1,9 @@
 """The database behind one door: opening, migrating, and the parts by subject.
 
 :class:`Store` joins :class:`~models.inbox.Inbox`, :class:`~models.journal.Journal`,
-:class:`~models.registers.Registers` (accounts, sessions, devices, photos, drills) and dead
-letters on one engine. All calls are blocking; callers on an event loop use a thread, or
-:class:`~models.inbox.GroupedInbox` for intake.
+:class:`~models.proof.Proof`, :class:`~models.registers.Registers` (accounts, sessions, devices,
+photos, drills) and dead letters on one engine. All calls are blocking; callers on an event loop
+use a thread, or :class:`~models.inbox.GroupedInbox` for intake.
 """
 
 from __future__ import annotations
@@ -22,15 +22,18 @@ from models.dead_letters import DeadLetterRow, DeadLetters
 from models.errors import StoreError
 from models.inbox import Inbox, InboxRow
 from models.journal import Entry, Journal, Lease
+from models.proof import Proof
 from models.registers import Registers
 from models.settings import Settings
 
 __all__ = ["DeadLetterRow", "Entry", "InboxRow", "Lease", "Store", "open_store"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 0x6772_6964
+"""PostgreSQL's advisory lock while tables are made; any number that is always the same."""
 
 
-class Store(Inbox, Journal, DeadLetters, Registers):
+class Store(Inbox, Journal, Proof, DeadLetters, Registers):
     """Everything that is remembered.
 
     Parameters
@@ -55,11 +58,17 @@ class Store(Inbox, Journal, DeadLetters, Registers):
         config.set_main_option("script_location", str(MIGRATIONS))
         try:
             with transaction(self._engine, writes=True) as connection:
+                if connection.dialect.name == "postgresql":
+                    # Several processes start at once; on SQLite BEGIN IMMEDIATE lines them up.
+                    connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK}
+                    )
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except CommandError as error:
             raise StoreError(
-                f"the database can't be migrated ({error}): it was made by a newer version"
+                f"the database can't be migrated ({error}): it was made by a newer version, "
+                "run that one, or name another database"
             ) from error
 
     def is_current(self) -> bool:

@@ -1,0 +1,118 @@
+"""The inbox's door: every caller gets an answer, and one bad row costs the others nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models.dead_letters import DeadLetterRow
+from models.errors import EventError, StoreError
+from models.inbox import GroupedInbox, InboxRow
+from models.store import Store
+
+NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
+UNSTORABLE = "\ud800"
+
+
+def row(event_id: str, at: datetime = NOW) -> InboxRow:
+    return InboxRow(
+        event_id=event_id, jurisdiction="tiny", topic="reports", key="k", body=b"{}", received_at=at
+    )
+
+
+def ids(store: Store) -> list[str]:
+    return [r.event_id for r in store.unfinished_after(0, 100)]
+
+
+def test_no_rows_are_no_error(store: Store) -> None:
+    store.put([])
+    store.finish("tiny", [], NOW)
+    store.add_dead_letters([])
+    assert ids(store) == []
+
+
+def test_rows_come_back_as_they_went(store: Store) -> None:
+    sent = InboxRow(
+        event_id="a", jurisdiction="tiny.exercise", topic="exercise.reports", key="键",
+        body=bytes(range(256)), received_at=NOW + timedelta(microseconds=1), exercise=True,
+        priority=1,
+    )  # fmt: skip
+    store.put([sent])
+    (found,) = store.unfinished_after(0, 10)
+    assert found.id > 0
+    assert found == InboxRow(
+        **{f: getattr(sent, f) for f in sent.__struct_fields__[:-1]}, id=found.id
+    )
+
+
+def test_unfinished_rows_come_in_order_and_by_pages(store: Store) -> None:
+    store.put([row(str(n)) for n in range(5)])
+    store.finish("tiny", ["1", "not there"], NOW)
+    store.finish("other", ["2"], NOW)
+    first = store.unfinished_after(0, 2)
+    rest = store.unfinished_after(first[-1].id, 10)
+    assert [r.event_id for r in first + rest] == ["0", "2", "3", "4"]
+    assert store.received("tiny") == 5
+
+
+@pytest.mark.parametrize(
+    "bad", [row(UNSTORABLE), row("naive", NOW.replace(tzinfo=None))], ids=["surrogate", "naive"]
+)
+def test_what_can_never_be_stored_is_no_outage(store: Store, bad: InboxRow) -> None:
+    with pytest.raises(EventError, match="can't be stored"):
+        store.put([row("good"), bad])
+    assert ids(store) == [], "one transaction: all or none"
+
+
+async def test_a_bad_row_is_refused_alone(store: Store) -> None:
+    grouped = GroupedInbox(store)
+    rows = [row("a"), row(UNSTORABLE), row("b")]
+    answers = await asyncio.wait_for(
+        asyncio.gather(*(grouped.put(r) for r in rows), return_exceptions=True), 10
+    )
+    assert [type(a) for a in answers] == [type(None), EventError, type(None)]
+    assert ids(store) == ["a", "b"]
+    await grouped.close()
+
+
+async def test_whatever_fails_every_caller_hears_of_it_and_the_next_is_served(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(rows: list[InboxRow]) -> None:
+        raise MemoryError("no room")
+
+    grouped = GroupedInbox(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "put", broken)
+        answers = await asyncio.wait_for(
+            asyncio.gather(*(grouped.put(row(str(n))) for n in range(3)), return_exceptions=True),
+            10,
+        )
+    assert [type(a) for a in answers] == [StoreError] * 3
+    await asyncio.wait_for(grouped.put(row("after")), 10)
+    assert ids(store) == ["after"]
+    await grouped.close()
+
+
+async def test_a_caller_that_goes_away_takes_no_row_along(store: Store) -> None:
+    grouped = GroupedInbox(store)
+    leaving = asyncio.create_task(grouped.put(row("left")))
+    staying = asyncio.create_task(grouped.put(row("stayed")))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait_for(staying, 10)
+    assert ids(store) == ["left", "stayed"]
+    await grouped.close()
+
+
+def test_a_dead_letter_takes_any_text(store: Store) -> None:
+    letter = DeadLetterRow(
+        at=NOW, topic="reports", key="\0", body=b"\0\xff", code="c", reason="bad \0 \ud800",
+        stage="classify", jurisdiction="tiny", event_id=UNSTORABLE,
+    )  # fmt: skip
+    store.add_dead_letters([letter])
+    store.add_dead_letters([letter])
+    (kept,) = store.dead_letters()
+    assert (kept.body, kept.key, kept.reason) == (b"\0\xff", "\ufffd", "bad \ufffd ?")

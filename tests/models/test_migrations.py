@@ -1,0 +1,108 @@
+"""Tables are made once, by whoever comes first, and a database from elsewhere is said in words."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from models.database import transaction
+from models.errors import StoreError
+from models.store import Store
+
+
+def test_several_processes_may_start_at_once(store: Store) -> None:
+    """Two stores and a thread each on an empty database: one makes the tables, one waits."""
+    with transaction(store._engine, writes=True) as connection:
+        for table in ("alembic_version", *_tables()):
+            connection.execute(text(f"DROP TABLE {table}"))
+    failures: list[Exception] = []
+
+    def start() -> None:
+        one = Store(store.url)
+        try:
+            one.migrate()
+        except StoreError as error:
+            failures.append(error)
+        finally:
+            one.close()
+
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert failures == []
+    assert store.is_current()
+    assert store.unfinished() == 0
+
+
+def _tables() -> list[str]:
+    from sqlmodel import SQLModel
+
+    import models.tables  # noqa: F401  (declares them)
+
+    return list(SQLModel.metadata.tables)
+
+
+def test_migrating_again_keeps_what_is_there(store: Store) -> None:
+    with transaction(store._engine, writes=True) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO device (id, key_hash, jurisdiction, kind, cell, disabled)"
+                " VALUES ('d', 'h', 'tiny', '', '', (1 = 0))"
+            )
+        )
+    store.migrate()
+    assert store.device("d") is not None
+
+
+def test_a_newer_database_is_refused_in_words(store: Store) -> None:
+    with transaction(store._engine, writes=True) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert not store.is_current()
+    with pytest.raises(StoreError, match="newer version"):
+        store.migrate()
+
+
+def test_a_database_without_tables_says_what_to_run(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'new.db'}")
+    assert not store.is_current()
+    with pytest.raises(StoreError, match="gridcommand up"):
+        store.unfinished()
+    store.close()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "foo://x/y", "postgresql+psycopg://h:port/x"])
+def test_a_url_that_names_no_database_says_how_to_write_one(url: str) -> None:
+    with pytest.raises(StoreError, match=r"postgresql\+psycopg://") as caught:
+        Store(url)
+    assert url not in str(caught.value), "it may hold a password"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="data_dir"):
+        Store(f"sqlite:///{tmp_path / 'file' / 'a.db'}")
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "junk.db").write_bytes(b"not a database" * 500)
+    store = Store(f"sqlite:///{tmp_path / 'junk.db'}")
+    with pytest.raises(StoreError, match="not a database"):
+        store.migrate()
+    store.close()
+
+
+def test_sqlite_keeps_what_it_acknowledged(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'a.db'}")
+    with transaction(store._engine, writes=False) as connection:
+        told = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert told == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    store.close()
