@@ -1,0 +1,235 @@
+"""From a report's POST to its frame on a commander's screen, through the whole pipeline.
+
+    python benchmarks/report_to_screen.py --rate 100 --seconds 60
+
+Starts ``gridcommand up`` (embedded broker, SQLite) in a folder of its own, signs in a grid worker
+and a commander, posts reports at a steady rate from places and call types of the recorded week
+(drawn by seed), and watches one screen. A report's time runs from just before its POST to the
+frame in which an incident names it. ``lost`` counts acknowledged reports that no frame named
+within 30 s after the last POST.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from report import print_result
+from websockets.asyncio.client import ClientConnection, connect
+
+from models.city import CityPack
+from models.events import ReportReceived
+from models.settings import Settings
+from models.store import open_store
+from models.words import Role
+from streams.broker import free_port
+from streams.recording import Recording
+from web_console.accounts import COOKIE
+
+DRAIN_S = 30.0
+START_S = 60.0
+
+
+def main() -> None:
+    """Run the benchmark and print its result as the last line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rate", type=float, default=100.0, help="reports a second")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="use this data folder and leave it")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.keep or Path(scratch)
+        figures = asyncio.run(_run(folder, options.rate, options.seconds, options.seed))
+    print_result(
+        "report_to_screen",
+        seed=options.seed,
+        size={"reports_per_s": options.rate, "seconds": options.seconds},
+        figures=figures,
+    )
+
+
+async def _run(folder: Path, rate: float, seconds: float, seed: int) -> dict[str, float]:
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    environment = {
+        **os.environ,
+        "GRIDCOMMAND_DATA_DIR": str(folder),
+        "GRIDCOMMAND_WEB_PORT": str(port),
+        "GRIDCOMMAND_LIVE_PORT": str(free_port()),
+    }
+    os.environ.update(environment)
+    settings = Settings()
+    began = time.monotonic()
+    with (folder / "up.log").open("wb") as log:
+        up = subprocess.Popen(
+            [sys.executable, "-m", "gridcommand", "up"],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        base = f"http://127.0.0.1:{port}"
+        await _ready(folder / "up.log", up)
+        up_s = time.monotonic() - began
+        worker, commander = _sessions(settings)
+        headers = {"Cookie": f"{COOKIE}={commander}", "Origin": base}
+        async with httpx.AsyncClient(base_url=base) as client:
+            live = (await client.get("/api/session", headers=headers)).json()["live_url"]
+        async with connect(
+            live,
+            additional_headers={"Cookie": headers["Cookie"]},
+            origin=base,
+            max_size=None,
+            compression=None,
+        ) as screen:
+            await screen.send(
+                json.dumps({"type": "hello", "jurisdiction": _jurisdiction(settings), "seq": None})
+            )
+            times = _Times()
+            watching = asyncio.create_task(times.watch(screen))
+            await _post_all(base, worker, times, _reports(settings, seed), rate, seconds)
+            await times.drain()
+            watching.cancel()
+        return {**times.figures(), "up_s": round(up_s, 2)}
+    finally:
+        up.send_signal(signal.SIGINT)
+        try:
+            up.wait(10)
+        except subprocess.TimeoutExpired:
+            up.kill()
+
+
+async def _ready(log: Path, up: subprocess.Popen[bytes]) -> None:
+    """Wait until `up` says that everything runs."""
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        if up.poll() is not None:
+            raise SystemExit(f"gridcommand up ended:\n{log.read_text()}")
+        if "Ctrl-C" in log.read_text():
+            return
+        await asyncio.sleep(0.05)
+    raise SystemExit(f"not ready within {START_S:.0f} s:\n{log.read_text()}")
+
+
+def _jurisdiction(settings: Settings) -> str:
+    return CityPack.load(settings.city_path).jurisdiction
+
+
+def _sessions(settings: Settings) -> tuple[str, str]:
+    store = open_store(settings)
+    now = datetime.now(UTC)
+    tokens = []
+    for role in (Role.GRID_WORKER, Role.COMMANDER):
+        name = f"bench-{role.value}-{uuid.uuid4().hex[:6]}"
+        tokens.append(store.open_session(store.add_account(name, role, at=now), at=now, hours=1))
+    store.close()
+    return tokens[0], tokens[1]
+
+
+def _reports(settings: Settings, seed: int) -> list[dict[str, object]]:
+    """Places and call types of the recorded week, each moved by up to some hundred metres."""
+    recording = Recording.load(settings.city_path / "drills" / "new_year_2017.jsonl.gz")
+    chance = random.Random(seed)
+    found: list[dict[str, object]] = []
+    for event in recording.happenings():
+        data = event.data
+        if isinstance(data, ReportReceived) and data.lon is not None and data.lat is not None:
+            found.append(
+                {
+                    "text": data.code,
+                    "code": data.code,
+                    "lon": round(data.lon + chance.uniform(-0.004, 0.004), 6),
+                    "lat": round(data.lat + chance.uniform(-0.004, 0.004), 6),
+                }
+            )
+    chance.shuffle(found)
+    return found
+
+
+class _Times:
+    def __init__(self) -> None:
+        self.posted: dict[str, float] = {}
+        self.seen: dict[str, float] = {}
+        self.acknowledged: list[float] = []
+        self.refused = 0
+
+    async def watch(self, screen: ClientConnection) -> None:
+        async for frame in screen:
+            now = time.monotonic()
+            told = json.loads(frame)
+            changed = told.get("upsert") or told.get("situation") or {}
+            for incident in changed.get("incidents", ()):
+                for name in incident.get("reports", ()):
+                    self.seen.setdefault(name, now)
+
+    async def drain(self) -> None:
+        until = time.monotonic() + DRAIN_S
+        while time.monotonic() < until and self.posted.keys() - self.seen.keys():
+            await asyncio.sleep(0.1)
+
+    def figures(self) -> dict[str, float]:
+        took = sorted((self.seen[r] - t) * 1000 for r, t in self.posted.items() if r in self.seen)
+        acked = sorted(self.acknowledged)
+        if not took:
+            raise SystemExit("no report came to the screen; see the logs in the data folder")
+        return {
+            "p50_ms": round(_at(took, 0.50), 1),
+            "p99_ms": round(_at(took, 0.99), 1),
+            "max_ms": round(took[-1], 1),
+            "lost": len(self.posted) - len(took),
+            "refused": self.refused,
+            "reports": len(self.posted),
+            "ack_p50_ms": round(_at(acked, 0.50), 1),
+            "ack_p99_ms": round(_at(acked, 0.99), 1),
+        }
+
+
+async def _post_all(
+    base: str,
+    session: str,
+    times: _Times,
+    reports: list[dict[str, object]],
+    rate: float,
+    seconds: float,
+) -> None:
+    headers = {"Cookie": f"{COOKIE}={session}", "Origin": base}
+    limits = httpx.Limits(max_connections=50, max_keepalive_connections=50)
+    async with httpx.AsyncClient(base_url=base, headers=headers, limits=limits) as client:
+        start = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for number in range(int(rate * seconds)):
+                await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
+                group.create_task(_post(client, times, reports[number % len(reports)]))
+
+
+async def _post(client: httpx.AsyncClient, times: _Times, report: dict[str, object]) -> None:
+    name = str(uuid.uuid4())
+    began = time.monotonic()
+    answer = await client.post("/api/reports", json={"id": name, **report}, timeout=10)
+    if answer.status_code == 202:
+        times.posted[name] = began
+        times.acknowledged.append((time.monotonic() - began) * 1000)
+    else:
+        times.refused += 1
+
+
+def _at(values: list[float], share: float) -> float:
+    return values[min(len(values) - 1, int(len(values) * share))]
+
+
+if __name__ == "__main__":
+    main()
