@@ -1,0 +1,93 @@
+// What the queue shows and in which order, and whom a person may choose.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import {
+  arrival, choosable, counts, filtered, kinds, needsDecision, rows,
+} from '../../web_console/static/console/selectors.js';
+import { uuid7 } from '../../web_console/static/lib/ids.js';
+import { empty } from '../../web_console/static/live.js';
+
+const incident = (id, priority, openedAt, rest = {}) => ({
+  id, number: id, priority, opened_at: openedAt, updated_at: openedAt, state: 'open',
+  category: 'accident.fire', lon: -122.4, lat: 37.77, ...rest,
+});
+const engine = (id, lon, rest = {}) => ({
+  id, kind: 'engine', state: 'available', lon, lat: 37.77, skills: [], ...rest,
+});
+function situation({ incidents = [], units = [], proposals = [], assignments = [] }) {
+  const state = empty('x');
+  for (const [kind, all] of Object.entries({ incidents, units, proposals, assignments })) {
+    for (const one of all) state[kind].set(one.id, one);
+  }
+  return state;
+}
+
+test('the queue is by priority, then by longest wait; ended ones come last', () => {
+  const state = situation({ incidents: [
+    incident('late', 2, '2017-01-01T08:05:00Z'),
+    incident('done', 1, '2017-01-01T07:00:00Z', { state: 'closed', closed_at: '2017-01-01T07:30:00Z' }),
+    incident('early', 2, '2017-01-01T08:00:00Z'),
+    incident('worst', 1, '2017-01-01T08:06:00Z'),
+  ] });
+  assert.deepEqual(rows(state).map((r) => r.id), ['worst', 'early', 'late', 'done']);
+  assert.deepEqual(counts(rows(state)), { all: 4, waiting: 3, active: 0, closed: 1, decide: 0 });
+});
+
+test('a moving unit does not make the queue anew', () => {
+  const state = situation({ incidents: [incident('a', 1, '2017-01-01T08:00:00Z')] });
+  assert.equal(rows(state), rows({ ...state, units: new Map([['E1', engine('E1', 0)]]) }));
+});
+
+test('a proposal by hand, a triage and an escalation ask for a decision', () => {
+  const state = situation({ proposals: [{ id: 'p1' }, { id: 'p2', automatic: true }] });
+  const at = '2017-01-01T08:00:00Z';
+  assert.equal(needsDecision(state, incident('a', 2, at, { proposal: 'p1' })), true);
+  assert.equal(needsDecision(state, incident('a', 2, at, { proposal: 'p2' })), false);
+  assert.equal(needsDecision(state, incident('a', 2, at, { triage: true })), true);
+  assert.equal(needsDecision(state, incident('a', 2, at, { triage: true, state: 'closed' })), false);
+  assert.equal(needsDecision(state, incident('a', 2, at, { escalations: [{}] })), true);
+});
+
+test('search finds number, place, category and unit', () => {
+  const state = situation({
+    incidents: [incident('17-1', 1, '2017-01-01T08:00:00Z', {
+      place: '100 block of Folsom St', assignments: ['x'] })],
+    assignments: [{ id: 'x', unit: 'E07', state: 'en_route' }],
+  });
+  const found = (words) => filtered(rows(state), 'all', words, () => '火灾').length;
+  for (const words of ['17-1', 'folsom', '火', 'e07']) assert.equal(found(words), 1, words);
+  assert.equal(found('nowhere'), 0);
+});
+
+test('units to choose: free before busy, computed times before distances; off duty not at all', () => {
+  const state = situation({
+    proposals: [{ id: 'p', choices: [{ chosen: { unit: 'far', turnout_s: 60, drive_s: 100 } }] }],
+    units: [engine('near', -122.401), engine('far', -122.45), engine('busy', -122.4, { state: 'on_scene' }),
+      engine('off', -122.4, { state: 'out_of_service' }), engine('held', -122.4, { held_by: 'x' })],
+  });
+  const all = choosable(state, incident('a', 1, '2017-01-01T08:00:00Z', { proposal: 'p' }));
+  assert.deepEqual(all.map((c) => c.unit.id), ['far', 'near', 'busy', 'held']);
+  assert.equal(all[0].seconds, 160);
+});
+
+test('free of kind: held and busy are not free, off duty is not counted', () => {
+  const state = situation({ units: [engine('a', 0), engine('b', 0, { held_by: 'x' }),
+    engine('c', 0, { state: 'out_of_service' }), engine('d', 0, { state: 'returning' })] });
+  assert.deepEqual(kinds(state), [{ kind: 'engine', free: 2, total: 3 }]);
+});
+
+test('arrival counts turnout only until the unit drives', () => {
+  const base = { state: 'ordered', turnout_s: 60, drive_s: 120, times: { ordered: '2017-01-01T08:00:00Z' } };
+  assert.equal(arrival(base), Date.parse('2017-01-01T08:03:00Z'));
+  const driving = { ...base, state: 'en_route', times: { ...base.times, en_route: '2017-01-01T08:00:30Z' } };
+  assert.equal(arrival(driving), Date.parse('2017-01-01T08:02:30Z'));
+  assert.equal(arrival({ ...base, state: 'cleared' }), null);
+});
+
+test('ids are UUIDv7: the time first, so that they sort', () => {
+  const early = uuid7(1_483_228_800_000);
+  assert.match(early, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(parseInt(early.replaceAll('-', '').slice(0, 12), 16), 1_483_228_800_000);
+  assert.ok(early < uuid7(1_483_228_800_001));
+});

@@ -1,0 +1,222 @@
+// The selected incident: what, where, when, what is asked for, who goes, and what a person can do.
+
+import { html } from 'htm/preact';
+
+import { clockTime, distance, minutes, shortTime, span } from '../lib/format.js';
+import { nameOf, t, tOr } from '../lib/i18n.js';
+import { usePrefs } from '../lib/prefs.js';
+import { useStore } from '../lib/store.js';
+import { jurisdictionNow } from '../live.js';
+import { lookAt } from './map.js';
+import { order } from './orders.js';
+import { Empty, OrderButton, Priority, StateChip, UnitChip, categoryName, skillName } from './parts.js';
+import { ProposalCard } from './proposal.js';
+import { Flags } from './queue.js';
+import { arrival, assignmentsOf, ended, running } from './selectors.js';
+import { ask, live, select, theCity, tick, ui } from './state.js';
+import { Timeline } from './timeline.js';
+
+const SKEW_SHOWN_S = 90;
+
+export function Detail() {
+  usePrefs();
+  const id = useStore(ui, (u) => u.selected);
+  const state = useStore(live, (s) => s);
+  const incident = state.incidents.get(id);
+  if (!incident) {
+    return html`<aside class="detail" aria-label=${t('detail.title')}>
+      <${Empty} title=${t(id ? 'detail.gone' : 'detail.none')}
+        text=${t(id ? 'detail.gone_text' : 'detail.none_text')} /></aside>`;
+  }
+  return html`<aside class="detail" aria-label=${t('detail.title')} key=${id}>
+    <${Head} incident=${incident} state=${state} />
+    <div class="detail-body">
+      <${ProposalCard} incident=${incident} state=${state} />
+      <${Sent} incident=${incident} state=${state} />
+      <${Requirements} incident=${incident} state=${state} />
+      <${What} incident=${incident} />
+      <${Tasks} incident=${incident} state=${state} />
+      <${Timeline} incident=${incident} />
+    </div>
+    <${Actions} incident=${incident} />
+  </aside>`;
+}
+
+/**
+ * @typedef {{incident: import('../types.js').Incident,
+ *   state: import('../types.js').LiveState}} Props
+ */
+
+/** @param {Props} props */
+function Head({ incident, state }) {
+  useStore(tick, (n) => n);
+  const until = incident.closed_at ? Date.parse(incident.closed_at)
+    : jurisdictionNow(state, Date.now());
+  const placed = incident.lon != null && incident.lat != null;
+  return html`<div class="detail-head prio-edge-${incident.priority}">
+    <div class="detail-line">
+      <${Priority} priority=${incident.priority} />
+      <h2>${categoryName(incident.category)}</h2>
+      <button type="button" class="iconbutton close" aria-label=${t('detail.close')}
+        title=${t('detail.close')} onClick=${() => select('')}>×</button>
+    </div>
+    <div class="detail-place">
+      <span>${incident.place || t('incident.no_place')}</span>
+      ${placed && html`<button type="button" class="linkish" onClick=${() =>
+        lookAt([/** @type {number} */ (incident.lon), /** @type {number} */ (incident.lat)])}>
+        ${t('detail.on_map')}</button>`}
+    </div>
+    <div class="detail-meta">
+      <span class="number">${incident.number}</span>
+      <${StateChip} state=${incident.state} />
+      <span>${t('detail.grade', { grade: tOr(`grade.${incident.grade}`, incident.grade) })}</span>
+      <span class="age">${span((until - Date.parse(incident.opened_at)) / 1000)}</span>
+      <${Flags} incident=${incident} />
+    </div>
+  </div>`;
+}
+
+/** @param {{incident: import('../types.js').Incident}} props */
+function What({ incident }) {
+  const zone = theCity().timezone;
+  const skew = incident.clock_skew_s ?? 0;
+  const facts = Object.entries(incident.facts ?? {});
+  const reports = incident.reports?.length ?? 1;
+  return html`<section class="block">
+    <h3>${t('what.title')}</h3>
+    ${[incident.text, ...(incident.texts ?? [])].filter(Boolean).map((text, n) =>
+      html`<blockquote key=${n}>${text}</blockquote>`)}
+    <dl>
+      <dt>${t('what.reported')}</dt><dd>${clockTime(incident.opened_at, zone)}
+        · ${tOr(`channel.${incident.channel ?? 'system'}`, incident.channel ?? '')}</dd>
+      ${incident.observed_at && Math.abs(skew) > SKEW_SHOWN_S && html`
+        <dt>${t('what.their_clock')}</dt><dd class="warn">${clockTime(incident.observed_at, zone)}
+          ${' '}(${t(skew > 0 ? 'what.ahead' : 'what.behind', { by: span(Math.abs(skew)) })})</dd>`}
+      <dt>${t('what.reports')}</dt><dd>${t('what.merged', { n: reports })}</dd>
+      ${incident.code && html`<dt>${t('what.code')}</dt><dd>${incident.code}</dd>`}
+      <dt>${t('what.cell')}</dt><dd class=${incident.outside ? 'warn' : ''}>
+        ${incident.outside ? t('flag.outside_text') : incident.cell || '–'}</dd>
+      <dt>${t('what.confidence')}</dt><dd>${Math.round(incident.confidence * 100)} %
+        ${incident.triaged_by && ` · ${t('what.triaged_by', { who: incident.triaged_by })}`}</dd>
+      ${(incident.playbooks?.length ?? 0) > 0 && html`<dt>${t('what.playbooks')}</dt>
+        <dd>${incident.playbooks?.join(' · ')}</dd>`}
+      ${incident.response_level && html`<dt>${t('what.response_level')}</dt>
+        <dd>${['I', 'II', 'III', 'IV'][incident.response_level - 1]}</dd>`}
+      ${incident.merged_into && html`<dt>${t('what.merged_into')}</dt>
+        <dd><button type="button" class="linkish" onClick=${() =>
+          select(incident.merged_into ?? '')}>${live.get().incidents.get(incident.merged_into)
+          ?.number ?? incident.merged_into}</button></dd>`}
+    </dl>
+    ${facts.length > 0 && html`<div class="facts">${facts.map(([key, value]) => html`<span
+      class="chip" key=${key}>${tOr(`fact.${key}`, key)}${value === true ? '' : `: ${
+        value === false ? t('no') : value}`}</span>`)}</div>`}
+    ${(incident.notices ?? []).map((notice, n) => html`<p class="notice" key=${n}>
+      ${nameOf(notice)}</p>`)}
+    ${(incident.escalations ?? []).map((e, n) => html`<p class="notice bad" key=${n}>
+      ${shortTime(e.at, zone)} · ${nameOf(e.notice, e.deadline)} → ${tOr(`role.${e.to_role}`, e.to_role)}</p>`)}
+    ${(incident.photos?.length ?? 0) > 0 && html`<div class="photos">
+      ${incident.photos?.map((photo, n) => html`<a key=${photo} target="_blank" rel="noopener"
+        href=${`/api/photos/${encodeURIComponent(photo)}`}><img loading="lazy" width="88" height="88"
+        src=${`/api/photos/${encodeURIComponent(photo)}?size=small`} alt=${t('what.photo', { n: n + 1 })} /></a>`)}
+    </div>`}
+  </section>`;
+}
+
+/** @param {Props} props */
+function Requirements({ incident, state }) {
+  const wanted = incident.requirements ?? [];
+  const sent = assignmentsOf(state, incident).filter(running);
+  const proposal = state.proposals.get(incident.proposal ?? '');
+  return html`<section class="block">
+    <h3>${t('needs.title')}</h3>
+    ${!wanted.length && html`<p class="faint">${t('needs.none')}</p>`}
+    ${wanted.map((r) => {
+      const filled = sent.filter((a) => a.requirement === r.key);
+      const proposed = (proposal?.choices ?? [])
+        .filter((c) => c.requirement === r.key && c.chosen);
+      const missing = Math.max(0, r.count - filled.length - proposed.length);
+      return html`<div class="need" key=${r.key}>
+        <div class="need-what"><b>${r.count} ×</b> ${nameOf(r.names, r.skills.map(skillName).join(t('and')))}
+          <span class="faint">${t('needs.within', { time: span(r.within_s) })}</span></div>
+        <div class="need-who">
+          ${filled.map((a) => html`<${UnitChip} key=${a.id} id=${a.unit} state=${a.state} />`)}
+          ${proposed.map((c) => html`<span class="unitchip proposed" key=${c.slot}
+            title=${t('needs.proposed')}>${c.chosen?.unit}</span>`)}
+          ${missing > 0 && !ended(incident) && html`<span class="chip bad">
+            ${t('needs.missing', { n: missing })}</span>`}
+        </div>
+      </div>`;
+    })}
+  </section>`;
+}
+
+/** @param {Props} props */
+function Sent({ incident, state }) {
+  useStore(tick, (n) => n);
+  const all = assignmentsOf(state, incident);
+  if (!all.length) return null;
+  const zone = theCity().timezone;
+  const now = jurisdictionNow(state, Date.now());
+  return html`<section class="block">
+    <h3>${t('sent.title')}</h3>
+    ${all.map((a) => {
+      const there = arrival(a);
+      const last = a.times?.[a.state];
+      return html`<div class="sent-row ${running(a) ? '' : 'ended'}" key=${a.id}>
+        <${UnitChip} id=${a.unit} state=${a.state} onClick=${() => ui.update((u) =>
+          ({ ...u, unit: a.unit, pane: 'map' }))} />
+        <div><${StateChip} state=${a.state} what="assignment" />
+          ${a.override && html` <span class="flag" title=${a.reason ?? ''}>${t('flag.by_hand')}</span>`}
+          <div class="faint">${there !== null
+            ? t('sent.arrives', { in: minutes((there - now) / 1000), at: clockTime(there, zone) })
+            : last ? clockTime(last, zone) : ''}
+            ${there !== null && a.length_m ? ` · ${distance(a.length_m)}` : ''}</div></div>
+        ${running(a) && html`<${OrderButton} kind="small quiet" orderKey=${`recall-${a.unit}`}
+          onClick=${() => ask({
+            kind: 'reason', title: t('recall.title', { unit: a.unit }), action: t('recall.action'),
+            run: (reason) => order(state.jurisdiction, 'recall_unit', { unit: a.unit, reason },
+              { key: `recall-${a.unit}` }),
+          })}>${t('recall.action')}</${OrderButton}>`}
+      </div>`;
+    })}
+  </section>`;
+}
+
+/** @param {Props} props */
+function Tasks({ incident, state }) {
+  const tasks = (incident.tasks ?? []).map((id) => state.tasks.get(id)).filter((x) => !!x);
+  if (!tasks.length) return null;
+  const zone = theCity().timezone;
+  return html`<section class="block">
+    <h3>${t('tasks.title')}</h3>
+    ${tasks.map((task) => html`<div class="task" key=${task.id}>
+      <div><b>${nameOf(task.title, task.id)}</b>
+        <div class="faint">${task.assignee || tOr(`role.${task.role}`, task.role)} ·
+          ${' '}${t('tasks.due', { at: shortTime(task.due, zone) })}
+          ${task.note && ` · ${task.note}`}</div></div>
+      <${StateChip} state=${task.state} what="task" />
+    </div>`)}
+  </section>`;
+}
+
+/** @param {{incident: import('../types.js').Incident}} props */
+function Actions({ incident }) {
+  const proposed = useStore(live, (s) => s.proposals.has(incident.proposal ?? ''));
+  if (ended(incident)) return null;
+  const overridden = incident.by_hand || incident.pins?.length || incident.bans?.length;
+  const { jurisdiction } = live.get();
+  return html`<footer class="detail-actions">
+    ${!proposed && html`<button type="button" class="button"
+      onClick=${() => ask({ kind: 'choose', incident: incident.id })}>
+      ${t('action.choose')} <kbd>o</kbd></button>`}
+    <button type="button" class="button" onClick=${() => ask({ kind: 'triage', incident: incident.id })}>
+      ${t('action.triage')}</button>
+    <button type="button" class="button" onClick=${() => ask({ kind: 'merge', incident: incident.id })}>
+      ${t('action.merge')}</button>
+    <button type="button" class="button" onClick=${() => ask({ kind: 'close', incident: incident.id })}>
+      ${t('action.close')}</button>
+    ${overridden ? html`<${OrderButton} orderKey=${`machine-${incident.id}`}
+      onClick=${() => order(jurisdiction, 'lift_override', { incident: incident.id },
+        { key: `machine-${incident.id}` })}>${t('action.machine')}</${OrderButton}>` : null}
+  </footer>`;
+}

@@ -1,0 +1,263 @@
+// The questions a commander is asked before an order leaves: which units, why, what it really is.
+// A native <dialog>, so that focus stays inside and Escape leaves.
+
+import { html } from 'htm/preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+
+import { distance, minutes } from '../lib/format.js';
+import { t, tOr } from '../lib/i18n.js';
+import { usePrefs } from '../lib/prefs.js';
+import { useStore } from '../lib/store.js';
+import { uuid7 } from '../lib/ids.js';
+import { order } from './orders.js';
+import { Empty, Priority, categoryName, kindName } from './parts.js';
+import { choosable, ended, metresBetween } from './selectors.js';
+import { ask, live, theCity, ui } from './state.js';
+
+/**
+ * @typedef {{kind: 'reason', title: string, action: string, run: (reason: string) => void}
+ *   | {kind: 'choose' | 'triage' | 'merge' | 'close', incident: string}
+ *   | {kind: 'closure', lon: number, lat: number}
+ *   | {kind: 'reopen', closure: string}
+ *   | {kind: 'help'}} Dialog
+ */
+
+export function Dialogs() {
+  usePrefs();
+  const dialog = useStore(ui, (u) => u.dialog);
+  if (!dialog) return null;
+  switch (dialog.kind) {
+    case 'reason': return html`<${Reason} ...${dialog} />`;
+    case 'choose': return html`<${ChooseUnits} id=${dialog.incident} />`;
+    case 'triage': return html`<${Triage} id=${dialog.incident} />`;
+    case 'merge': return html`<${Merge} id=${dialog.incident} />`;
+    case 'close': return html`<${Close} id=${dialog.incident} />`;
+    case 'closure': return html`<${CloseRoad} lon=${dialog.lon} lat=${dialog.lat} />`;
+    case 'reopen': return html`<${Reopen} id=${dialog.closure} />`;
+    default: return html`<${Help} />`;
+  }
+}
+
+/**
+ * @param {{title: string, action?: string, disabled?: boolean, danger?: boolean, wide?: boolean,
+ *   onSend?: () => void, children?: any}} props
+ */
+function Sheet({ title, action, disabled, danger, wide, onSend, children }) {
+  const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  useEffect(() => {
+    box.current?.showModal();
+  }, []);
+  const leave = () => ask(null);
+  return html`<dialog ref=${box} class=${wide ? 'wide' : ''} aria-label=${title} onClose=${leave}
+    onClick=${(/** @type {MouseEvent} */ e) => { if (e.target === box.current) leave(); }}>
+    <form method="dialog" onSubmit=${(/** @type {Event} */ e) => {
+      e.preventDefault();
+      if (disabled) return;
+      leave();
+      onSend?.();
+    }}>
+      <header><h2>${title}</h2>
+        <button type="button" class="iconbutton" aria-label=${t('dialog.cancel')}
+          onClick=${leave}>×</button></header>
+      <div class="sheet-body">${children}</div>
+      <footer>
+        <button type="button" class="button" onClick=${leave}>
+          ${t(onSend ? 'dialog.cancel' : 'dialog.ok')}</button>
+        ${onSend && html`<button type="submit" class="button ${danger ? 'danger' : 'primary'}"
+          disabled=${disabled}>${action}</button>`}
+      </footer>
+    </form>
+  </dialog>`;
+}
+
+/**
+ * @param {{value: string, onInput: (text: string) => void, needed?: boolean}} props
+ */
+function ReasonField({ value, onInput, needed }) {
+  return html`<label class="field"><span>${t(needed ? 'dialog.reason_needed' : 'dialog.reason')}</span>
+    <textarea rows="2" maxlength="500" value=${value} required=${needed}
+      onInput=${(/** @type {any} */ e) => onInput(e.currentTarget.value)}></textarea></label>`;
+}
+
+/** @param {{title: string, action: string, run: (reason: string) => void}} props */
+function Reason({ title, action, run }) {
+  const [reason, setReason] = useState('');
+  return html`<${Sheet} title=${title} action=${action} disabled=${!reason.trim()}
+    onSend=${() => run(reason.trim())}>
+    <${ReasonField} value=${reason} onInput=${setReason} needed /></${Sheet}>`;
+}
+
+/** @param {{id: string}} props */
+function ChooseUnits({ id }) {
+  const state = useStore(live, (s) => s);
+  const [chosen, setChosen] = useState(/** @type {string[]} */ ([]));
+  const [reason, setReason] = useState('');
+  const [words, setWords] = useState('');
+  const incident = state.incidents.get(id);
+  if (!incident || ended(incident)) return html`<${GoneSheet} />`;
+  const all = choosable(state, incident).filter(({ unit }) => !words
+    || `${unit.id} ${kindName(unit.kind)} ${unit.call_sign ?? ''}`.toLowerCase()
+      .includes(words.toLowerCase()));
+  /** @param {string} unit */
+  const toggle = (unit) => setChosen(chosen.includes(unit)
+    ? chosen.filter((u) => u !== unit) : [...chosen, unit]);
+  return html`<${Sheet} wide title=${t('choose.title', { number: incident.number })}
+    action=${chosen.length ? t('choose.action', { units: chosen.join(', ') }) : t('choose.nobody')}
+    disabled=${!chosen.length || !reason.trim()}
+    onSend=${() => order(state.jurisdiction, 'send_units',
+      { incident: id, units: chosen, reason: reason.trim() }, { key: `send-${id}` })}>
+    <input type="search" value=${words} placeholder=${t('choose.search')} autocomplete="off"
+      aria-label=${t('choose.search')}
+      onInput=${(/** @type {any} */ e) => setWords(e.currentTarget.value)} />
+    <div class="picklist" role="group" aria-label=${t('units.title')}>
+      ${all.slice(0, 80).map(({ unit, seconds, metres, free }) => html`<label class="pick" key=${unit.id}>
+        <input type="checkbox" checked=${chosen.includes(unit.id)} onChange=${() => toggle(unit.id)} />
+        <b>${unit.id}</b><span>${kindName(unit.kind)}</span>
+        <span class="chip state-${unit.state}">${unit.held_by ? t('units.held')
+          : free ? t('units.is_free') : tOr(`unit.${unit.state}`, unit.state)}</span>
+        <span class="tab right">${seconds !== null ? minutes(seconds)
+          : metres !== null ? t('choose.crow', { d: distance(metres) }) : '–'}</span>
+      </label>`)}
+      ${!all.length && html`<${Empty} title=${t('units.none_found')} />`}
+    </div>
+    <p class="faint">${t('choose.text')}</p>
+    <${ReasonField} value=${reason} onInput=${setReason} needed />
+  </${Sheet}>`;
+}
+
+const GoneSheet = () => html`<${Sheet} title=${t('detail.gone')}>
+  <p>${t('detail.gone_text')}</p></${Sheet}>`;
+
+/** @param {{id: string}} props */
+function Triage({ id }) {
+  const state = live.get();
+  const incident = state.incidents.get(id);
+  const [category, setCategory] = useState(incident?.category ?? '');
+  const [priority, setPriority] = useState(incident?.priority ?? 3);
+  const [grade, setGrade] = useState(incident?.grade ?? 'IV');
+  const [reason, setReason] = useState('');
+  if (!incident || ended(incident)) return html`<${GoneSheet} />`;
+  const names = Object.keys(theCity().categories);
+  const roots = names.filter((name) => !name.includes('.'));
+  return html`<${Sheet} title=${t('triage.title', { number: incident.number })}
+    action=${t('triage.action')} onSend=${() => order(state.jurisdiction, 'triage_incident',
+      { incident: id, category, priority, grade, reason: reason.trim() }, { key: `triage-${id}` })}>
+    <label class="field"><span>${t('triage.category')}</span>
+      <select value=${category} onChange=${(/** @type {any} */ e) => setCategory(e.currentTarget.value)}>
+        ${roots.map((root) => html`<optgroup key=${root} label=${categoryName(root)}>
+          ${names.filter((n) => n === root || n.startsWith(`${root}.`)).map((n) => html`<option
+            key=${n} value=${n} selected=${n === category}>${categoryName(n)}</option>`)}
+        </optgroup>`)}
+      </select></label>
+    <fieldset class="field"><legend>${t('triage.priority')}</legend>
+      <div class="choices">${[1, 2, 3, 4].map((p) => html`<label key=${p} class="radio">
+        <input type="radio" name="priority" checked=${priority === p}
+          onChange=${() => setPriority(p)} /><${Priority} priority=${p} />
+        <span>${t(`priority.${p}`)}</span></label>`)}</div></fieldset>
+    <fieldset class="field"><legend>${t('triage.grade')}</legend>
+      <div class="choices">${['I', 'II', 'III', 'IV'].map((g) => html`<label key=${g} class="radio">
+        <input type="radio" name="grade" checked=${grade === g} onChange=${() => setGrade(g)} />
+        <span>${t(`grade.${g}`)}</span></label>`)}</div></fieldset>
+    <${ReasonField} value=${reason} onInput=${setReason} />
+  </${Sheet}>`;
+}
+
+/** @param {{id: string}} props */
+function Merge({ id }) {
+  const state = useStore(live, (s) => s);
+  const [other, setOther] = useState('');
+  const [reason, setReason] = useState('');
+  const incident = state.incidents.get(id);
+  if (!incident || ended(incident)) return html`<${GoneSheet} />`;
+  const place = incident.lon != null && incident.lat != null
+    ? { lon: incident.lon, lat: incident.lat } : null;
+  const near = [...state.incidents.values()].filter((i) => i.id !== id && !ended(i)).map((i) => ({
+    incident: i,
+    metres: place && i.lon != null && i.lat != null
+      ? metresBetween(place, { lon: i.lon, lat: i.lat }) : Infinity,
+  })).sort((a, b) => a.metres - b.metres).slice(0, 30);
+  return html`<${Sheet} title=${t('merge.title', { number: incident.number })}
+    action=${t('merge.action')} disabled=${!other}
+    onSend=${() => order(state.jurisdiction, 'merge_incidents',
+      { incident: id, duplicate: other, reason: reason.trim() }, { key: `merge-${id}` })}>
+    <p class="faint">${t('merge.text')}</p>
+    <div class="picklist">
+      ${near.map(({ incident: i, metres }) => html`<label class="pick" key=${i.id}>
+        <input type="radio" name="duplicate" checked=${other === i.id} onChange=${() => setOther(i.id)} />
+        <b>${i.number}</b><span>${categoryName(i.category)} · ${i.place}</span>
+        <span class="tab right">${Number.isFinite(metres) ? distance(metres) : '–'}</span></label>`)}
+      ${!near.length && html`<${Empty} title=${t('merge.none')} />`}
+    </div>
+    <${ReasonField} value=${reason} onInput=${setReason} />
+  </${Sheet}>`;
+}
+
+/** @param {{id: string}} props */
+function Close({ id }) {
+  const state = live.get();
+  const incident = state.incidents.get(id);
+  const [cancelled, setCancelled] = useState(false);
+  const [reason, setReason] = useState('');
+  if (!incident || ended(incident)) return html`<${GoneSheet} />`;
+  return html`<${Sheet} title=${t('close.title', { number: incident.number })} danger
+    action=${t('close.action')} disabled=${!reason.trim()}
+    onSend=${() => order(state.jurisdiction, 'close_incident',
+      { incident: id, cancelled, reason: reason.trim() }, { key: `close-${id}` })}>
+    <p>${t('close.text')}</p>
+    <label class="check"><input type="checkbox" checked=${cancelled}
+      onChange=${() => setCancelled(!cancelled)} /><span>${t('close.cancelled')}</span></label>
+    <${ReasonField} value=${reason} onInput=${setReason} needed />
+  </${Sheet}>`;
+}
+
+/** @param {{lon: number, lat: number}} props */
+function CloseRoad({ lon, lat }) {
+  const [radius, setRadius] = useState(60);
+  const [reason, setReason] = useState('');
+  const send = () => {
+    const closure = uuid7();
+    const { jurisdiction } = live.get();
+    order(jurisdiction, 'close_road',
+      { closure, lon, lat, radius_m: radius, reason: reason.trim() }, {
+        key: 'close_road',
+        undo: () => ({ label: t('undo.reopen'), run: () => reopen(closure, t('undo.reason')) }),
+      });
+  };
+  return html`<${Sheet} title=${t('closure.title')} danger action=${t('closure.action')}
+    disabled=${!reason.trim()} onSend=${send}>
+    <p class="tab faint">${lat.toFixed(5)}, ${lon.toFixed(5)}</p>
+    <label class="field"><span>${t('closure.radius', { n: radius })}</span>
+      <input type="range" min="20" max="500" step="10" value=${radius}
+        onInput=${(/** @type {any} */ e) => setRadius(Number(e.currentTarget.value))} /></label>
+    <p class="faint">${t('closure.text')}</p>
+    <${ReasonField} value=${reason} onInput=${setReason} needed />
+  </${Sheet}>`;
+}
+
+/**
+ * @param {string} closure
+ * @param {string} reason
+ */
+function reopen(closure, reason) {
+  order(live.get().jurisdiction, 'reopen_road', { closure, reason }, { key: 'reopen_road' });
+}
+
+/** @param {{id: string}} props */
+function Reopen({ id }) {
+  const closure = live.get().closures.get(id);
+  const [reason, setReason] = useState('');
+  return html`<${Sheet} title=${t('reopen.title')} action=${t('reopen.action')}
+    onSend=${() => reopen(id, reason.trim())}>
+    <p>${closure?.reason || t('reopen.no_reason')}
+      ${closure?.by && html` <span class="faint">${closure.by}</span>`}</p>
+    <${ReasonField} value=${reason} onInput=${setReason} /></${Sheet}>`;
+}
+
+function Help() {
+  const keys = ['j k', 'Enter', 'c', 'o', '/', 'f', 'u', 'Esc', '?'];
+  return html`<${Sheet} title=${t('help.title')}>
+    <dl class="keys">${keys.map((key) => html`<dt key=${key}>${key.split(' ').map((k) =>
+      html`<kbd key=${k}>${k}</kbd>`)}</dt><dd>${t(`help.${key}`)}</dd>`)}</dl>
+    <p class="faint">${t('help.text')}</p>
+  </${Sheet}>`;
+}

@@ -1,0 +1,63 @@
+// Small pieces that several panels of the commander's page share: badges, chips, buttons.
+
+import { html } from 'htm/preact';
+
+import { nameOf, t, tOr } from '../lib/i18n.js';
+import { useStore } from '../lib/store.js';
+import { pending, waits } from './orders.js';
+import { theCity } from './state.js';
+
+/** @param {string} id */
+export const categoryName = (id) => nameOf(theCity().categories[id], id);
+/** @param {string} id */
+export const kindName = (id) => nameOf(theCity().unit_kinds[id], id);
+/** @param {string} id */
+export const skillName = (id) => nameOf(theCity().skills[id], id);
+
+/**
+ * Priority by shape and number, never by colour alone.
+ * @param {{priority: number}} props
+ */
+export function Priority({ priority }) {
+  const label = t(`priority.${priority}`);
+  return html`<span class="prio prio-${priority}" title=${label} aria-label=${label}>
+    <span aria-hidden="true">${priority}</span>
+  </span>`;
+}
+
+/**
+ * @param {{state: string, what?: string}} props
+ */
+export const StateChip = ({ state, what = 'incident' }) =>
+  html`<span class="chip state-${state}">${tOr(`${what}.${state}`, state)}</span>`;
+
+/**
+ * @param {{id: string, state: string, onClick?: (event: MouseEvent) => void}} props
+ */
+export function UnitChip({ id, state, onClick }) {
+  const label = `${id} · ${tOr(`unit.${state}`, tOr(`assignment.${state}`, state))}`;
+  return onClick
+    ? html`<button type="button" class="unitchip state-${state}" title=${label} onClick=${onClick}
+        aria-label=${label}>${id}</button>`
+    : html`<span class="unitchip state-${state}" title=${label} aria-label=${label}>${id}</span>`;
+}
+
+/**
+ * A button whose order is on its way says so until the journal has it.
+ * @param {{orderKey: string, onClick: () => void, children: any, kind?: string,
+ *   disabled?: boolean, title?: string, hotkey?: string}} props
+ */
+export function OrderButton({ orderKey, onClick, children, kind = '', disabled, title, hotkey }) {
+  const sent = useStore(pending, (now) => waits(now, orderKey));
+  return html`<button type="button" class="button ${kind}" disabled=${disabled || sent}
+    title=${title} aria-busy=${sent} onClick=${onClick}>
+    <span class=${sent ? 'hidden-text' : ''}>${children}</span>
+    ${sent && html`<span class="sent">${t('order.sent')}</span>`}
+    ${hotkey && !sent && html`<kbd>${hotkey}</kbd>`}
+  </button>`;
+}
+
+/** @param {{title: string, text?: string, children?: any}} props */
+export const Empty = ({ title, text, children }) => html`<div class="empty">
+  <strong>${title}</strong>${text && html`<p>${text}</p>`}${children}
+</div>`;

@@ -1,0 +1,155 @@
+// The proposal that explains itself: for each place who goes, by which road, how long, who was
+// second and what that would cost, who was ruled out by which rule; confirm, or change it.
+
+import { html } from 'htm/preact';
+import { useState } from 'preact/hooks';
+
+import { clockTime, distance, minutes } from '../lib/format.js';
+import { nameOf, t, tOr } from '../lib/i18n.js';
+import { useStore } from '../lib/store.js';
+import { jurisdictionNow } from '../live.js';
+import { order } from './orders.js';
+import { OrderButton, kindName, skillName } from './parts.js';
+import { ended } from './selectors.js';
+import { ask, live, theCity, tick } from './state.js';
+
+/**
+ * Send what the proposal says.
+ * @param {import('../types.js').Incident} incident
+ */
+export function confirmProposal(incident) {
+  const state = live.get();
+  const proposal = state.proposals.get(incident.proposal ?? '');
+  if (!proposal || ended(incident)) return;
+  const units = proposal.choices.flatMap((c) => (c.chosen ? [c.chosen.unit] : []));
+  if (!units.length) return;
+  order(state.jurisdiction, 'confirm_proposal', { incident: incident.id, proposal: proposal.id }, {
+    key: `confirm-${incident.id}`,
+    done: t('confirm.done', { units: units.join(', '), number: incident.number }),
+    undo: () => ({
+      label: t('undo.recall'),
+      run: () => units.forEach((unit) => order(live.get().jurisdiction, 'recall_unit',
+        { unit, reason: t('undo.reason') }, { key: `recall-${unit}` })),
+    }),
+  });
+}
+
+/**
+ * @param {{incident: import('../types.js').Incident,
+ *   state: import('../types.js').LiveState}} props
+ */
+export function ProposalCard({ incident, state }) {
+  const proposal = state.proposals.get(incident.proposal ?? '');
+  if (ended(incident)) return null;
+  if (!proposal) {
+    if (incident.state !== 'open') return null;
+    const why = incident.lon == null ? 'proposal.no_place'
+      : incident.requirements?.length ? 'proposal.none' : 'proposal.no_needs';
+    return html`<section class="proposal none"><h3>${t('proposal.title')}</h3>
+      <p>${t(why)}</p></section>`;
+  }
+  const short = Object.entries(proposal.shortage ?? {}).filter(([, n]) => n > 0);
+  const chosen = proposal.choices.filter((c) => c.chosen);
+  return html`<section class="proposal" aria-label=${t('proposal.title')}>
+    <div class="proposal-head"><h3>${t('proposal.title')}</h3>
+      <span class="faint">${t(proposal.automatic ? 'proposal.automatic' : 'proposal.by_hand')}</span>
+    </div>
+    ${proposal.choices.map((choice) => html`<${Choice} key=${`${choice.requirement}-${choice.slot}`}
+      choice=${choice} incident=${incident} state=${state} />`)}
+    ${short.length > 0 && html`<p class="notice bad">${short.map(([key, n]) => t('proposal.shortage', {
+      n, what: needName(incident, key),
+    })).join(' · ')}</p>`}
+    <div class="proposal-act">
+      <${OrderButton} kind="primary" orderKey=${`confirm-${incident.id}`} hotkey="c"
+        disabled=${!chosen.length} onClick=${() => confirmProposal(incident)}>
+        ${t('confirm.action', { n: chosen.length })}</${OrderButton}>
+      <button type="button" class="button"
+        onClick=${() => ask({ kind: 'choose', incident: incident.id })}>${t('action.override')}
+        <kbd>o</kbd></button>
+    </div>
+  </section>`;
+}
+
+/**
+ * @param {import('../types.js').Incident} incident
+ * @param {string} key
+ */
+function needName(incident, key) {
+  const need = incident.requirements?.find((r) => r.key === key);
+  return need ? nameOf(need.names, need.skills.map(skillName).join(t('and'))) : key;
+}
+
+/**
+ * @param {{choice: import('../types.js').Choice, incident: import('../types.js').Incident,
+ *   state: import('../types.js').LiveState}} props
+ */
+function Choice({ choice, incident, state }) {
+  useStore(tick, (n) => n);
+  const [open, setOpen] = useState(false);
+  const { chosen } = choice;
+  const ruled = choice.excluded ?? [];
+  const others = choice.runners_up ?? [];
+  const jurisdiction = state.jurisdiction;
+  const pinned = chosen && incident.pins?.includes(chosen.unit);
+  const total = chosen ? chosen.turnout_s + chosen.drive_s : 0;
+  const unit = chosen ? state.units.get(chosen.unit) : undefined;
+  return html`<div class="choice">
+    <div class="choice-need">${needName(incident, choice.requirement)}</div>
+    ${chosen ? html`<div class="choice-who">
+      <div class="choice-unit"><b>${chosen.unit}</b><span>${unit ? kindName(unit.kind) : ''}</span></div>
+      <div class="choice-time"><b>${minutes(total)}</b>
+        <span>${t('proposal.there_at', { at: clockTime(
+          jurisdictionNow(state, Date.now()) + total * 1000, theCity().timezone) })}</span></div>
+    </div>
+    <div class="legs" aria-hidden="true">
+      <span class="leg turnout" style=${{ flexGrow: Math.max(0.08, chosen.turnout_s / (total || 1)) }}></span>
+      <span class="leg drive" style=${{ flexGrow: Math.max(0.08, chosen.drive_s / (total || 1)) }}></span>
+    </div>
+    <div class="faint tab">${t('proposal.legs', {
+      turnout: minutes(chosen.turnout_s), drive: minutes(chosen.drive_s),
+      length: distance(chosen.length_m ?? 0),
+    })}</div>
+    <${Road} streets=${choice.streets ?? []} />` : html`<p class="chip bad">${t('proposal.nobody')}</p>`}
+    ${others.length > 0 && html`<div class="second">
+      <span class="faint">${t('proposal.second')}</span>
+      <b>${others[0].unit}</b> ${minutes(others[0].turnout_s + others[0].drive_s)}
+      <span class="worse">+${minutes(others[0].turnout_s + others[0].drive_s - total)}</span>
+      ${others[0].added_cost ? html`<span class="faint">${t('proposal.cost', {
+        n: others[0].added_cost })}</span>` : null}
+    </div>`}
+    <button type="button" class="linkish why" aria-expanded=${open} onClick=${() => setOpen(!open)}>
+      ${t(open ? 'proposal.less' : 'proposal.why')}</button>
+    ${open && html`<div class="why-box">
+      ${others.length > 0 && html`<table><thead><tr><th>${t('proposal.runner')}</th>
+        <th>${t('proposal.time')}</th><th>${t('proposal.slower')}</th><th>${t('proposal.plan_cost')}</th></tr></thead>
+        <tbody>${others.map((c) => html`<tr key=${c.unit}><td>${c.unit}</td>
+          <td>${minutes(c.turnout_s + c.drive_s)}</td>
+          <td>+${minutes(c.turnout_s + c.drive_s - total)}</td>
+          <td>${c.added_cost ? `+${c.added_cost}` : '–'}</td></tr>`)}</tbody></table>`}
+      ${ruled.length > 0 && html`<ul class="ruled">${ruled.map((rule) => html`<li key=${rule.rule}>
+        <b>${rule.count}</b> ${tOr(`rule.${rule.rule}`, rule.rule)}
+        ${rule.units.length > 0 && html`<span class="faint">${rule.units.join(', ')}${
+          rule.count > rule.units.length ? ' …' : ''}</span>`}</li>`)}</ul>`}
+      ${chosen && html`<div class="proposal-act">
+        ${!pinned && html`<${OrderButton} kind="small" orderKey=${`pin-${chosen.unit}`}
+          title=${t('pin.text')} onClick=${() => order(jurisdiction, 'pin_unit',
+            { incident: incident.id, unit: chosen.unit }, { key: `pin-${chosen.unit}` })}>
+          ${t('pin.action', { unit: chosen.unit })}</${OrderButton}>`}
+        <${OrderButton} kind="small" orderKey=${`ban-${chosen.unit}`} title=${t('ban.text')}
+          onClick=${() => ask({ kind: 'reason', title: t('ban.title', { unit: chosen.unit }),
+            action: t('ban.action', { unit: chosen.unit }),
+            run: (reason) => order(jurisdiction, 'ban_unit',
+              { incident: incident.id, unit: chosen.unit, reason }, { key: `ban-${chosen.unit}` }) })}>
+          ${t('ban.action', { unit: chosen.unit })}</${OrderButton}>
+      </div>`}
+    </div>`}
+  </div>`;
+}
+
+/** @param {{streets: [string, number][]}} props */
+function Road({ streets }) {
+  const named = streets.filter(([name]) => name);
+  if (!named.length) return null;
+  return html`<div class="road">${named.map(([name, length], n) => html`<span key=${n}>${name}
+    <i>${distance(length)}</i></span>`)}</div>`;
+}

@@ -1,0 +1,144 @@
+// The queue of incidents: by priority, then who waits longest. Only the rows in view are drawn, so
+// thousands don't slow it down.
+
+import { html } from 'htm/preact';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+
+import { span } from '../lib/format.js';
+import { t } from '../lib/i18n.js';
+import { usePrefs } from '../lib/prefs.js';
+import { useStore } from '../lib/store.js';
+import { jurisdictionNow } from '../live.js';
+import { Empty, Priority, StateChip, UnitChip, categoryName } from './parts.js';
+import { counts, filtered, rows } from './selectors.js';
+import { live, select, setUi, tick, ui } from './state.js';
+
+const ROW_PX = 76;
+const OVERSCAN = 6;
+const FILTERS = /** @type {const} */ (['all', 'decide', 'active', 'closed']);
+
+/** The rows as the queue shows them now; keys.js walks along them. */
+export function visibleRows() {
+  const { filter, search } = ui.get();
+  return filtered(rows(live.get()), filter, search, (i) => categoryName(i.category));
+}
+
+export function Queue() {
+  usePrefs();
+  const state = useStore(live, (s) => s);
+  const { filter, search, selected } = useStore(ui, (u) => u);
+  const c = counts(rows(state));
+  const shown = visibleRows();
+  const numbers = { all: c.all, decide: c.decide, active: c.waiting + c.active, closed: c.closed };
+  return html`<section class="queue" aria-label=${t('queue.title')}>
+    <div class="queue-head">
+      <div class="tabs" role="group" aria-label=${t('queue.filter')}>
+        ${FILTERS.map((f) => html`<button type="button" key=${f} aria-pressed=${filter === f}
+          class=${f === 'decide' && c.decide ? 'calls' : ''}
+          onClick=${() => setUi({ filter: f })}>${t(`queue.${f}`)} <b>${numbers[f]}</b></button>`)}
+      </div>
+      <input type="search" id="search" value=${search} placeholder=${t('queue.search')}
+        aria-label=${t('queue.search')} autocomplete="off"
+        onInput=${(/** @type {any} */ e) => setUi({ search: e.currentTarget.value })} />
+    </div>
+    ${!state.ready ? html`<${Waiting} />`
+      : shown.length ? html`<${Rows} shown=${shown} selected=${selected} state=${state} />`
+        : html`<${None} filter=${filter} search=${search} />`}
+  </section>`;
+}
+
+const Waiting = () => html`<div class="rows" aria-busy="true">
+  ${[1, 2, 3, 4, 5, 6].map((n) => html`<div class="row ghost" key=${n}></div>`)}
+</div>`;
+
+/** @param {{filter: string, search: string}} props */
+function None({ filter, search }) {
+  if (search) {
+    return html`<${Empty} title=${t('queue.none_found', { search })}>
+      <button type="button" class="button" onClick=${() => setUi({ search: '' })}>
+        ${t('queue.clear')}</button></${Empty}>`;
+  }
+  return html`<${Empty} title=${t(`queue.none_${filter}`)} text=${t(`queue.none_${filter}_text`)} />`;
+}
+
+/**
+ * @param {{shown: import('../types.js').Row[], selected: string,
+ *   state: import('../types.js').LiveState}} props
+ */
+function Rows({ shown, selected, state }) {
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const [top, setTop] = useState(0);
+  const [height, setHeight] = useState(800);
+  useLayoutEffect(() => {
+    const element = /** @type {HTMLElement} */ (box.current);
+    const watch = new ResizeObserver(() => setHeight(element.clientHeight));
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
+  useEffect(() => {
+    const index = shown.findIndex((row) => row.id === selected);
+    const element = box.current;
+    if (index < 0 || !element) return;
+    if (index * ROW_PX < element.scrollTop) element.scrollTop = index * ROW_PX;
+    else if ((index + 1) * ROW_PX > element.scrollTop + element.clientHeight) {
+      element.scrollTop = (index + 1) * ROW_PX - element.clientHeight;
+    }
+  }, [selected]);
+  const first = Math.max(0, Math.floor(top / ROW_PX) - OVERSCAN);
+  const last = Math.min(shown.length, Math.ceil((top + height) / ROW_PX) + OVERSCAN);
+  return html`<div class="rows" ref=${box} role="listbox" tabindex="0" id="queue-rows"
+    aria-label=${t('queue.title')} aria-activedescendant=${selected ? `row-${selected}` : undefined}
+    onScroll=${(/** @type {any} */ e) => setTop(e.currentTarget.scrollTop)}>
+    <div class="rows-all" style=${{ height: `${shown.length * ROW_PX}px` }}>
+      ${shown.slice(first, last).map((row, n) => html`<${QueueRow} key=${row.id} row=${row}
+        state=${state} index=${first + n} total=${shown.length} selected=${row.id === selected} />`)}
+    </div>
+  </div>`;
+}
+
+/**
+ * @param {{row: import('../types.js').Row, index: number, total: number, selected: boolean,
+ *   state: import('../types.js').LiveState}} props
+ */
+function QueueRow({ row, index, total, selected, state }) {
+  useStore(tick, (n) => Math.floor(n / 1000));
+  const { incident } = row;
+  const until = incident.closed_at ? Date.parse(incident.closed_at)
+    : jurisdictionNow(state, Date.now());
+  const age = (until - Date.parse(incident.opened_at)) / 1000;
+  return html`<div class="row prio-edge-${incident.priority} ${selected ? 'selected' : ''}
+      ${row.group === 'closed' ? 'ended' : ''}" id="row-${row.id}" role="option"
+    aria-selected=${selected} aria-posinset=${index + 1} aria-setsize=${total}
+    style=${{ top: `${index * ROW_PX}px` }} onClick=${() => select(row.id)}>
+    <${Priority} priority=${incident.priority} />
+    <div class="row-main">
+      <div class="row-title"><b>${categoryName(incident.category)}</b></div>
+      <div class="row-place">${incident.place || incident.text || t('incident.no_place')}</div>
+      <div class="row-foot">
+        <span class="number">${incident.number}</span>
+        ${row.units.slice(0, 4).map((u) =>
+          html`<${UnitChip} key=${u.id} id=${u.id} state=${u.state} />`)}
+        ${row.units.length > 4 && html`<span class="more">+${row.units.length - 4}</span>`}
+        <${Flags} incident=${incident} />
+      </div>
+    </div>
+    <div class="row-side">
+      <span class="age ${row.group === 'waiting' ? 'hot' : ''}">${span(age)}</span>
+      ${row.decision ? html`<span class="chip decide">${t('queue.decide_chip')}</span>`
+        : html`<${StateChip} state=${row.group === 'waiting' ? 'open'
+          : incident.state === 'open' ? 'assigned' : incident.state} />`}
+    </div>
+  </div>`;
+}
+
+/** @param {{incident: import('../types.js').Incident}} props */
+export function Flags({ incident }) {
+  const flags = [
+    incident.triage && 'triage',
+    incident.outside && 'outside',
+    incident.by_hand && 'by_hand',
+    (incident.escalations?.length ?? 0) > 0 && 'escalated',
+  ].filter(Boolean);
+  return flags.map((flag) => html`<span key=${flag} class="flag flag-${flag}"
+    title=${t(`flag.${flag}_text`)}>${t(`flag.${flag}`)}</span>`);
+}

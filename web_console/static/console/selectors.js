@@ -1,0 +1,202 @@
+// What the screens show, derived from the situation. Pure functions; no texts, no DOM.
+
+/** @typedef {import('../types.js').LiveState} LiveState */
+/** @typedef {import('../types.js').Incident} Incident */
+/** @typedef {import('../types.js').Unit} Unit */
+/** @typedef {import('../types.js').Row} Row */
+
+const ENDED = new Set(['closed', 'cancelled']);
+const ENDED_ASSIGNMENT = new Set(['cleared', 'cancelled']);
+
+/** @param {Incident} incident */
+export const ended = (incident) => ENDED.has(incident.state);
+
+/** @param {Unit} unit */
+export const free = (unit) =>
+  (unit.state === 'available' || unit.state === 'returning') && !unit.held_by;
+
+/**
+ * Whether a person has something to decide: a proposal that waits, an unsure category, or an
+ * escalation while nobody was sent.
+ * @param {LiveState} state
+ * @param {Incident} incident
+ */
+export function needsDecision(state, incident) {
+  if (ended(incident)) return false;
+  if (incident.triage) return true;
+  const proposal = incident.proposal ? state.proposals.get(incident.proposal) : undefined;
+  if (proposal && !proposal.automatic) return true;
+  return incident.state === 'open' && (incident.escalations?.length ?? 0) > 0;
+}
+
+/** @param {Incident} a @param {Incident} b */
+function byUrgency(a, b) {
+  return a.priority - b.priority || (a.opened_at < b.opened_at ? -1 : a.opened_at > b.opened_at
+    ? 1 : a.id < b.id ? -1 : 1);
+}
+
+/** @param {Incident} a @param {Incident} b */
+function lastFirst(a, b) {
+  return (b.closed_at ?? b.updated_at) < (a.closed_at ?? a.updated_at) ? -1 : 1;
+}
+
+/** @type {{incidents: unknown, proposals: unknown, assignments: unknown, rows: Row[]}} */
+let made = { incidents: null, proposals: null, assignments: null, rows: [] };
+
+/**
+ * All incidents as rows of the queue: by priority, then the longest waiting; ended ones last.
+ * Kept until something it reads changed, so that a moving unit doesn't sort the queue.
+ * @param {LiveState} state
+ * @returns {Row[]}
+ */
+export function rows(state) {
+  if (made.incidents === state.incidents && made.proposals === state.proposals
+    && made.assignments === state.assignments) return made.rows;
+  /** @type {Row[]} */
+  const open = [];
+  /** @type {Row[]} */
+  const closed = [];
+  for (const incident of state.incidents.values()) {
+    const units = [];
+    for (const id of incident.assignments ?? []) {
+      const assignment = state.assignments.get(id);
+      if (assignment && !ENDED_ASSIGNMENT.has(assignment.state)) {
+        units.push({ id: assignment.unit, state: assignment.state });
+      }
+    }
+    const isEnded = ended(incident);
+    (isEnded ? closed : open).push({
+      id: incident.id,
+      incident,
+      group: isEnded ? 'closed' : incident.state === 'open' && !units.length
+        ? 'waiting' : 'active',
+      decision: needsDecision(state, incident),
+      units,
+    });
+  }
+  open.sort((a, b) => byUrgency(a.incident, b.incident));
+  closed.sort((a, b) => lastFirst(a.incident, b.incident));
+  made = {
+    incidents: state.incidents, proposals: state.proposals, assignments: state.assignments,
+    rows: [...open, ...closed],
+  };
+  return made.rows;
+}
+
+/**
+ * @param {Row[]} all
+ * @param {'all' | 'decide' | 'active' | 'closed'} filter
+ * @param {string} search
+ * @param {(incident: Incident) => string} category name to search in
+ */
+export function filtered(all, filter, search, category) {
+  const words = search.trim().toLowerCase();
+  return all.filter((row) => {
+    if (filter === 'decide' && !row.decision) return false;
+    if (filter === 'active' && row.group === 'closed') return false;
+    if (filter === 'closed' && row.group !== 'closed') return false;
+    if (!words) return true;
+    const { incident } = row;
+    return [incident.number, incident.place, incident.text, incident.code, category(incident),
+      ...row.units.map((u) => u.id)].some((text) => text?.toLowerCase().includes(words));
+  });
+}
+
+/** @param {Row[]} all */
+export function counts(all) {
+  const n = { all: 0, waiting: 0, active: 0, closed: 0, decide: 0 };
+  for (const row of all) {
+    n[row.group] += 1;
+    if (row.decision) n.decide += 1;
+  }
+  n.all = all.length;
+  return n;
+}
+
+/**
+ * Units by kind: how many are free of how many on duty, largest kind first.
+ * @param {LiveState} state
+ */
+export function kinds(state) {
+  /** @type {Map<string, {kind: string, free: number, total: number}>} */
+  const found = new Map();
+  for (const unit of state.units.values()) {
+    let entry = found.get(unit.kind);
+    if (!entry) {
+      entry = { kind: unit.kind, free: 0, total: 0 };
+      found.set(unit.kind, entry);
+    }
+    if (unit.state !== 'out_of_service') entry.total += 1;
+    if (free(unit)) entry.free += 1;
+  }
+  return [...found.values()].sort((a, b) => b.total - a.total || (a.kind < b.kind ? -1 : 1));
+}
+
+/**
+ * An incident's assignments, running ones first.
+ * @param {LiveState} state
+ * @param {Incident} incident
+ */
+export function assignmentsOf(state, incident) {
+  const all = (incident.assignments ?? []).map((id) => state.assignments.get(id));
+  const known = /** @type {import('../types.js').Assignment[]} */ (all.filter(Boolean));
+  return known.sort((a, b) =>
+    Number(ENDED_ASSIGNMENT.has(a.state)) - Number(ENDED_ASSIGNMENT.has(b.state)));
+}
+
+/** @param {import('../types.js').Assignment} assignment */
+export const running = (assignment) => !ENDED_ASSIGNMENT.has(assignment.state);
+
+/**
+ * When a unit on its way is there, in ms; null when it isn't on its way.
+ * @param {import('../types.js').Assignment} assignment
+ */
+export function arrival(assignment) {
+  const times = assignment.times ?? {};
+  if (times.on_scene || !running(assignment)) return null;
+  if (times.en_route) return Date.parse(times.en_route) + (assignment.drive_s ?? 0) * 1000;
+  if (!times.ordered) return null;
+  return Date.parse(times.ordered)
+    + ((assignment.turnout_s ?? 0) + (assignment.drive_s ?? 0)) * 1000;
+}
+
+/**
+ * Great-circle distance in metres.
+ * @param {{lon: number, lat: number}} a
+ * @param {{lon: number, lat: number}} b
+ */
+export function metresBetween(a, b) {
+  const rad = Math.PI / 180;
+  const h = Math.sin((b.lat - a.lat) * rad / 2) ** 2 + Math.cos(a.lat * rad)
+    * Math.cos(b.lat * rad) * Math.sin((b.lon - a.lon) * rad / 2) ** 2;
+  return 12742000 * Math.asin(Math.sqrt(h));
+}
+
+/**
+ * Units that a person may choose for an incident: with what the machine computed where it did,
+ * else as the crow flies. Best time first, then nearest.
+ * @param {LiveState} state
+ * @param {Incident} incident
+ */
+export function choosable(state, incident) {
+  /** @type {Map<string, number>} */
+  const computed = new Map();
+  for (const choice of state.proposals.get(incident.proposal ?? '')?.choices ?? []) {
+    for (const c of [choice.chosen, ...(choice.runners_up ?? [])]) {
+      if (c) computed.set(c.unit, c.turnout_s + c.drive_s);
+    }
+  }
+  const place = incident.lon != null && incident.lat != null
+    ? { lon: incident.lon, lat: incident.lat } : null;
+  return [...state.units.values()]
+    .filter((unit) => unit.state !== 'out_of_service' && unit.incident !== incident.id)
+    .map((unit) => ({
+      unit,
+      seconds: computed.get(unit.id) ?? null,
+      metres: place ? metresBetween(place, unit) : null,
+      free: free(unit),
+    }))
+    .sort((a, b) => Number(b.free) - Number(a.free)
+      || (a.seconds ?? Infinity) - (b.seconds ?? Infinity)
+      || (a.metres ?? 0) - (b.metres ?? 0) || (a.unit.id < b.unit.id ? -1 : 1));
+}

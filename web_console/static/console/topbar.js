@@ -1,0 +1,203 @@
+// The bar on top: which city and side (live or exercise), the jurisdiction's clock, how fresh the
+// data is, what waits, who is free, and the person's own switches.
+
+import { html } from 'htm/preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+
+import { clockTime, dayOf, span } from '../lib/format.js';
+import { ApiError, post, signOut } from '../lib/http.js';
+import { nameOf, otherLang, t, tOr } from '../lib/i18n.js';
+import { prefs, setLang, setTheme, usePrefs } from '../lib/prefs.js';
+import { useStore } from '../lib/store.js';
+import { jurisdictionNow } from '../live.js';
+import { order, tell } from './orders.js';
+import { kindName } from './parts.js';
+import { counts, kinds, rows } from './selectors.js';
+import { ask, link, live, theCity, theSession, tick } from './state.js';
+
+const STALE_S = 5;
+const SPEEDS = [1, 10, 60, 120, 300, 600];
+
+/**
+ * @param {{jurisdiction: string, onJurisdiction: (id: string) => void}} props
+ */
+export function TopBar({ jurisdiction, onJurisdiction }) {
+  usePrefs();
+  const state = useStore(live, (s) => s);
+  const c = counts(rows(state));
+  const city = theCity();
+  return html`<header class="topbar">
+    <div class="brand"><img src="/static/icon.svg" alt="" width="26" height="26" />
+      <h1>${nameOf(city.names, city.id)}</h1></div>
+    <div class="segmented" role="group" aria-label=${t('top.side')}>
+      ${city.jurisdictions.map((j) => html`<button type="button" key=${j.id}
+        aria-pressed=${j.id === jurisdiction} class=${j.exercise ? 'is-exercise' : ''}
+        onClick=${() => onJurisdiction(j.id)}>${t(j.exercise ? 'top.exercise' : 'top.live')}
+      </button>`)}
+    </div>
+    <${ClockPanel} />
+    <div class="tallies" role="group" aria-label=${t('top.counts')}>
+      <div class="tally ${c.waiting ? 'hot' : ''}"><b>${state.ready ? c.waiting : '–'}</b>
+        <span>${t('top.waiting')}</span></div>
+      <div class="tally"><b>${state.ready ? c.active : '–'}</b><span>${t('top.active')}</span></div>
+      <${FreeUnits} />
+    </div>
+    <${Health} />
+    <${Account} />
+  </header>`;
+}
+
+export function ExerciseBand() {
+  usePrefs();
+  return html`<div class="exercise-band" role="status"><span>${t('exercise.band')}</span></div>`;
+}
+
+function FreeUnits() {
+  const state = useStore(live, (s) => s);
+  const all = kinds(state);
+  return html`<div class="frees">
+    ${all.slice(0, 4).map((k) => html`<div class="tally small" key=${k.kind}
+      title=${t('top.free_of', { kind: kindName(k.kind), free: k.free, total: k.total })}>
+      <b>${k.free}<i>/${k.total}</i></b><span>${kindName(k.kind)}</span></div>`)}
+  </div>`;
+}
+
+function ClockPanel() {
+  const state = useStore(live, (s) => s);
+  useStore(tick, (n) => n);
+  const zone = theCity().timezone;
+  const now = state.ready ? jurisdictionNow(state, Date.now()) : null;
+  return html`<div class="clock">
+    <div class="clock-face">
+      <time class="clock-time">${clockTime(now, zone)}</time>
+      <span class="clock-day">${now === null ? '–' : dayOf(now, zone)}</span>
+    </div>
+    ${state.exercise && html`<${DrillControls} clock=${state.clock} />`}
+  </div>`;
+}
+
+/** @param {{clock: import('../types.js').Clock | null}} props */
+function DrillControls({ clock }) {
+  const [busy, setBusy] = useState(false);
+  const commander = ['commander', 'admin'].includes(theSession().role);
+  /** @param {{paused?: boolean, speed?: number}} change */
+  const change = async (change) => {
+    setBusy(true);
+    try {
+      await post(`/api/drill?jurisdiction=${encodeURIComponent(
+        live.get().jurisdiction)}`, change);
+    } catch (error) {
+      tell({ tone: 'bad', text: error instanceof ApiError ? error.message : String(error) });
+    }
+    setBusy(false);
+  };
+  const speed = clock?.speed ?? 1;
+  const speeds = SPEEDS.includes(speed) ? SPEEDS : [...SPEEDS, speed].sort((a, b) => a - b);
+  return html`<div class="drill">
+    <button type="button" class="iconbutton" disabled=${busy || !commander || !clock}
+      aria-label=${t(clock?.paused ? 'drill.resume' : 'drill.pause')}
+      title=${t(clock?.paused ? 'drill.resume' : 'drill.pause')}
+      onClick=${() => change({ paused: !clock?.paused })}>
+      <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+        ${clock?.paused ? html`<path d="M4 2.5v11l9-5.5z" />`
+          : html`<path d="M3.5 2.5h3v11h-3zM9.5 2.5h3v11h-3z" />`}
+      </svg>
+    </button>
+    <select aria-label=${t('drill.speed')} title=${t('drill.speed')} value=${String(speed)}
+      disabled=${busy || !commander || !clock}
+      onChange=${(/** @type {any} */ e) => change({ speed: Number(e.currentTarget.value) })}>
+      ${speeds.map((n) => html`<option key=${n} value=${String(n)}
+        selected=${n === speed}>×${n}</option>`)}
+    </select>
+  </div>`;
+}
+
+function Health() {
+  const state = useStore(live, (s) => s);
+  const connection = useStore(link, (l) => l);
+  const now = useStore(tick, (n) => n);
+  const lost = connection.status !== 'open';
+  const age = Math.max(0, (now - (state.heardAt || connection.since)) / 1000);
+  const delayed = !lost && state.pipeline?.state === 'delayed';
+  const tone = connection.status === 'denied' || (lost && state.ready) ? 'bad'
+    : lost || delayed || age > STALE_S ? 'warn' : 'good';
+  const text = lost ? t(`link.${connection.status}`)
+    : delayed ? t('pipeline.delayed') : t('link.open');
+  const retry = connection.nextTryAt
+    ? t('link.retry', { n: Math.max(0, Math.ceil((connection.nextTryAt - now) / 1000)) }) : '';
+  const detail = lost && state.ready ? t('link.age', { age: span(age) })
+    : delayed ? t('pipeline.oldest', { age: span(state.pipeline?.oldest_unfinished_s ?? 0) })
+      : age > STALE_S && state.ready ? t('link.age', { age: span(age) }) : t('link.fresh');
+  return html`<div class="health ${tone}" role="status" aria-live="polite"
+    title=${state.pipeline ? t('pipeline.title', {
+      state: tOr(`pipeline.${state.pipeline.state}`, state.pipeline.state),
+    }) : ''}>
+    <span class="lamp" aria-hidden="true"></span>
+    <div><b>${text}</b><span>${lost && retry ? `${retry} · ` : ''}${detail}</span></div>
+  </div>`;
+}
+
+function Account() {
+  const { lang, theme } = usePrefs();
+  const me = theSession();
+  const rules = useStore(live, (s) => s.rules);
+  const [open, setOpen] = useState(false);
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    if (!open) return undefined;
+    /** @param {Event} e */
+    const away = (e) => {
+      if (e instanceof KeyboardEvent ? e.key === 'Escape'
+        : !box.current?.contains(/** @type {Node} */ (e.target))) setOpen(false);
+    };
+    document.addEventListener('pointerdown', away);
+    document.addEventListener('keydown', away);
+    return () => {
+      document.removeEventListener('pointerdown', away);
+      document.removeEventListener('keydown', away);
+    };
+  }, [open]);
+  const automatic = rules.automatic_priorities ?? [1];
+  /** @param {number} p */
+  const toggle = (p) => order(live.get().jurisdiction, 'set_automation', {
+    priorities: automatic.includes(p) ? automatic.filter((x) => x !== p)
+      : [...automatic, p].sort((a, b) => a - b),
+  });
+  const commander = me.role === 'commander' || me.role === 'admin';
+  return html`<div class="account" ref=${box}>
+    <button type="button" class="iconbutton text" lang=${otherLang() === 'zh' ? 'zh-CN' : 'en'}
+      aria-label=${t('top.language')} title=${t('top.language')}
+      onClick=${() => setLang(otherLang())}>${lang === 'zh' ? 'EN' : '中'}</button>
+    <button type="button" class="iconbutton" aria-label=${t('top.theme')} title=${t('top.theme')}
+      onClick=${() => setTheme(prefs.get().theme === 'dark' ? 'light' : 'dark')}>
+      <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+        ${theme === 'dark' ? html`<path d="M8 4.5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7zM7.3 0h1.4v3H7.3zM7.3 13h1.4v3H7.3zM0 7.3h3v1.4H0zM13 7.3h3v1.4h-3zM2 3l1-1 2.1 2.1-1 1zM10.9 11.9l1-1L14 13l-1 1zM13 2l1 1-2.1 2.1-1-1zM4.1 10.9l1 1L3 14l-1-1z" />`
+          : html`<path d="M6.2 1A7 7 0 1 0 15 9.8 5.6 5.6 0 0 1 6.2 1z" />`}
+      </svg>
+    </button>
+    <button type="button" class="iconbutton text" aria-expanded=${open} aria-haspopup="true"
+      aria-label=${t('top.account')} title=${t('top.account')}
+      onClick=${() => setOpen(!open)}>${(me.name || '?').slice(0, 1).toUpperCase()}</button>
+    ${open && html`<div class="menu">
+      <p class="menu-who"><b>${me.display_name ?? me.name}</b><span>${t(`role.${me.role}`)}</span></p>
+      <fieldset disabled=${!commander}>
+        <legend>${t('rules.automatic')}</legend>
+        ${[1, 2, 3, 4].map((p) => html`<label key=${p} class="check"><input type="checkbox"
+          checked=${automatic.includes(p)} onChange=${() => toggle(p)} />
+          <span>${t(`priority.${p}`)}</span></label>`)}
+      </fieldset>
+      <label class="check"><input type="checkbox" disabled=${!commander}
+        checked=${rules.posture === 'emergency'}
+        onChange=${() => order(live.get().jurisdiction, 'set_posture', {
+          posture: rules.posture === 'emergency' ? 'routine' : 'emergency',
+        })} /><span>${t('rules.emergency')}</span></label>
+      <hr />
+      <button type="button" onClick=${() => { setOpen(false); ask({ kind: 'help' }); }}>
+        ${t('top.help')} <kbd>?</kbd></button>
+      <a href="/field">${t('top.field')}</a>
+      ${me.role === 'admin' && html`<a href="/admin">${t('top.admin')}</a>`}
+      <button type="button" onClick=${signOut}>${t('top.signout')}</button>
+    </div>`}
+  </div>`;
+}
+

@@ -1,0 +1,94 @@
+// All units by kind: what each does, who is held and by whom; hold and lift.
+
+import { html } from 'htm/preact';
+import { useState } from 'preact/hooks';
+
+import { span } from '../lib/format.js';
+import { t } from '../lib/i18n.js';
+import { usePrefs } from '../lib/prefs.js';
+import { useStore } from '../lib/store.js';
+import { jurisdictionNow } from '../live.js';
+import { order } from './orders.js';
+import { Empty, OrderButton, StateChip, kindName } from './parts.js';
+import { free, kinds } from './selectors.js';
+import { ask, live, select, setUi, ui } from './state.js';
+
+/** @param {import('../types.js').Unit} unit */
+export function hold(unit) {
+  ask({ kind: 'reason', title: t('hold.title', { unit: unit.id }), action: t('hold.action'),
+    run: (reason) => order(live.get().jurisdiction, 'hold_unit', { unit: unit.id, reason }, {
+      key: `hold-${unit.id}`,
+      undo: () => ({ label: t('undo.lift'), run: () => lift(unit.id) }),
+    }) });
+}
+
+/** @param {string} unit */
+export const lift = (unit) =>
+  order(live.get().jurisdiction, 'lift_hold', { unit }, { key: `hold-${unit}` });
+
+export function Units() {
+  usePrefs();
+  const state = useStore(live, (s) => s);
+  const marked = useStore(ui, (u) => u.unit);
+  const [only, setOnly] = useState(/** @type {'all' | 'free' | 'out' | 'held'} */ ('all'));
+  const [words, setWords] = useState('');
+  const groups = kinds(state).map((k) => ({
+    ...k,
+    units: [...state.units.values()]
+      .filter((u) => u.kind === k.kind && (only === 'all' || (only === 'free' && free(u))
+        || (only === 'held' && u.held_by) || (only === 'out' && u.incident)))
+      .filter((u) => !words || `${u.id} ${u.call_sign ?? ''} ${u.station ?? ''}`.toLowerCase()
+        .includes(words.toLowerCase()))
+      .sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true })),
+  })).filter((g) => g.units.length);
+  return html`<section class="queue units" aria-label=${t('units.title')}>
+    <div class="queue-head">
+      <div class="tabs" role="group" aria-label=${t('queue.filter')}>
+        ${/** @type {const} */ (['all', 'free', 'out', 'held']).map((f) => html`<button
+          type="button" key=${f} aria-pressed=${only === f} onClick=${() => setOnly(f)}>
+          ${t(`units.${f}`)}</button>`)}
+      </div>
+      <input type="search" value=${words} placeholder=${t('units.search')}
+        aria-label=${t('units.search')} autocomplete="off"
+        onInput=${(/** @type {any} */ e) => setWords(e.currentTarget.value)} />
+    </div>
+    <div class="rows unit-rows">
+      ${groups.map((g) => html`<div key=${g.kind}>
+        <h3>${kindName(g.kind)}<span>${t('units.free_of', { free: g.free, total: g.total })}</span></h3>
+        ${g.units.map((u) => html`<${UnitRow} key=${u.id} unit=${u} state=${state}
+          marked=${u.id === marked} />`)}
+      </div>`)}
+      ${state.ready && !groups.length && html`<${Empty}
+        title=${t(state.units.size ? 'units.none_found' : 'units.none')}
+        text=${t(state.units.size ? 'units.none_found_text' : 'units.none_text')} />`}
+    </div>
+  </section>`;
+}
+
+/**
+ * @param {{unit: import('../types.js').Unit, marked: boolean,
+ *   state: import('../types.js').LiveState}} props
+ */
+function UnitRow({ unit, marked, state }) {
+  const incident = unit.incident ? state.incidents.get(unit.incident) : undefined;
+  const since = (jurisdictionNow(state, Date.now()) - Date.parse(unit.since)) / 1000;
+  return html`<div class="unit-row ${marked ? 'selected' : ''}">
+    <button type="button" class="unit-show" aria-label=${t('units.show', { unit: unit.id })}
+      onClick=${() => setUi({ unit: marked ? '' : unit.id, pane: marked ? 'left' : 'map' })}>
+      <b>${unit.id}</b></button>
+    <div class="unit-what"><${StateChip} state=${unit.state} what="unit" />
+      <span class="faint">${span(since)}</span>
+      ${incident && html`<button type="button" class="linkish"
+        onClick=${() => select(incident.id)}>${incident.number}</button>`}
+      ${(unit.queue?.length ?? 0) > 0 && html`<span class="flag"
+        title=${t('units.queue_text')}>${t('units.queue', { n: unit.queue?.length ?? 0 })}</span>`}
+      ${unit.held_by && html`<span class="flag flag-held" title=${unit.held_reason ?? ''}>
+        ${t('units.held_by', { who: unit.held_by })}</span>`}
+    </div>
+    ${unit.held_by
+      ? html`<${OrderButton} kind="small" orderKey=${`hold-${unit.id}`}
+          onClick=${() => lift(unit.id)}>${t('units.lift')}</${OrderButton}>`
+      : html`<${OrderButton} kind="small quiet" orderKey=${`hold-${unit.id}`}
+          onClick=${() => hold(unit)}>${t('units.hold')}</${OrderButton}>`}
+  </div>`;
+}

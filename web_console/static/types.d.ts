@@ -1,0 +1,116 @@
+// What the backend sends, as the pages know it. Names follow models/situation.py; a field that has
+// its default value there is left out on the wire, so nearly everything is optional here.
+
+export type Lang = 'zh' | 'en';
+export type Names = Record<string, string>;
+export type LonLat = [number, number];
+
+export interface Requirement {
+  key: string; skills: string[]; count: number; within_s: number; playbook: string; names?: Names;
+}
+export interface Escalation { at: string; deadline: string; to_role: string; notice: Names }
+export interface Incident {
+  id: string; number: string; state: string; category: string; priority: number; grade: string;
+  confidence: number; opened_at: string; updated_at: string; updated_seq: number;
+  triage?: boolean; text?: string; code?: string; channel?: string; lon?: number | null;
+  lat?: number | null; place?: string; cell?: string; outside?: boolean;
+  observed_at?: string | null; clock_skew_s?: number; reports?: string[]; texts?: string[];
+  photos?: string[]; facts?: Record<string, boolean | number | string>; playbooks?: string[];
+  requirements?: Requirement[]; notices?: Names[]; response_level?: number | null;
+  assignments?: string[]; tasks?: string[]; proposal?: string; by_hand?: boolean;
+  triaged_by?: string; pins?: string[]; bans?: string[]; escalations?: Escalation[];
+  merged_into?: string; first_ordered_at?: string | null; first_on_scene_at?: string | null;
+  closed_at?: string | null;
+}
+export interface Unit {
+  id: string; kind: string; skills: string[]; owner: string; state: string; lon: number;
+  lat: number; home_lon: number; home_lat: number; since: string; position_at: string;
+  updated_seq: number; station?: string; call_sign?: string; assignment?: string;
+  incident?: string; queue?: string[]; held_by?: string; held_reason?: string;
+}
+export interface Assignment {
+  id: string; incident: string; unit: string; requirement: string; state: string; by: string;
+  updated_seq: number; proposal?: string; override?: boolean; reason?: string; turnout_s?: number;
+  drive_s?: number; length_m?: number; route?: LonLat[]; times?: Record<string, string>;
+}
+export interface Candidate {
+  unit: string; turnout_s: number; drive_s: number; length_m?: number; cost?: number;
+  added_cost?: number;
+}
+export interface Exclusion { rule: string; units: string[]; count: number }
+export interface Choice {
+  requirement: string; slot: number; chosen?: Candidate | null; route?: LonLat[];
+  streets?: [string, number][]; runners_up?: Candidate[]; excluded?: Exclusion[];
+}
+export interface Proposal {
+  id: string; incident: string; made_at: string; choices: Choice[]; updated_seq: number;
+  shortage?: Record<string, number>; automatic?: boolean; status?: string;
+}
+export interface Task {
+  id: string; incident: string; title: Names; role: string; due: string; state: string;
+  assigned_at: string; updated_seq: number; proof?: string; assignee?: string; cell?: string;
+  by?: string; note?: string; photos?: string[];
+}
+export interface Closure {
+  id: string; lon: number; lat: number; radius_m: number; since: string; updated_seq: number;
+  until?: string | null; by?: string; reason?: string;
+}
+export interface Rules { posture?: string; automatic_priorities?: number[] }
+
+export interface Clock { speed: number; paused: boolean; anchor_sim: string; anchor_wall: string }
+export interface Pipeline { state: string; since?: string | null; oldest_unfinished_s?: number }
+export interface LogEntry {
+  seq: number; time: string; type: string; incident?: string; unit?: string; by?: string;
+  cause?: string; id?: string; data?: Record<string, any>;
+}
+
+export interface Entities {
+  incidents: Incident; units: Unit; assignments: Assignment; proposals: Proposal; tasks: Task;
+  closures: Closure;
+}
+export type Kind = keyof Entities;
+export type Upsert = { [K in Kind]?: Entities[K][] } & { rules?: Rules };
+
+export interface LiveState {
+  ready: boolean; jurisdiction: string; exercise: boolean; seq: number; now: string | null;
+  wall: string | null; heardAt: number; clock: Clock | null; pipeline: Pipeline | null;
+  incidents: Map<string, Incident>; units: Map<string, Unit>;
+  assignments: Map<string, Assignment>; proposals: Map<string, Proposal>;
+  tasks: Map<string, Task>; closures: Map<string, Closure>; rules: Rules; log: LogEntry[];
+  behind: number;
+}
+export interface Refused {
+  type: 'refused'; order: string; code: string; detail: string; incident?: string;
+  proposal?: string;
+}
+export type Frame =
+  | { type: 'snapshot'; jurisdiction: string; exercise: boolean; seq: number; now: string;
+      wall?: string; clock?: Clock | null; situation: Upsert }
+  | { type: 'delta'; from: number; seq: number; now: string; upsert?: Upsert;
+      remove?: Partial<Record<Kind, string[]>>; log?: LogEntry[] }
+  | { type: 'heartbeat'; seq: number; now: string; wall?: string; clock?: Clock | null;
+      pipeline?: Pipeline }
+  | Refused
+  | { type: 'error'; code: number | string; message: string };
+
+export interface Session {
+  name: string; role: string; live_url: string; jurisdiction?: string; jurisdictions?: string[];
+  cells?: string[]; unit?: string; language?: Lang; display_name?: string;
+}
+export interface Facility { id: string; kind: string; lon: number; lat: number; names?: Names;
+  name_zh?: string; name_en?: string }
+export interface City {
+  id: string; names: Names; timezone: string; center: LonLat; zoom: number;
+  bounds?: [number, number, number, number]; roads_notice?: Names | null; attribution?: string;
+  jurisdictions: { id: string; exercise: boolean; names?: Names }[];
+  categories: Record<string, any>; skills: Record<string, any>; unit_kinds: Record<string, any>;
+  facilities?: Facility[];
+}
+export interface FieldError { field: string; code: string; message: string }
+export interface Link {
+  status: 'connecting' | 'open' | 'lost' | 'denied'; since: number; nextTryAt: number | null;
+}
+export interface Row {
+  id: string; incident: Incident; group: 'waiting' | 'active' | 'closed'; decision: boolean;
+  units: { id: string; state: string }[];
+}
