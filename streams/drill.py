@@ -54,7 +54,8 @@ from models.store import InboxRow, Store, open_store
 from models.topics import DESK, REPORTS, topic_for
 from streams.app import is_embedded, kafka_servers
 from streams.desk_shell import read_situation
-from streams.drill_clock import ENDED, STOPPED, DrillClock, take_up
+from streams.drill_clock import ENDED, STOPPED, DrillClock, driven, take_up
+from streams.errors import DrillError
 from streams.publisher import Publisher
 from streams.recording import Recording
 from streams.stand_in import SOURCE as HANDS_SOURCE
@@ -72,6 +73,9 @@ QUIET_AFTER_S = 6 * 3600.0
 """Seconds of the drill after the last line, when it ends though not all are home."""
 
 RETRY_S = 1.0
+SIGN_OF_LIFE_S = 1.0
+"""How long to wait for one; four times `LOOK_S`."""
+
 _PRIORITY = 3
 
 
@@ -89,6 +93,8 @@ async def run_drill(
     ------
     RecordingError
         The recording can't be read.
+    DrillError
+        Another process drives a drill of this city.
     """
     recording = Recording.load(recording_path)
     pack = await asyncio.to_thread(CityPack.load, settings.city_path)
@@ -99,6 +105,7 @@ async def run_drill(
     store = open_store(settings)
     publisher = Publisher(kafka_servers(settings), idempotent=not is_embedded(settings))
     try:
+        await _check_alone(store, pack.jurisdiction)
         run = await asyncio.to_thread(
             LiveDrill, settings, store, pack, travel, recording, speed, _wall()
         )
@@ -109,6 +116,20 @@ async def run_drill(
     finally:
         await publisher.close()
         store.close()
+
+
+async def _check_alone(store: Store, home: str) -> None:
+    """Two drivers would pull one clock; who was killed gives no sign of life any more."""
+    before = await asyncio.to_thread(driven, store, home, _wall())
+    if before is None:
+        return
+    await asyncio.sleep(SIGN_OF_LIFE_S)
+    now = await asyncio.to_thread(driven, store, home, _wall())
+    if now is not None and now.updated_at != before.updated_at:
+        raise DrillError(
+            f"drill {now.name} runs already in {now.jurisdiction}: stop that one first, "
+            "one drill of a city at a time"
+        )
 
 
 async def _drive(run: LiveDrill, publisher: Publisher, stop: asyncio.Event) -> None:

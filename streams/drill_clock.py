@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 RUNNING, STOPPED, ENDED = "running", "stopped", "ended"
 GAP_S = 30.0
+ALIVE_S = 5.0
 HOLD_S = 0.5
 HOLD_ABOVE = 150
 GO_ON_BELOW = 50
@@ -76,6 +77,15 @@ def take_up(
     _end_others(store, ours, drill.jurisdiction, wall)
     store.put_drill(drill)
     return drill, False
+
+
+def driven(store: Store, home: str, wall: datetime) -> Drill | None:
+    """Return the drill of a city whose driver gave a sign of life in the last `ALIVE_S` seconds."""
+    for drill in store.drills():
+        seen = timedelta(0) <= wall - drill.updated_at <= timedelta(seconds=ALIVE_S)
+        if home_jurisdiction(drill.jurisdiction) == home and drill.state == RUNNING and seen:
+            return drill
+    return None
 
 
 class DrillClock:

@@ -5,6 +5,7 @@
     StreamsError
     ├── BrokerError      the broker can't be started or reached
     ├── CallsFileError   a table of calls that can't be imported
+    ├── DrillError       a drill that can't be driven now
     ├── RecordingError   a recording that can't be read or replayed
     └── RulesError       data of this room (lexicon, sense rules) that can't be used
 """
@@ -28,6 +29,10 @@ class RulesError(StreamsError):
 
 class CallsFileError(StreamsError):
     """A table of calls that can't be imported."""
+
+
+class DrillError(StreamsError):
+    """A drill that can't be driven now."""
 
 
 class RecordingError(StreamsError):

@@ -37,10 +37,11 @@ from models.situation import Situation
 from models.store import Lease, Store
 from models.words import Channel, is_exercise
 from playbooks.engine import PlaybookSet
+from streams import drill as drill_module
 from streams.agents import classified_event
 from streams.drill import LiveDrill
 from streams.drill_clock import ENDED, RUNNING, STOPPED
-from streams.errors import RecordingError
+from streams.errors import DrillError, RecordingError
 from streams.fast import replay
 from streams.opening import opening_events
 from streams.record import Recorder, record
@@ -346,6 +347,25 @@ def test_a_recorded_drill_replays(
     assert all(seconds == pytest.approx(120.0, abs=16) for seconds in stays.values())
     result = replay(again, city, PLANS, graph=roads)
     assert (result.calls, result.closed, result.dead_letters) == (3, 3, {})
+
+
+async def test_a_drill_that_is_driven_already_is_left_alone(
+    town: Town, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drill_module, "SIGN_OF_LIFE_S", 0.02)
+    monkeypatch.setattr(drill_module, "_wall", lambda: town.wall)
+    running = town.drill(recording)
+    town.run(running, 5)
+    await drill_module._check_alone(town.store, "tiny")  # killed: no sign of life meanwhile
+    await drill_module._check_alone(town.store, "elsewhere")
+    checking = asyncio.create_task(drill_module._check_alone(town.store, "tiny"))
+    while not checking.done():
+        town.run(running, 1)
+        await asyncio.sleep(0.01)
+    with pytest.raises(DrillError, match=r"runs already in tiny\.exercise"):
+        await checking
+    running.leave(town.wall)
+    await drill_module._check_alone(town.store, "tiny")
 
 
 async def test_recording_follows_a_journal_until_it_is_stopped(
