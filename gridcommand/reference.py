@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterable
 from io import StringIO
 from pathlib import Path
@@ -123,9 +124,20 @@ def asyncapi_document() -> str:
 
 def openapi_document() -> str:
     """Return the console's HTTP API as OpenAPI, as JSON."""
-    from web_console.server import openapi
+    from models.city import CityPack
+    from models.store import open_store
+    from web_console.app import create_app
+    from web_console.console import Console
 
-    return json.dumps(openapi(), ensure_ascii=False, indent=1) + "\n"
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder), city="san_francisco", web_port=8740)
+        store = open_store(settings)
+        try:
+            console = Console(settings, store, CityPack.load(settings.city_path))
+            document = create_app(console).openapi()
+        finally:
+            store.close()
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
 def _channel_id(spec: TopicSpec) -> str:

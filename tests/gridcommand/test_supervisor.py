@@ -1,0 +1,191 @@
+"""``gridcommand up`` on the real rooms: starts all, mends what dies, ends in time, says why not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import psutil
+import pytest
+
+from gridcommand import supervisor
+from gridcommand.ports import PortInUseError, check_free, choose_port
+from gridcommand.supervisor import StartError, check_disk, only_one, read_run_file
+
+Usage = namedtuple("Usage", "total used free")
+STOP_BOUND_S = 5.0
+
+
+class Up:
+    """A running ``gridcommand up``."""
+
+    def __init__(self, data_dir: Path, *arguments: str) -> None:
+        self.data_dir = data_dir
+        self.port = _two_free_ports()
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("GRIDCOMMAND_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gridcommand", "up", "--port", str(self.port), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment | {"GRIDCOMMAND_DATA_DIR": str(data_dir)},
+        )
+        self.said: list[str] = []
+
+    def read_until(self, pattern: str) -> re.Match[str]:
+        """Read what it says up to a line that matches."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line)
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"{pattern!r} was never said:\n{''.join(self.said)}")
+
+    def family(self) -> list[psutil.Process]:
+        """Return the supervisor and all its descendants."""
+        root = psutil.Process(self.process.pid)
+        return [root, *root.children(recursive=True)]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Up]]:
+    started: list[Up] = []
+
+    def begin(*arguments: str) -> Up:
+        started.append(Up(tmp_path / "var", *arguments))
+        return started[-1]
+
+    yield begin
+    for up in started:
+        if up.process.poll() is None:
+            up.process.kill()
+        up.process.wait()
+        if up.process.stdout:
+            up.process.stdout.close()
+
+
+@pytest.mark.broker
+@pytest.mark.timeout(240)
+def test_up_starts_all_mends_what_dies_and_stops_in_time(start: Callable[..., Up]) -> None:
+    up = start("--demo", "--speed", "60")
+    running = up.read_until(r"Running\s+(.*); (\d+) MB together")
+    pids = dict(part.split() for part in running[1].split(", "))
+    assert set(pids) == {"broker", "worker", "console", "drill"}
+    text = "".join(up.said)
+    assert len(set(re.findall(r"http://127\.0\.0\.1:\d+/s/[\w-]{30,}", text))) == 2
+    with urlopen(f"http://127.0.0.1:{up.port}/readyz", timeout=5) as answer:
+        assert answer.status == 200
+
+    os.kill(int(pids["console"]), signal.SIGKILL)
+    assert up.read_until(r"console died \(SIGKILL\), again in 0\.5 s")
+    _until(lambda: _is_ready(up.port), 60)
+
+    family = up.family()
+    asked = time.monotonic()
+    up.process.send_signal(signal.SIGINT)
+    up.process.wait(STOP_BOUND_S + 5)
+    took = time.monotonic() - asked
+    assert took < STOP_BOUND_S
+    assert up.process.returncode == 0
+    gone, alive = psutil.wait_procs(family, timeout=2)
+    assert not alive
+    assert len(gone) == len(family)
+    # The next start finds the broker's port again.
+    assert json.loads((up.data_dir / "run.json").read_text())["broker_port"] > 0
+
+
+@pytest.mark.broker
+@pytest.mark.timeout(120)
+def test_a_city_without_a_recording_is_live_and_a_killed_supervisor_leaves_nobody(
+    start: Callable[..., Up],
+) -> None:
+    up = start("--demo", "--city", "liyang")
+    up.read_until(r"no recording yet, so this is live")
+    up.read_until(r"worker ready")
+    family = up.family()[1:]
+    assert len(family) >= 3
+    up.process.kill()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9 - 5, 5_000_000))
+    with pytest.raises(StartError, match=r"only 5 MB are free .* make room"):
+        check_disk(tmp_path)
+
+
+def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartError, match="GRIDCOMMAND_DATA_DIR"):
+        check_disk(tmp_path / "file")
+
+
+def test_a_second_up_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    with only_one(tmp_path), pytest.raises(StartError, match="already runs"), only_one(tmp_path):
+        pass
+    with only_one(tmp_path):
+        pass
+
+
+def test_an_unreadable_run_file_is_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{half")
+    assert read_run_file(tmp_path).broker_port == 0
+
+
+def test_the_broker_keeps_its_port_while_it_is_free() -> None:
+    port = choose_port()
+    assert choose_port(port) == port
+    with socket.create_server(("127.0.0.1", port)):
+        assert choose_port(port) != port
+        with pytest.raises(PortInUseError, match=f"port {port} is in use"):
+            check_free("127.0.0.1", port, "web_port", "PORT=…")
+
+
+def test_the_supervisor_imports_no_room() -> None:
+    heavy = ("ortools", "faust", "fastapi", "numpy", "sqlalchemy", "celpy", "aiokafka")
+    code = (
+        "import sys, gridcommand.supervisor, psutil;"
+        f"print([m for m in {heavy!r} if m in sys.modules], psutil.Process().memory_info().rss)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded, _, rss = said.stdout.rpartition(" ")
+    assert loaded == "[]"
+    assert int(rss) < 60_000_000
+    assert supervisor.STOP_WITHIN_S < STOP_BOUND_S
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _until(true: Callable[[], bool], within_s: float) -> None:
+    end = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.05)
+
+
+def _two_free_ports() -> int:
+    while True:
+        port = choose_port()
+        try:
+            check_free("127.0.0.1", port + 1, "", "")
+        except PortInUseError:
+            continue
+        return port
