@@ -116,3 +116,13 @@ def test_a_dead_letter_takes_any_text(store: Store) -> None:
     store.add_dead_letters([letter])
     (kept,) = store.dead_letters()
     assert (kept.body, kept.key, kept.reason) == (b"\0\xff", "\ufffd", "bad \ufffd ?")
+
+
+def test_a_nul_is_kept_or_refused_but_no_outage(store: Store) -> None:
+    """SQLite keeps it in text, PostgreSQL can't: to try again there would be for ever."""
+    if store.url.startswith("sqlite"):
+        store.put([row("a\0")])
+        assert ids(store) == ["a\0"]
+    else:
+        with pytest.raises(EventError, match="NUL"):
+            store.put([row("a\0")])
