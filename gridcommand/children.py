@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gridcommand.processes import READY_FD
+from gridcommand.processes import GATE_FD, READY_FD
 
 PR_SET_PDEATHSIG = 1
 READ_BYTES = 65536
@@ -117,6 +117,9 @@ class Child:
         Whether exit code 0 is its normal end; else it is restarted after that too.
     backoff
         Waits between restarts.
+    gate
+        Descriptor at whose end of file a child that was started early goes on; handed over to
+        the first start and closed here.
     """
 
     name: str
@@ -126,6 +129,7 @@ class Child:
     environment: Mapping[str, str] = field(default_factory=dict)
     ends: bool = False
     backoff: Backoff = field(default_factory=Backoff)
+    gate: int | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     deaths: int = 0
     _process: asyncio.subprocess.Process | None = None
@@ -183,6 +187,9 @@ class Child:
             READY_FD: str(writing),
             "PYTHONUNBUFFERED": "1",
         }
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            environment[GATE_FD] = str(gate)
         self.log.line(f"starting {' '.join(self.arguments)}")
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -191,16 +198,18 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
-                pass_fds=(writing,),
+                pass_fds=(writing,) if gate is None else (writing, gate),
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),
             )
         except OSError as error:
             os.close(reading)
-            os.close(writing)
             self.log.line(f"can't be started: {error}")
             return 127
-        os.close(writing)
+        finally:
+            os.close(writing)
+            if gate is not None:
+                os.close(gate)
         loop = asyncio.get_running_loop()
         loop.add_reader(reading, self._on_ready, reading)
         try:

@@ -18,7 +18,7 @@ from models.settings import Settings
 
 PREFIX = "GRIDCOMMAND_"
 # Variables of that prefix that are no settings.
-OTHER_VARIABLES = frozenset({"CONFIG", "DEBUG", "READY_FD", "REQUIRE_BROWSER"})
+OTHER_VARIABLES = frozenset({"CONFIG", "DEBUG", "GATE_FD", "READY_FD", "REQUIRE_BROWSER"})
 
 
 class SettingsError(GridcommandError):

@@ -118,9 +118,8 @@ def record(
 
     Example: `gridcommand drill record tonight`
     """
-    from streams.record import record as record_stream
-
     from models.city import CityPack
+    from streams.record import record as record_stream
 
     settings = load_settings(city=city)
     who = jurisdiction or CityPack.load(settings.city_path).jurisdiction

@@ -2,7 +2,8 @@
 
 For the commands that stay (worker, console, broker, drill). Not for supervising them: that is
 :mod:`gridcommand.supervisor`, which hands each child a pipe in ``GRIDCOMMAND_READY_FD`` and takes
-one byte on it for "ready".
+one byte on it for "ready", and may hold a child that it started early at its gate
+(``GRIDCOMMAND_GATE_FD``) until what the child needs is there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from models.settings import Settings
 
 READY_FD = "GRIDCOMMAND_READY_FD"
+GATE_FD = "GRIDCOMMAND_GATE_FD"
 
 
 def run_until_stopped(
@@ -35,6 +37,14 @@ def tell_ready() -> None:
         with contextlib.suppress(OSError):
             os.write(int(descriptor), b"1")
             os.close(int(descriptor))
+
+
+def wait_at_gate() -> None:
+    """Wait until the supervisor, if there is one, closes its end of the gate."""
+    descriptor = os.environ.pop(GATE_FD, "")
+    if descriptor:
+        with os.fdopen(int(descriptor), "rb") as gate:
+            gate.read()
 
 
 def configure_logging(settings: Settings) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from gridcommand.configuration import load_settings
-from gridcommand.processes import run_until_stopped, tell_ready
+from gridcommand.processes import run_until_stopped, tell_ready, wait_at_gate
 
 CityOption = Annotated[
     str | None, typer.Option("--city", help="City pack: a name under cities/ or a path.")
@@ -73,6 +73,7 @@ def worker() -> None:
     """
     from streams.worker import run_worker
 
+    wait_at_gate()
     settings = load_settings()
     run_until_stopped(settings, lambda stop: run_worker(settings, stop, on_ready=tell_ready))
 

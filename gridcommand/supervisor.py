@@ -162,6 +162,9 @@ class _Supervisor:
         (settings.data_dir / "run.json").write_bytes(msgspec.json.encode(remembered))
 
         preparing = asyncio.ensure_future(self._prepare())
+        # The worker takes longest to be there: it loads its code while we look whether it may run.
+        gate, opening = os.pipe()
+        worker = self._begin("worker", ["worker"], gate=gate)
         try:
             if not settings.kafka_servers:
                 broker = self._begin("broker", ["broker"])
@@ -169,6 +172,7 @@ class _Supervisor:
             prepared = await preparing
         finally:
             preparing.cancel()
+        os.close(opening)
         title = f"Gridcommand: {prepared.city}"
         if self.drill:
             title += f", drill {self.drill} at {self.speed:g} times life"
@@ -176,7 +180,6 @@ class _Supervisor:
         if self.drill_was_wanted and not self.drill:
             self._say(f"{prepared.city} has no recording yet, so this is live, without a drill.")
 
-        worker = self._begin("worker", ["worker"])
         console = self._begin("console", ["console"])
         if self.drill:
             self._begin(
@@ -214,7 +217,9 @@ class _Supervisor:
             )
         return Prepared.from_json(out)
 
-    def _begin(self, name: str, arguments: list[str], *, ends: bool = False) -> Child:
+    def _begin(
+        self, name: str, arguments: list[str], *, ends: bool = False, gate: int | None = None
+    ) -> Child:
         child = Child(
             name=name,
             arguments=[*COMMAND, *arguments],
@@ -222,6 +227,7 @@ class _Supervisor:
             tell=self._tell,
             environment=self.environment,
             ends=ends,
+            gate=gate,
         )
         self.children.append(child)
         self.tasks.append(asyncio.create_task(child.run(), name=name))
