@@ -61,7 +61,9 @@ function Head({ incident, state }) {
         title=${t('detail.close')} onClick=${() => select('')}>×</button>
     </div>
     <div class="detail-place">
-      <span>${incident.place || t('incident.no_place')}</span>
+      <span>${incident.place || (placed ? t('incident.at', {
+        lat: incident.lat?.toFixed(5) ?? '', lon: incident.lon?.toFixed(5) ?? '' })
+        : t('incident.no_place'))}</span>
       ${placed && html`<button type="button" class="linkish" onClick=${() =>
         lookAt([/** @type {number} */ (incident.lon), /** @type {number} */ (incident.lat)])}>
         ${t('detail.on_map')}</button>`}
@@ -69,7 +71,7 @@ function Head({ incident, state }) {
     <div class="detail-meta">
       <span class="number">${incident.number}</span>
       <${StateChip} state=${incident.state} />
-      <span>${t('detail.grade', { grade: tOr(`grade.${incident.grade}`, incident.grade) })}</span>
+      <span>${tOr(`grade.${incident.grade}`, incident.grade)}</span>
       <span class="age">${span((until - Date.parse(incident.opened_at)) / 1000)}</span>
       <${Flags} incident=${incident} />
     </div>
@@ -87,13 +89,12 @@ function What({ incident }) {
     ${[incident.text, ...(incident.texts ?? [])].filter(Boolean).map((text, n) =>
       html`<blockquote key=${n}>${text}</blockquote>`)}
     <dl>
-      <dt>${t('what.reported')}</dt><dd>${clockTime(incident.opened_at, zone)}
-        · ${tOr(`channel.${incident.channel ?? 'system'}`, incident.channel ?? '')}</dd>
+      <dt>${t('what.reported')}</dt><dd>${clockTime(incident.opened_at, zone)} · ${tOr(`channel.${incident.channel ?? 'system'}`, incident.channel ?? '')}</dd>
       ${incident.observed_at && Math.abs(skew) > SKEW_SHOWN_S && html`
         <dt>${t('what.their_clock')}</dt><dd class="warn">${clockTime(incident.observed_at, zone)}
           ${' '}(${t(skew > 0 ? 'what.ahead' : 'what.behind', { by: span(Math.abs(skew)) })})</dd>`}
-      <dt>${t('what.reports')}</dt><dd>${t('what.merged', { n: reports })}</dd>
-      ${incident.code && html`<dt>${t('what.code')}</dt><dd>${incident.code}</dd>`}
+      <dt>${t('what.reports')}</dt><dd>${reports > 1 ? t('what.merged', { n: reports }) : t('what.one')}</dd>
+      ${incident.code && !(incident.code in theCity().categories) && html`<dt>${t('what.code')}</dt><dd>${incident.code}</dd>`}
       <dt>${t('what.cell')}</dt><dd class=${incident.outside ? 'warn' : ''}>
         ${incident.outside ? t('flag.outside_text') : incident.cell || '–'}</dd>
       <dt>${t('what.confidence')}</dt><dd>${Math.round(incident.confidence * 100)} %
@@ -136,7 +137,7 @@ function Requirements({ incident, state }) {
         .filter((c) => c.requirement === r.key && c.chosen);
       const missing = Math.max(0, r.count - filled.length - proposed.length);
       return html`<div class="need" key=${r.key}>
-        <div class="need-what"><b>${r.count} ×</b> ${nameOf(r.names, r.skills.map(skillName).join(t('and')))}
+        <div class="need-what"><b>${r.count} ×</b> ${nameOf(r.names, r.skills.map(skillName).join(t('and')))}${' '}
           <span class="faint">${t('needs.within', { time: span(r.within_s) })}</span></div>
         <div class="need-who">
           ${filled.map((a) => html`<${UnitChip} key=${a.id} id=${a.unit} state=${a.state} />`)}

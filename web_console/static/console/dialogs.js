@@ -75,7 +75,7 @@ function Sheet({ title, action, disabled, danger, wide, onSend, children }) {
  */
 function ReasonField({ value, onInput, needed }) {
   return html`<label class="field"><span>${t(needed ? 'dialog.reason_needed' : 'dialog.reason')}</span>
-    <textarea rows="2" maxlength="500" value=${value} required=${needed}
+    <textarea rows="2" maxlength="500" value=${value} required=${needed} autofocus=${needed}
       onInput=${(/** @type {any} */ e) => onInput(e.currentTarget.value)}></textarea></label>`;
 }
 
@@ -106,7 +106,7 @@ function ChooseUnits({ id }) {
     disabled=${!chosen.length || !reason.trim()}
     onSend=${() => order(state.jurisdiction, 'send_units',
       { incident: id, units: chosen, reason: reason.trim() }, { key: `send-${id}` })}>
-    <input type="search" value=${words} placeholder=${t('choose.search')} autocomplete="off"
+    <input type="search" autofocus value=${words} placeholder=${t('choose.search')} autocomplete="off"
       aria-label=${t('choose.search')}
       onInput=${(/** @type {any} */ e) => setWords(e.currentTarget.value)} />
     <div class="picklist" role="group" aria-label=${t('units.title')}>

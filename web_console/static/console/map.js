@@ -9,13 +9,14 @@ import { canDraw, makeMap, mapStyle, ring, roads } from '../lib/base_map.js';
 import { nameOf, t } from '../lib/i18n.js';
 import { prefs, usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
-import { Marks, drawIncident, drawUnit, under } from './marks.js';
+import { Marks, drawIncident, drawMore, drawUnit, under } from './marks.js';
 import { rows, running } from './selectors.js';
 import { ask, live, select, setUi, theCity, ui } from './state.js';
 
 const FRAME_MS = 50;
 const NAMES_FROM_ZOOM = 14.5;
 const LARGE_FROM_ZOOM = 13;
+const STACK_MOST = 6;
 
 /** @type {import('../lib/base_map.js').MapGL | null} */
 let current = null;
@@ -76,8 +77,8 @@ export function CityMap() {
         return;
       }
       current = map;
-      setState('ready');
       stop = animate(map, /** @type {HTMLCanvasElement} */ (sheet.current));
+      map.once('idle', () => setState('ready'));
     }).catch(() => setState('failed'));
     return () => {
       gone = true;
@@ -88,9 +89,9 @@ export function CityMap() {
   }, [attempt]);
 
   useEffect(() => {
-    if (state !== 'ready') return;
     const map = current;
-    roads().then((streets) => map?.setStyle(mapStyle(theme, streets), { diff: true }));
+    if (!map) return;
+    roads().then((streets) => map.setStyle(mapStyle(theme, streets), { diff: true }));
   }, [theme]);
 
   const city = theCity();
@@ -189,6 +190,8 @@ function animate(map, canvas) {
     );
     /** @type {Map<string, number>} */
     const stacked = new Map();
+    /** @type {Map<string, {x: number, y: number}>} */
+    const tops = new Map();
     for (const unit of [...state.units.values()].sort((a, b) => busy(a) - busy(b))) {
       const place = marks.where(unit.id, now) ?? [unit.lon, unit.lat];
       const at = map.project(/** @type {[number, number]} */ (place));
@@ -199,14 +202,21 @@ function animate(map, canvas) {
       const spot = `${Math.round(at.x / 6)}|${Math.round(at.y / 6)}`;
       const before = stacked.get(spot) ?? 0;
       stacked.set(spot, before + 1);
-      const gap = zoom >= LARGE_FROM_ZOOM ? 18 : 10;
+      const gap = zoom >= LARGE_FROM_ZOOM ? 18 : busy(unit) ? 14 : 10;
+      if (unit.state === 'on_scene') at.y += 20;
+      if (before >= STACK_MOST && !ours) continue;
       at.x += (before % 3) * gap;
       at.y += Math.floor(before / 3) * gap;
+      tops.set(spot, { x: at.x - (before % 3) * gap, y: at.y + gap });
       drawUnit(ctx, at, unit, theme, {
         selected: unit.id === marked, large: zoom >= LARGE_FROM_ZOOM || ours,
         name: ours || (zoom >= NAMES_FROM_ZOOM && busy(unit) > 0),
       });
       unitsAt.push({ id: unit.id, x: at.x, y: at.y });
+    }
+    for (const [spot, count] of stacked) {
+      const at = tops.get(spot);
+      if (at && count > STACK_MOST) drawMore(ctx, at, count - STACK_MOST, theme);
     }
     for (const row of [...rows(state)].reverse()) {
       const { incident } = row;

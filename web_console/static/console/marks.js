@@ -198,6 +198,21 @@ export function drawUnit(ctx, at, unit, theme, how) {
 }
 
 /**
+ * How many more stand on a spot than are drawn there.
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {{x: number, y: number}} at
+ * @param {number} count
+ * @param {'dark' | 'light'} theme
+ */
+export function drawMore(ctx, at, count, theme) {
+  ctx.font = '600 10px system-ui, sans-serif';
+  ctx.textAlign = 'left';
+  ctx.textBaseline = 'middle';
+  ctx.fillStyle = COLOURS[theme].unit.available;
+  ctx.fillText(`+${count}`, at.x - 4, at.y);
+}
+
+/**
  * The nearest of `marks` under a point, or null.
  * @param {{id: string, x: number, y: number}[]} marks
  * @param {{x: number, y: number}} point

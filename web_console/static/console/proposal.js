@@ -8,7 +8,7 @@ import { clockTime, distance, minutes } from '../lib/format.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
-import { order } from './orders.js';
+import { order, pending, tell, waits } from './orders.js';
 import { OrderButton, kindName, skillName } from './parts.js';
 import { ended } from './selectors.js';
 import { ask, live, theCity, tick } from './state.js';
@@ -20,9 +20,12 @@ import { ask, live, theCity, tick } from './state.js';
 export function confirmProposal(incident) {
   const state = live.get();
   const proposal = state.proposals.get(incident.proposal ?? '');
-  if (!proposal || ended(incident)) return;
-  const units = proposal.choices.flatMap((c) => (c.chosen ? [c.chosen.unit] : []));
-  if (!units.length) return;
+  const units = proposal?.choices.flatMap((c) => (c.chosen ? [c.chosen.unit] : [])) ?? [];
+  if (!proposal || !units.length || ended(incident)) {
+    tell({ tone: 'info', text: t('confirm.nothing') }, 4000);
+    return;
+  }
+  if (waits(pending.get(), `confirm-${incident.id}`)) return;
   order(state.jurisdiction, 'confirm_proposal', { incident: incident.id, proposal: proposal.id }, {
     key: `confirm-${incident.id}`,
     done: t('confirm.done', { units: units.join(', '), number: incident.number }),

@@ -29,12 +29,7 @@ export function TopBar({ jurisdiction, onJurisdiction }) {
   return html`<header class="topbar">
     <div class="brand"><img src="/static/icon.svg" alt="" width="26" height="26" />
       <h1>${nameOf(city.names, city.id)}</h1></div>
-    <div class="segmented" role="group" aria-label=${t('top.side')}>
-      ${city.jurisdictions.map((j) => html`<button type="button" key=${j.id}
-        aria-pressed=${j.id === jurisdiction} class=${j.exercise ? 'is-exercise' : ''}
-        onClick=${() => onJurisdiction(j.id)}>${t(j.exercise ? 'top.exercise' : 'top.live')}
-      </button>`)}
-    </div>
+    <${Sides} jurisdiction=${jurisdiction} onJurisdiction=${onJurisdiction} />
     <${ClockPanel} />
     <div class="tallies" role="group" aria-label=${t('top.counts')}>
       <div class="tally ${c.waiting ? 'hot' : ''}"><b>${state.ready ? c.waiting : '–'}</b>
@@ -47,9 +42,31 @@ export function TopBar({ jurisdiction, onJurisdiction }) {
   </header>`;
 }
 
+/**
+ * Live and exercise side by side; where several exercises are kept, the others in a list.
+ * @param {{jurisdiction: string, onJurisdiction: (id: string) => void}} props
+ */
+function Sides({ jurisdiction, onJurisdiction }) {
+  const { jurisdictions } = theCity();
+  /** @param {{id: string, exercise: boolean}} j */
+  const name = (j) => [t(j.exercise ? 'top.exercise' : 'top.live'),
+    j.id.split('.exercise.')[1]].filter(Boolean).join(' ');
+  if (jurisdictions.length > 2) {
+    return html`<select class="sides" aria-label=${t('top.side')} value=${jurisdiction}
+      onChange=${(/** @type {any} */ e) => onJurisdiction(e.currentTarget.value)}>
+      ${jurisdictions.map((j) => html`<option key=${j.id} value=${j.id}
+        selected=${j.id === jurisdiction}>${name(j)}</option>`)}</select>`;
+  }
+  return html`<div class="segmented" role="group" aria-label=${t('top.side')}>
+    ${jurisdictions.map((j) => html`<button type="button" key=${j.id}
+      aria-pressed=${j.id === jurisdiction} class=${j.exercise ? 'is-exercise' : ''}
+      onClick=${() => onJurisdiction(j.id)}>${name(j)}</button>`)}
+  </div>`;
+}
+
 export function ExerciseBand() {
   usePrefs();
-  return html`<div class="exercise-band" role="status"><span>${t('exercise.band')}</span></div>`;
+  return html`<div class="exercise-band" role="status"><span>${t('exercise.band')}<i> · ${t('exercise.note')}</i></span></div>`;
 }
 
 function FreeUnits() {

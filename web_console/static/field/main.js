@@ -43,7 +43,7 @@ function App() {
           <button type="button" onClick=${signOut}>${t('top.signout')}</button>
         </div></details>
     </header>
-    ${exercise && html`<div class="exercise-band" role="status"><span>${t('exercise.band')}</span></div>`}
+    ${exercise && html`<div class="exercise-band" role="status"><span>${t('exercise.band')}<i> · ${t('exercise.note')}</i></span></div>`}
     ${!keeps && html`<p class="notice bad">${t('field.storage')}</p>`}
     <main>${now === 'report' ? html`<${Report} />` : now === 'mine' ? html`<${Mine} />`
       : html`<${Tasks} />`}</main>

@@ -26,7 +26,8 @@ async function send() {
     jurisdiction: here().jurisdiction, observed_at: new Date().toISOString(),
     language: prefs.get().lang, text: d.text.trim(), place: d.place.trim(),
   };
-  if (d.category) body.category = d.category;
+  // A worker's choice is a structured code: it decides over the words.
+  if (d.category) Object.assign(body, { category: d.category, code: d.category });
   if (d.at) {
     body.lon = Number(d.at.lon.toFixed(6));
     body.lat = Number(d.at.lat.toFixed(6));

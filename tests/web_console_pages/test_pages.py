@@ -1,0 +1,178 @@
+"""The pages in a browser, against the real console and the real desk."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from models.words import Role
+from tests.web_console_pages.conftest import DRILL, OpenPage, Town
+
+pytestmark = pytest.mark.browser
+
+PHONE = (390, 844)
+
+
+def report(page: Page, text: str, *, category: str = "Traffic collision") -> None:
+    """File a report on the field page and wait until the server has it."""
+    page.get_by_role("button", name="Report", exact=True).click()
+    page.get_by_role("button", name=category, exact=True).click()
+    page.get_by_label("In your words").fill(text)
+    expect(page.get_by_text("Located, within about 12 m")).to_be_visible()
+    page.get_by_role("button", name="Send report").click()
+    card = page.locator("article", has_text=text)
+    expect(card.get_by_text(re.compile("^Received"))).to_be_visible()
+
+
+def choose(page: Page, text: str) -> None:
+    """Select the incident whose report says this."""
+    page.get_by_role("button", name=re.compile("^All")).click()
+    for row in page.locator("[role=option]").all():
+        row.click()
+        if page.locator("blockquote", has_text=text).count():
+            return
+    pytest.fail(f"no incident says {text!r}")
+
+
+def test_link_signs_in_once(open_page: OpenPage, town: Town) -> None:
+    link = town.link("once", Role.DISPATCHER, DRILL)
+    page = open_page("other", Role.DISPATCHER)
+    page.goto(link)
+    page.wait_for_url(f"{town.url}/")
+    page.goto(link)
+    expect(page.get_by_role("alert")).to_contain_text("used or has expired")
+
+
+def test_wrong_password_is_said(open_page: OpenPage, town: Town) -> None:
+    page = open_page("pw", Role.DISPATCHER)
+    page.goto(f"{town.url}/signin")
+    page.get_by_label("Name").fill("pw")
+    page.get_by_label("Password").fill("not this one")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Name or password is wrong")
+
+
+def test_report_reaches_the_commander_who_confirms(open_page: OpenPage) -> None:
+    desk = open_page("commander-1", Role.COMMANDER)
+    expect(desk.get_by_text("Connected")).to_be_visible()
+    # Life-threatening calls go out by themselves; this commander decides about them too.
+    desk.get_by_role("button", name="Account and settings").click()
+    desk.get_by_label("1 · life-threatening").uncheck()
+    expect(desk.locator(".note.good", has_text="Automation: done")).to_be_visible()
+    phone = open_page("worker-1", Role.GRID_WORKER, size=PHONE, has_touch=True)
+    report(phone, "Two cars, one person hurt, confirm me")
+    expect(desk.locator("[role=option]").first).to_be_visible()
+    choose(desk, "confirm me")
+    confirm = desk.get_by_role("button", name=re.compile("^Confirm and send"))
+    expect(confirm).to_be_enabled()
+    expect(desk.get_by_text(re.compile(r"turnout \d+:\d\d · drive \d+:\d\d")).first).to_be_visible()
+    confirm.click()
+    expect(desk.locator(".note.good", has_text="sent to")).to_be_visible()
+    expect(desk.locator(".sent-row").first).to_be_visible()
+    phone_card = phone.locator("article", has_text="confirm me")
+    expect(phone_card.get_by_text(re.compile(r"^Incident .*(Assigned|Active)"))).to_be_visible()
+
+
+def test_hold_and_lift(open_page: OpenPage) -> None:
+    desk = open_page("commander-2", Role.COMMANDER)
+    desk.get_by_role("tab", name="Units").click()
+    row = desk.locator(".unit-row").first
+    row.get_by_role("button", name="Hold").click()
+    desk.get_by_label("Reason").fill("tyre change")
+    desk.locator("dialog").get_by_role("button", name="Hold").click()
+    expect(row.get_by_text("held by commander-2")).to_be_visible()
+    row.get_by_role("button", name="Lift").click()
+    expect(row.get_by_text("held by commander-2")).to_have_count(0)
+
+
+def test_a_cut_line_shows_and_heals_with_nothing_missing(open_page: OpenPage, town: Town) -> None:
+    desk = open_page("commander-3", Role.COMMANDER)
+    phone = open_page("worker-3", Role.GRID_WORKER, size=PHONE, has_touch=True)
+    expect(desk.get_by_text("Connected")).to_be_visible()
+    expect(phone.get_by_role("button", name="Send report")).to_be_visible()
+    town.close_console()
+    expect(desk.get_by_text("Connection lost")).to_be_visible()
+    expect(desk.get_by_text(re.compile("data is .* old"))).to_be_visible()
+    phone.get_by_role("button", name="Gas leak", exact=True).click()
+    phone.get_by_label("In your words").fill("smell of gas, sent while the line was cut")
+    phone.get_by_role("button", name="Send report").click()
+    card = phone.locator("article", has_text="while the line was cut")
+    expect(card.get_by_text(re.compile("Saved on this phone"))).to_be_visible()
+    town.open_console()
+    expect(card.get_by_text(re.compile("^Received"))).to_be_visible(timeout=40_000)
+    expect(desk.get_by_text("Connected")).to_be_visible(timeout=40_000)
+    choose(desk, "while the line was cut")
+
+
+def test_saved_report_survives_a_reload(open_page: OpenPage) -> None:
+    phone = open_page("worker-4", Role.GRID_WORKER, size=PHONE, has_touch=True)
+    expect(phone.get_by_role("button", name="Send report")).to_be_visible()
+    phone.route("**/api/reports", lambda route: route.abort())
+    phone.get_by_label("In your words").fill("kept over a reload")
+    phone.get_by_role("button", name="Send report").click()
+    expect(phone.get_by_text(re.compile("Saved on this phone"))).to_be_visible()
+    phone.unroute("**/api/reports")
+    phone.reload()
+    phone.get_by_role("button", name="My reports").click()
+    card = phone.locator("article", has_text="kept over a reload")
+    expect(card.get_by_text(re.compile("^Received"))).to_be_visible()
+
+
+def test_what_the_server_refuses_comes_back_field_by_field(open_page: OpenPage) -> None:
+    phone = open_page("worker-5", Role.GRID_WORKER, size=PHONE, has_touch=True)
+    phone.get_by_role("button", name="Send report").click()
+    expect(phone.get_by_role("alert")).to_contain_text("Choose a kind")
+    phone.route(
+        "**/api/reports",
+        lambda route: route.continue_(post_data={"text": "x", "accuracy_m": -1}),
+        times=1,
+    )
+    phone.get_by_label("In your words").fill("refused, then mended")
+    phone.get_by_role("button", name="Send report").click()
+    expect(phone.get_by_text("Not accepted")).to_be_visible()
+    phone.get_by_role("button", name="Mend and send again").click()
+    expect(phone.get_by_label("In your words")).to_have_value("refused, then mended")
+    phone.get_by_role("button", name="Send report").click()
+    expect(phone.get_by_text(re.compile("^Received"))).to_be_visible()
+
+
+def test_admin_makes_an_account(open_page: OpenPage) -> None:
+    page = open_page("root", Role.ADMIN, path="/admin")
+    page.get_by_role("button", name="Accounts").click()
+    page.get_by_label("Name").fill("newcomer")
+    page.get_by_role("button", name="Add account").click()
+    expect(page.get_by_label("One-time link")).to_have_value(re.compile("/s/"))
+    page.get_by_role("button", name="Dead letters").click()
+    expect(page.get_by_text("No dead letters")).to_be_visible()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize(
+    ("page_name", "size"),
+    [
+        ("console", (1440, 900)),
+        ("console", PHONE),
+        ("field", (1440, 900)),
+        ("field", PHONE),
+    ],
+)
+def test_screenshots(
+    open_page: OpenPage, shots: Path, lang: str, page_name: str, size: tuple[int, int]
+) -> None:
+    """Nothing is wider than its screen; the pictures are build artefacts."""
+    role = Role.COMMANDER if page_name == "console" else Role.GRID_WORKER
+    page = open_page(f"shot-{page_name}", role, size=size, lang=lang)
+    if page_name == "console":
+        expect(page.locator("[role=option], .queue .empty").first).to_be_visible()
+        expect(page.locator(".map-cover")).to_have_count(0)
+        if page.locator("[role=option]").count():
+            page.locator("[role=option]").first.click()
+            expect(page.locator(".timeline li").first).to_be_visible()
+    else:
+        expect(page.locator(".kind").first).to_be_visible()
+    page.screenshot(path=shots / f"{page_name}-{lang}-{size[0]}x{size[1]}.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.evaluate("document.documentElement.lang") == ("zh-CN" if lang == "zh" else "en")
