@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-# Its pytest plugin imports it at the very end otherwise, and Python 3.11 can't compile a module after
-# Playwright's greenlets ("AST constructor recursion depth mismatch").
+# Its pytest plugin imports it at the very end otherwise, and Python 3.11 can't compile a module
+# after Playwright's greenlets ("AST constructor recursion depth mismatch").
 import hypothesis  # noqa: F401
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -122,7 +122,8 @@ class Town:
 
     def close_console(self) -> None:
         """Stop the console; the desk goes on."""
-        assert self._stop is not None and self._console is not None
+        assert self._stop is not None
+        assert self._console is not None
         self._loop.call_soon_threadsafe(self._stop.set)
         self._console.result(20)
 

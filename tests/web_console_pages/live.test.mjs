@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { LOG_KEPT, empty, jurisdictionNow, reduce } from '../../web_console/static/live.js';
+import { LOG_KEPT, UNHEARD_MS, empty, jurisdictionNow, reduce } from '../../web_console/static/live.js';
 
 const NOW = '2017-01-01T08:00:00Z';
 const unit = (id, lon) => ({ id, lon, lat: 37.7, kind: 'engine', state: 'available' });
@@ -87,6 +87,8 @@ test('the log is bounded', () => {
 test('the clock runs at the drill\'s speed and stands when paused', () => {
   const state = begun();
   assert.equal(jurisdictionNow(state, 2000) - Date.parse(NOW), 60_000);
+  const cut = jurisdictionNow(state, 1000 + UNHEARD_MS);
+  assert.equal(jurisdictionNow(state, 999_000), cut, 'it stands when nothing is heard');
   const paused = { ...state, clock: { ...state.clock, paused: true } };
   assert.equal(jurisdictionNow(paused, 9000), Date.parse(NOW));
   assert.equal(jurisdictionNow({ ...state, clock: null }, 2000) - Date.parse(NOW), 1000);

@@ -8,6 +8,7 @@
 /** @typedef {import('./types.js').Kind} Kind */
 
 export const LOG_KEPT = 300;
+export const UNHEARD_MS = 6000;
 /** @type {readonly Kind[]} */
 export const KINDS = ['incidents', 'units', 'assignments', 'proposals', 'tasks', 'closures'];
 
@@ -129,7 +130,8 @@ function put(map, entities) {
 }
 
 /**
- * The jurisdiction's time, in ms: an exercise runs at its own speed between two heartbeats.
+ * The jurisdiction's time, in ms: an exercise runs at its own speed between two heartbeats. It
+ * stands still when nothing was heard for a while: nobody knows how the clock went on.
  * @param {LiveState} state
  * @param {number} localMs local time now
  */
@@ -137,5 +139,6 @@ export function jurisdictionNow(state, localMs) {
   if (!state.now) return localMs;
   const base = Date.parse(state.now);
   if (state.clock?.paused) return base;
-  return base + (localMs - state.heardAt) * (state.clock?.speed ?? 1);
+  const since = Math.min(Math.max(0, localMs - state.heardAt), UNHEARD_MS);
+  return base + since * (state.clock?.speed ?? 1);
 }

@@ -71,7 +71,7 @@ export function CityMap() {
     /** @type {(() => void) | undefined} */
     let stop;
     let gone = false;
-    makeMap(/** @type {HTMLElement} */ (box.current), theCity(), prefs.get().theme).then((map) => {
+    makeMap(/** @type {HTMLElement} */ (box.current), theCity(), prefs.get().theme, true).then((map) => {
       if (gone) {
         map.remove();
         return;

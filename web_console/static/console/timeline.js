@@ -71,7 +71,8 @@ export function sentence(entry) {
     detail: data.code ? refusal(data.code, data.detail ?? '') : data.detail ?? '',
     role: data.to_role ? tOr(`role.${data.to_role}`, data.to_role) : data.assignee || (data.role
       ? tOr(`role.${data.role}`, data.role) : ''),
-    playbooks: (data.playbooks ?? []).join(', '),
+    playbooks: (data.playbooks ?? []).map((/** @type {string} */ id) =>
+      id.replace(`${theCity().id}.`, '').replaceAll('_', ' ')).join(', '),
     n: data.requirements?.length ?? 0,
   };
   let key = `log.${type}`;

@@ -150,7 +150,7 @@ function Health() {
       state: tOr(`pipeline.${state.pipeline.state}`, state.pipeline.state),
     }) : ''}>
     <span class="lamp" aria-hidden="true"></span>
-    <div><b>${text}</b><span>${lost && retry ? `${retry} · ` : ''}${detail}</span></div>
+    <div><b>${text}</b><span>${detail}${lost && retry ? ` · ${retry}` : ''}</span></div>
   </div>`;
 }
 

@@ -70,7 +70,7 @@ function Picker({ onDone }) {
     const near = at ? { ...city, center: /** @type {[number, number]} */ ([at.lon, at.lat]), zoom: 15.5 }
       : { ...city, zoom: city.zoom };
     let gone = false;
-    makeMap(/** @type {HTMLElement} */ (box.current), near, prefs.get().theme).then((made) => {
+    makeMap(/** @type {HTMLElement} */ (box.current), near, prefs.get().theme, !at).then((made) => {
       if (gone) {
         made.remove();
         return;

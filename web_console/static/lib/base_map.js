@@ -152,15 +152,16 @@ export function canDraw() {
  * @param {HTMLElement} container
  * @param {import('../types.js').City} city
  * @param {'dark' | 'light'} theme
+ * @param {boolean} whole begin with all of the city in view, else at its center and zoom
  * @returns {Promise<MapGL>} with streets on it
  */
-export async function makeMap(container, city, theme) {
+export async function makeMap(container, city, theme, whole) {
   const streets = await roads();
   const map = new maplibre.Map({
     container,
     style: mapStyle(theme, streets),
-    center: city.center,
-    zoom: city.zoom,
+    ...(whole && city.bounds ? { bounds: city.bounds, fitBoundsOptions: { padding: 24 } }
+      : { center: city.center, zoom: city.zoom }),
     minZoom: Math.max(0, city.zoom - 3),
     maxZoom: 19,
     attributionControl: false,
