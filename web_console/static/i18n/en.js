@@ -474,7 +474,6 @@ export const en = {
   'signin.wrong': 'Name or password is wrong.',
   'signin.link_title': 'Signing in with your one-time link',
   'signin.link_wait': 'One moment…',
-  'signin.link_action': 'Sign in',
   'signin.link_bad': 'This link was used or has expired. Ask an administrator for a new one, or sign in with a password.',
   'signin.hint': 'No password? An administrator can give you a one-time link.',
   // administration

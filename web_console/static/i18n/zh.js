@@ -474,7 +474,6 @@ export const zh = {
   'signin.wrong': '姓名或密码不对。',
   'signin.link_title': '正在用一次性链接登录',
   'signin.link_wait': '请稍候…',
-  'signin.link_action': '登录',
   'signin.link_bad': '此链接已用过或已过期。请向管理员要一个新的，或用密码登录。',
   'signin.hint': '没有密码？管理员可以给您一次性链接。',
   // administration
