@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -25,6 +25,9 @@ from models.words import Channel, Datum, Grade, Posture
 FactValue: TypeAlias = bool | int | str
 Point: TypeAlias = tuple[float, float]
 """Longitude and latitude in degrees, WGS-84."""
+
+Time: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An aware time; one without a zone is refused at the door."""
 
 TYPE_PREFIX = "gridcommand."
 
@@ -63,7 +66,7 @@ class ReportReceived(Payload, frozen=True, kw_only=True):
 
     type_name: ClassVar[str] = "report.received"
     channel: Channel
-    received_at: datetime
+    received_at: Time
     text: str = ""
     code: str = ""
     lon: float | None = None
@@ -71,7 +74,7 @@ class ReportReceived(Payload, frozen=True, kw_only=True):
     datum: Datum = Datum.WGS84
     accuracy_m: float | None = None
     place: str = ""
-    observed_at: datetime | None = None
+    observed_at: Time | None = None
     reporter: str = ""
     language: str = ""
     photos: tuple[str, ...] = ()
@@ -93,7 +96,7 @@ class ReportClassified(Payload, frozen=True, kw_only=True):
 
     type_name: ClassVar[str] = "report.classified"
     channel: Channel
-    received_at: datetime
+    received_at: Time
     category: str
     priority: int
     grade: Grade
@@ -107,7 +110,7 @@ class ReportClassified(Payload, frozen=True, kw_only=True):
     place: str = ""
     cell: str = ""
     outside: bool = False
-    observed_at: datetime | None = None
+    observed_at: Time | None = None
     clock_skew_s: float = 0.0
     reporter: str = ""
     language: str = ""
@@ -280,7 +283,7 @@ class CloseRoad(Order, frozen=True, kw_only=True):
     lon: float
     lat: float
     radius_m: float
-    until: datetime | None = None
+    until: Time | None = None
 
 
 class ReopenRoad(Order, frozen=True, kw_only=True):
@@ -327,8 +330,8 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
     place: str = ""
     cell: str = ""
     outside: bool = False
-    received_at: datetime
-    observed_at: datetime | None = None
+    received_at: Time
+    observed_at: Time | None = None
     clock_skew_s: float = 0.0
     photos: tuple[str, ...] = ()
     facts: dict[str, FactValue] = {}
@@ -399,7 +402,7 @@ class DeadlineSet(Payload, frozen=True, kw_only=True):
     type_name: ClassVar[str] = "deadline.set"
     deadline: str
     incident: str
-    due: datetime
+    due: Time
     states: tuple[IncidentState, ...]
     to_role: str
     notice: dict[str, str]
@@ -557,7 +560,7 @@ class TaskAssigned(Payload, frozen=True, kw_only=True):
     incident: str
     title: dict[str, str]
     role: str
-    due: datetime
+    due: Time
     proof: str = "none"
     assignee: str = ""
     cell: str = ""
@@ -583,7 +586,7 @@ class RoadClosed(Payload, frozen=True, kw_only=True):
     lon: float
     lat: float
     radius_m: float
-    until: datetime | None = None
+    until: Time | None = None
     by: str = ""
     reason: str = ""
 
@@ -645,8 +648,8 @@ class DrillDescribed(Payload, frozen=True, kw_only=True):
     city: str
     calls: int
     units: int
-    first: datetime
-    last: datetime
+    first: Time
+    last: Time
     attribution: str = ""
     source_sha256: str = ""
 
@@ -793,10 +796,15 @@ def decode(raw: bytes | msgspec.Raw) -> Event:
         raise EventError(f"not a CloudEvent: {error}") from error
     if wire.specversion != "1.0":
         raise EventError(f"specversion is {wire.specversion!r}; only CloudEvents 1.0 is read")
-    if not wire.id or not wire.source or not wire.jurisdiction:
-        raise EventError("id, source and jurisdiction must not be empty")
+    names = (wire.id, wire.source, wire.jurisdiction)
+    if not all(names) or any("\0" in name for name in (*names, wire.cause, wire.subject)):
+        raise EventError("id, source and jurisdiction must not be empty, and no name holds a NUL")
     if wire.time.tzinfo is None:
         raise EventError(f"time {wire.time.isoformat()} has no zone; write it in UTC, as …Z")
+    try:
+        time = wire.time.astimezone(UTC)
+    except OverflowError as error:
+        raise EventError(f"time {wire.time.isoformat()} is out of range") from error
     decoder = _payload_decoders.get(wire.type)
     if decoder is None:
         raise EventError(f"type {wire.type!r} is not known; see the topics reference")
@@ -807,7 +815,7 @@ def decode(raw: bytes | msgspec.Raw) -> Event:
     return Event(
         id=wire.id,
         source=wire.source,
-        time=wire.time.astimezone(UTC),
+        time=time,
         jurisdiction=wire.jurisdiction,
         exercise=wire.exercise,
         cause=wire.cause,

@@ -66,6 +66,14 @@ class Lease(msgspec.Struct, frozen=True):
     head_hash: bytes
 
 
+class Position(msgspec.Struct, frozen=True):
+    """A record's place on a topic."""
+
+    topic: str
+    partition: int
+    record_offset: int
+
+
 class Entry(msgspec.Struct, frozen=True):
     """A journal event as it stands in the table."""
 
@@ -111,6 +119,14 @@ _UPSERTS: dict[type[Entity], TextClause] = {
 }
 
 
+_POSITION = text(
+    "INSERT INTO position (jurisdiction, topic, partition, record_offset)"
+    " VALUES (:jurisdiction, :topic, :partition, :record_offset)"
+    " ON CONFLICT (jurisdiction, topic, partition)"
+    " DO UPDATE SET record_offset = excluded.record_offset"
+)
+
+
 class Journal:
     """The journal's part of the store."""
 
@@ -148,6 +164,7 @@ class Journal:
         entities: Iterable[Entity] = (),
         finished: Sequence[str] = (),
         snapshot: bytes | None = None,
+        position: Position | None = None,
     ) -> Lease:
         """Write what a step decided, in one transaction fenced by the lease.
 
@@ -163,6 +180,9 @@ class Journal:
             Ids of inbox rows that the journal now has.
         snapshot
             The situation after the last event, if one is due.
+        position
+            The record that the events came with; for people who ask how far a desk is, for it is
+            the events' ids that decide what was applied.
 
         Returns
         -------
@@ -196,6 +216,11 @@ class Journal:
             finish_rows(connection, lease.jurisdiction, finished, wall)
             if snapshot is not None:
                 _write_snapshot(connection, lease.jurisdiction, last, snapshot, wall)
+            if position is not None:
+                connection.execute(
+                    _POSITION,
+                    {"jurisdiction": lease.jurisdiction, **msgspec.structs.asdict(position)},
+                )
         return msgspec.structs.replace(lease, seq=last, head_hash=head)
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────

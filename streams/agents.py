@@ -23,6 +23,7 @@ from models.city import CityPack
 from models.dead_letters import DeadLetterRow
 from models.errors import EventError
 from models.events import Event, ReportReceived, decode, encode, split_batch
+from models.journal import Position
 from models.topics import (
     DESK,
     EXERCISE_PREFIX,
@@ -53,7 +54,9 @@ SILENCE_EVERY_S = 5.0
 class Shell(Protocol):
     """The desk's shell, as much as an agent sees of it."""
 
-    async def handle(self, jurisdiction: str, events: list[Event]) -> None:
+    async def handle(
+        self, jurisdiction: str, events: list[Event], position: Position | None = None
+    ) -> None:
         """Decide on a batch; return when the database has it."""
 
 
@@ -141,7 +144,9 @@ class Agents:
         for _, event in await self._decoded(spec, record):
             batches.setdefault(event.jurisdiction, []).append(event)
         for jurisdiction, events in batches.items():
-            await self._stages.desk.handle(jurisdiction, events)
+            message = record.message
+            position = Position(message.topic, message.partition, message.offset)
+            await self._stages.desk.handle(jurisdiction, events, position)
 
     async def _on_readings(self, spec: TopicSpec, record: Any) -> None:
         """Let sense look at a SenML pack; alarms enter through the inbox."""

@@ -29,7 +29,7 @@ from models.city import CityPack
 from models.clock import JurisdictionClock, read_clock
 from models.errors import FencedError, StoreError
 from models.events import Event, encode
-from models.journal import Entity, Lease
+from models.journal import Entity, Lease, Position
 from models.settings import Settings
 from models.situation import Situation, Touched, apply, dump, load
 from models.store import DeadLetterRow, Store
@@ -101,7 +101,9 @@ class DeskShell:
         """Take a jurisdiction's seat now, so that its clock runs before its first event."""
         await self.handle(jurisdiction, [])
 
-    async def handle(self, jurisdiction: str, events: list[Event]) -> None:
+    async def handle(
+        self, jurisdiction: str, events: list[Event], position: Position | None = None
+    ) -> None:
         """Decide on a batch; return when it is in the journal (or in dead letters).
 
         Waits as long as the database is away: an event that was taken from the topic must not
@@ -117,7 +119,7 @@ class DeskShell:
                 try:
                     seat = await self._seat(jurisdiction)
                     for batch in _batches(rest, self._settings.desk_batch):
-                        await self._step(seat, batch)
+                        await self._step(seat, batch, position)
                         rest = rest[len(batch) :]
                     return
                 except FencedError as error:
@@ -142,9 +144,11 @@ class DeskShell:
 
     # ── one batch ─────────────────────────────────────────────────────────────────────────────
 
-    async def _step(self, seat: _Seat, batch: list[Event]) -> None:
+    async def _step(
+        self, seat: _Seat, batch: list[Event], position: Position | None = None
+    ) -> None:
         try:
-            journaled = await self._run(self._step_and_commit, seat, batch)
+            journaled = await self._run(self._step_and_commit, seat, batch, position)
         except (FencedError, StoreError):
             raise
         except Exception as error:
@@ -157,13 +161,15 @@ class DeskShell:
                 await self._run(self._give_up, batch, "desk_failed", detail)
             else:
                 for event in batch:
-                    await self._step(await self._seat(jurisdiction), [event])
+                    await self._step(await self._seat(jurisdiction), [event], position)
             return
         seat.changed.set()
         if journaled:
             await self._publish(seat.desk.situation.jurisdiction, journaled)
 
-    def _step_and_commit(self, seat: _Seat, batch: list[Event]) -> list[bytes]:
+    def _step_and_commit(
+        self, seat: _Seat, batch: list[Event], position: Position | None
+    ) -> list[bytes]:
         situation = seat.desk.situation
         known = self._store.known(situation.jurisdiction, [event.id for event in batch])
         finished: list[str] = []
@@ -186,6 +192,7 @@ class DeskShell:
             entities=_entities(situation, seat.desk.take_touched()),
             finished=finished,
             snapshot=dump(situation) if due_for_snapshot else None,
+            position=position,
             wall=datetime.now(UTC),
         )
         if due_for_snapshot:

@@ -31,6 +31,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**62), 2**62),
     bool: st.booleans(),
     datetime: times,
+    ev.Time: times,
     type(None): st.none(),
 }
 
@@ -104,6 +105,10 @@ def test_json_that_is_no_event_is_refused(value: object) -> None:
         ({"specversion": "0.3"}, "specversion"),
         ({"type": "gridcommand.nothing"}, "gridcommand.nothing"),
         ({"time": "2026-07-01T03:00:00"}, "zone"),
+        ({"time": "0001-01-01T00:00:00+08:00"}, "out of range"),
+        ({"time": "9999-12-31T23:59:59-08:00"}, "out of range"),
+        ({"id": "a\0"}, "NUL"),
+        ({"data": {"channel": "worker", "received_at": "2026-07-01T03:00:00"}}, "received_at"),
         ({"id": ""}, "empty"),
         ({"data": {"channel": "pigeon", "received_at": "2026-07-01T03:00:00Z"}}, "channel"),
         ({"data": {"channel": "worker", "received_at": "2026-07-01T03:00:00Z", "x": 1}}, "x"),
@@ -162,26 +167,6 @@ def test_rubbish_is_split_or_refused_and_nothing_else(raw: bytes) -> None:
 def test_what_nests_without_end_is_refused(depth: bytes) -> None:
     with pytest.raises(EventError):
         decode(depth)
-
-
-OPEN_ENDS = {
-    "a time before year 1 in UTC": {"time": "0001-01-01T00:00:00+08:00"},
-    "a time after year 9999 in UTC": {"time": "9999-12-31T23:59:59-08:00"},
-    "an id that PostgreSQL can't keep": {"id": "a\0"},
-    "a payload's time without a zone": {
-        "data": {"channel": "worker", "received_at": "2026-07-01T03:00:00"}
-    },
-}
-
-
-@pytest.mark.xfail(strict=True, reason="decode lets these through or raises OverflowError")
-@pytest.mark.parametrize("change", OPEN_ENDS.values(), ids=OPEN_ENDS)
-def test_what_no_stage_can_use_is_refused_at_the_door(change: dict[str, object]) -> None:
-    good = msgspec.json.decode(
-        encode(_event(ev.ReportReceived(channel=Channel.WORKER, received_at=NOW)))
-    )
-    with pytest.raises(EventError):
-        decode(msgspec.json.encode({**good, **change}))
 
 
 def test_times_of_other_zones_become_utc() -> None:

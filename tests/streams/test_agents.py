@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from models.city import CityPack
 from models.dead_letters import DeadLetterRow
 from models.events import Event, ReportClassified, ReportReceived, decode, encode, encode_batch
+from models.journal import Position
 from models.settings import Settings
 from models.topics import TopicSpec, all_topics
 from models.words import Channel
@@ -40,7 +41,9 @@ class World:
     async def write(self, letter: DeadLetterRow) -> None:
         self.letters.append(letter)
 
-    async def handle(self, jurisdiction: str, events: list[Event]) -> None:
+    async def handle(
+        self, jurisdiction: str, events: list[Event], position: Position | None = None
+    ) -> None:
         self.desk.append((jurisdiction, events))
 
     async def report(self, events: list[Event]) -> None:
@@ -58,7 +61,7 @@ def spec(name: str) -> TopicSpec:
 
 
 def record(value: bytes | None) -> Any:
-    message = SimpleNamespace(timestamp=AT.timestamp())
+    message = SimpleNamespace(timestamp=AT.timestamp(), topic="desk", partition=0, offset=7)
     return SimpleNamespace(value=value, key=HOME.encode(), message=message)
 
 

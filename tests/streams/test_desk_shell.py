@@ -118,6 +118,7 @@ async def test_a_report_is_decided_and_its_inbox_row_finished(bench: Bench) -> N
     await bench.shell().handle("tiny", [report("r1")])
     await bench.until(ev.AssignmentOrdered)
     assert bench.store.unfinished() == 0
+    await bench.shells[0].close()
     assert [raw for _, raw in bench.published] == bench.store.read("tiny", 0, 1000)
     assert bench.store.incident_doc("tiny", "i000001") is not None
 

@@ -17,6 +17,7 @@ import pytest
 from models.city import CityPack
 from models.dead_letters import DeadLetterRow
 from models.events import Event, ReportClassified, ReportReceived, encode
+from models.journal import Position
 from models.settings import Settings
 from models.store import InboxRow, Store
 from models.words import Channel
@@ -39,7 +40,9 @@ class Desk:
         self.seen: list[Event] = []
         self.changed = asyncio.Event()
 
-    async def handle(self, jurisdiction: str, events: list[Event]) -> None:
+    async def handle(
+        self, jurisdiction: str, events: list[Event], position: Position | None = None
+    ) -> None:
         self.store.finish(jurisdiction, [event.id for event in events], datetime.now(UTC))
         self.seen.extend(events)
         self.changed.set()
