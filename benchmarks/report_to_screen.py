@@ -22,6 +22,8 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,9 +52,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="use this data folder and leave it")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = options.keep or Path(scratch)
-        figures = asyncio.run(_run(folder, options.rate, options.seconds, options.seed))
+    with tempfile.TemporaryDirectory() as scratch, _up(options.keep or Path(scratch)) as up_s:
+        figures = asyncio.run(_measure(Settings(), options.rate, options.seconds, options.seed))
+    figures["up_s"] = up_s
     print_result(
         "report_to_screen",
         seed=options.seed,
@@ -61,50 +63,24 @@ def main() -> None:
     )
 
 
-async def _run(folder: Path, rate: float, seconds: float, seed: int) -> dict[str, float]:
+@contextmanager
+def _up(folder: Path) -> Iterator[float]:
+    """Run `gridcommand up` on free ports; yield the seconds until it says that all runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    environment = {
-        **os.environ,
-        "GRIDCOMMAND_DATA_DIR": str(folder),
-        "GRIDCOMMAND_WEB_PORT": str(port),
-        "GRIDCOMMAND_LIVE_PORT": str(free_port()),
-    }
-    os.environ.update(environment)
-    settings = Settings()
+    os.environ["GRIDCOMMAND_DATA_DIR"] = str(folder)
+    os.environ["GRIDCOMMAND_WEB_PORT"] = str(free_port())
+    os.environ["GRIDCOMMAND_LIVE_PORT"] = str(free_port())
+    log = folder / "up.log"
     began = time.monotonic()
-    with (folder / "up.log").open("wb") as log:
-        up = subprocess.Popen(
-            [sys.executable, "-m", "gridcommand", "up"],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    with log.open("wb") as sink:
+        command = [sys.executable, "-m", "gridcommand", "up"]
+        up = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)
     try:
-        base = f"http://127.0.0.1:{port}"
-        await _ready(folder / "up.log", up)
-        up_s = time.monotonic() - began
-        worker, commander = _sessions(settings)
-        headers = {"Cookie": f"{COOKIE}={commander}", "Origin": base}
-        async with httpx.AsyncClient(base_url=base) as client:
-            live = (await client.get("/api/session", headers=headers)).json()["live_url"]
-        async with connect(
-            live,
-            additional_headers={"Cookie": headers["Cookie"]},
-            origin=base,
-            max_size=None,
-            compression=None,
-        ) as screen:
-            await screen.send(
-                json.dumps({"type": "hello", "jurisdiction": _jurisdiction(settings), "seq": None})
-            )
-            times = _Times()
-            watching = asyncio.create_task(times.watch(screen))
-            await _post_all(base, worker, times, _reports(settings, seed), rate, seconds)
-            await times.drain()
-            watching.cancel()
-        return {**times.figures(), "up_s": round(up_s, 2)}
+        while "Ctrl-C" not in log.read_text():
+            if up.poll() is not None or time.monotonic() - began > START_S:
+                raise SystemExit(f"gridcommand up doesn't run:\n{log.read_text()}")
+            time.sleep(0.05)
+        yield time.monotonic() - began
     finally:
         up.send_signal(signal.SIGINT)
         try:
@@ -113,16 +89,23 @@ async def _run(folder: Path, rate: float, seconds: float, seed: int) -> dict[str
             up.kill()
 
 
-async def _ready(log: Path, up: subprocess.Popen[bytes]) -> None:
-    """Wait until `up` says that everything runs."""
-    until = time.monotonic() + START_S
-    while time.monotonic() < until:
-        if up.poll() is not None:
-            raise SystemExit(f"gridcommand up ended:\n{log.read_text()}")
-        if "Ctrl-C" in log.read_text():
-            return
-        await asyncio.sleep(0.05)
-    raise SystemExit(f"not ready within {START_S:.0f} s:\n{log.read_text()}")
+async def _measure(settings: Settings, rate: float, seconds: float, seed: int) -> dict[str, float]:
+    base = f"http://127.0.0.1:{settings.web_port}"
+    worker, commander = _sessions(settings)
+    cookie = {"Cookie": f"{COOKIE}={commander}"}
+    async with httpx.AsyncClient(base_url=base) as client:
+        live = (await client.get("/api/session", headers=cookie)).json()["live_url"]
+    async with connect(
+        live, additional_headers=cookie, origin=base, max_size=None, compression=None
+    ) as screen:
+        hello = {"type": "hello", "jurisdiction": _jurisdiction(settings), "seq": None}
+        await screen.send(json.dumps(hello))
+        times = _Times()
+        watching = asyncio.create_task(times.watch(screen))
+        await _post_all(base, worker, times, _reports(settings, seed), rate, seconds)
+        await times.drain()
+        watching.cancel()
+    return times.figures()
 
 
 def _jurisdiction(settings: Settings) -> str:
@@ -166,6 +149,7 @@ class _Times:
         self.seen: dict[str, float] = {}
         self.acknowledged: list[float] = []
         self.refused = 0
+        self.changed = asyncio.Event()
 
     async def watch(self, screen: ClientConnection) -> None:
         async for frame in screen:
@@ -175,11 +159,14 @@ class _Times:
             for incident in changed.get("incidents", ()):
                 for name in incident.get("reports", ()):
                     self.seen.setdefault(name, now)
+            self.changed.set()
 
     async def drain(self) -> None:
-        until = time.monotonic() + DRAIN_S
-        while time.monotonic() < until and self.posted.keys() - self.seen.keys():
-            await asyncio.sleep(0.1)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while self.posted.keys() - self.seen.keys():
+                    self.changed.clear()
+                    await self.changed.wait()
 
     def figures(self) -> dict[str, float]:
         took = sorted((self.seen[r] - t) * 1000 for r, t in self.posted.items() if r in self.seen)
