@@ -2,9 +2,9 @@
 
 For: the simulator. How long a crew works is what was recorded (``ServiceRecorded``) for the report
 that its incident began with. The first unit of a kind that arrives takes the first record of that
-kind, and so on. Where none is left: a unit that can bring patients to hospital takes the record of another kind
-that did; else the crew stays as long as one of its kind did at that call, or one of another kind;
-else the median of all records of that call type so far; else `DEFAULT_ON_SCENE_S`.
+kind, and so on. Where none is left: a unit that can bring patients to hospital takes the record of
+another kind that did; else the crew stays as long as one of its kind did at that call, or one of
+another kind; else the median of all records of that call type so far; else `DEFAULT_ON_SCENE_S`.
 """
 
 from __future__ import annotations
