@@ -104,26 +104,12 @@ class OrderBook:
                 raise RefusalError(
                     "unit_taken", f"unit {unit_id} is {unit.state.value} now", incident.id
                 )
-        self._check_roads(step, incident, proposal)
+        if not self._planner.roads_hold(step, proposal):
+            raise RefusalError(
+                "road_closed", "a road was closed since the proposal was made", incident.id
+            )
         order(step, _as_made(proposal), by=given.by, reason=given.reason)
         closing.settle(step, incident)
-
-    def _check_roads(self, step: Step, incident: Incident, proposal: Proposal) -> None:
-        """A road may have closed since the proposal was made."""
-        close_roads(step.situation, self._planner.travel)
-        if incident.lon is None or incident.lat is None:
-            return
-        for choice in proposal.choices:
-            if choice.chosen is None:
-                continue
-            unit = step.unit(choice.chosen.unit)
-            since = [c for c in step.situation.closures.values() if c.since >= proposal.made_at]
-            if (
-                since
-                and self._planner.travel.route((unit.lon, unit.lat), (incident.lon, incident.lat))
-                is None
-            ):
-                raise RefusalError("road_closed", f"no open road for unit {unit.id}", incident.id)
 
     def _send(self, step: Step, given: ev.SendUnits) -> None:
         incident = _open_incident(step, given.incident)

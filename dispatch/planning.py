@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -30,7 +31,7 @@ from models.events import (
     Requirement,
 )
 from models.lifecycles import SENDABLE_UNIT, AssignmentState, IncidentState, UnitState
-from models.situation import Incident, Situation, Touched, Unit
+from models.situation import Incident, Proposal, Situation, Touched, Unit
 
 MACHINE = "gridcommand"
 """Who orders when nobody had to: stands in ``by``."""
@@ -119,16 +120,25 @@ class Planner:
         waiting = self._waiting(step)
         if not waiting:
             return
-        units = [situation.units[unit_id] for unit_id in sorted(situation.units)]
-        # No road is computed for a place that nobody could be sent to.
-        free = [unit for unit in units if sendable(unit)]
-        problem = self._problem(step, free, waiting)
-        solution = assignment.solve(problem) if free else None
+        able = _able(situation, waiting)
+        # No road is computed for a place that nobody could be sent to, nor for who fits nothing.
+        served = [w for w in waiting if any(map(sendable, able[w.requirement.skills]))]
+        useful = {
+            unit.id: unit for w in served for unit in able[w.requirement.skills] if sendable(unit)
+        }
+        problem = self._problem(step, [useful[name] for name in sorted(useful)], served, able)
+        found = _Found(problem, assignment.solve(problem) if served else None, able)
         by_incident: dict[str, list[_Wanted]] = {}
         for wanted in waiting:
             by_incident.setdefault(wanted.incident.id, []).append(wanted)
+        made = 0
         for wants in by_incident.values():
-            self._propose(step, wants, units, problem, solution)
+            # The last one of a full hand asks for another plan, so that a burst of calls does
+            # not keep the desk from the reports behind it.
+            last = made + 1 == self.policy.proposals_per_plan
+            made += self._propose(step, wants, found, more=last)
+            if made == self.policy.proposals_per_plan:
+                return
 
     def _waiting(self, step: Step) -> list[_Wanted]:
         self.note(step.touched)
@@ -147,21 +157,23 @@ class Planner:
             _Wanted(i, requirement, gap) for i in first for requirement, gap in self._gaps[i.id]
         ]
 
-    def _problem(self, step: Step, free: list[Unit], waiting: list[_Wanted]) -> assignment.Problem:
+    def _problem(
+        self, step: Step, free: list[Unit], waiting: list[_Wanted], able: _Able
+    ) -> assignment.Problem:
         places = {w.incident.id: _place(w.incident) for w in waiting}
         columns = {incident: column for column, incident in enumerate(places)}
         seconds = np.zeros((len(free), len(places)), dtype=np.float32)
         if free:
             seconds = self.travel.matrix([(u.lon, u.lat) for u in free], list(places.values()))
             seconds = seconds + np.array([[turnout_s(u, self.policy)] for u in free], np.float32)
-        skills = [frozenset(unit.skills) for unit in free]
-        eligible = np.array(
-            [[skill.issuperset(w.requirement.skills) for w in waiting] for skill in skills], bool
-        ).reshape(len(free), len(waiting))
+        rows = {unit.id: row for row, unit in enumerate(free)}
+        eligible = np.zeros((len(free), len(waiting)), bool)
+        for column, wanted in enumerate(waiting):
+            fit = [rows[u.id] for u in able[wanted.requirement.skills] if u.id in rows]
+            eligible[fit, column] = True
         banned: set[tuple[str, str]] = set()
         pinned: set[tuple[str, str]] = set()
         kept: set[tuple[str, str]] = set()
-        rows = {unit.id: row for row, unit in enumerate(free)}
         seen: set[str] = set()
         for column, wanted in enumerate(waiting):
             incident = wanted.incident
@@ -194,20 +206,13 @@ class Planner:
             stickiness_s=self.policy.stickiness_s,
         )
 
-    def _propose(
-        self,
-        step: Step,
-        wants: list[_Wanted],
-        units: list[Unit],
-        problem: assignment.Problem,
-        solution: assignment.Solution | None,
-    ) -> None:
+    def _propose(self, step: Step, wants: list[_Wanted], found: _Found, *, more: bool) -> bool:
+        """Make an incident's proposal if it isn't the one in force; say whether it was made."""
         incident = wants[0].incident
+        results = {w.requirement.key: found.result(w) for w in wants}
         chosen = {
-            wanted.requirement.key: tuple(
-                c.unit_id for c in (solution[wanted.slot_id].chosen if solution else ())
-            )
-            for wanted in wants
+            key: tuple(c.unit_id for c in result.chosen) if result else ()
+            for key, result in results.items()
         }
         shortage = {
             w.requirement.key: w.missing - len(chosen[w.requirement.key])
@@ -215,38 +220,50 @@ class Planner:
             if w.missing > len(chosen[w.requirement.key])
         }
         automatic = _automatic(step.situation, incident)
-        if not automatic and _same(step.situation, incident, chosen, shortage):
-            return
         sends = automatic and any(chosen.values())
-        if automatic and not sends and _same(step.situation, incident, chosen, shortage):
-            return
+        old = step.situation.proposals.get(incident.proposal)
+        if not sends and old and _same(old, chosen, shortage) and self.roads_hold(step, old):
+            return False
         choices: list[Choice] = []
         for wanted in wants:
-            choices.extend(self._choices(step, wanted, units, problem, solution))
+            choices.extend(self._choices(step, wanted, found))
+        status = assignment.Status.SHORT if shortage else assignment.Status.COMPLETE
         proposal = ProposalMade(
             proposal=f"{incident.id}-p{step.situation.seq + 1}",
             incident=incident.id,
             choices=tuple(choices),
             shortage=shortage,
             automatic=automatic,
-            status=solution.status.value if solution else assignment.Status.SHORT.value,
+            status=status.value,
             replaces=incident.proposal,
+            more=more,
         )
         step.emit(proposal, incident=incident.id)
         if sends:
             order(step, proposal, by=MACHINE)
+        return True
 
-    def _choices(
-        self,
-        step: Step,
-        wanted: _Wanted,
-        units: list[Unit],
-        problem: assignment.Problem,
-        solution: assignment.Solution | None,
-    ) -> Iterable[Choice]:
-        result = solution[wanted.slot_id] if solution else None
+    def roads_hold(self, step: Step, proposal: Proposal) -> bool:
+        """Say whether the roads of a proposal are still the ones to take.
+
+        They are computed again only where a closure is younger than the proposal.
+        """
+        close_roads(step.situation, self.travel)
+        if all(c.since < proposal.made_at for c in step.situation.closures.values()):
+            return True
+        place = _place(step.incident(proposal.incident))
+        for choice in proposal.choices:
+            if choice.chosen is not None:
+                unit = step.unit(choice.chosen.unit)
+                route = self.travel.route((unit.lon, unit.lat), place)
+                if route is None or _rounded(route.geometry) != choice.route:
+                    return False
+        return True
+
+    def _choices(self, step: Step, wanted: _Wanted, found: _Found) -> Iterable[Choice]:
+        result = found.result(wanted)
         chosen = result.chosen if result else ()
-        excluded = self._excluded(wanted, units, problem)
+        excluded = self._excluded(step, wanted, found)
         place = _place(wanted.incident)
         dearest = max((c.cost for c in chosen), default=0)
         runners_up = tuple(
@@ -287,29 +304,59 @@ class Planner:
             added_cost=added_cost,
         )
 
-    def _excluded(
-        self, wanted: _Wanted, units: list[Unit], problem: assignment.Problem
-    ) -> tuple[Exclusion, ...]:
-        column = next(i for i, slot in enumerate(problem.slots) if slot.id == wanted.slot_id)
-        unreachable = {
-            unit
-            for unit, seconds in zip(problem.unit_ids, problem.time_s[:, column], strict=True)
-            if np.isinf(seconds)
-        }
+    def _excluded(self, step: Step, wanted: _Wanted, found: _Found) -> tuple[Exclusion, ...]:
+        able = found.able[wanted.requirement.skills]
+        unreachable = found.unreachable(wanted)
         rules: dict[str, list[str]] = {}
-        for unit in units:
+        for unit in able:
             rule = _rule_against(unit, wanted, unreachable)
             if rule:
                 rules.setdefault(rule, []).append(unit.id)
-        return tuple(
-            Exclusion(
-                rule=rule,
-                # Who lacks the skill is no news; the others are who a commander asks about.
-                units=() if rule == "lacks_skill" else tuple(ids[: self.policy.named_exclusions]),
-                count=len(ids),
-            )
-            for rule, ids in sorted(rules.items())
-        )
+        excluded = [
+            Exclusion(rule=rule, units=tuple(ids[: self.policy.named_exclusions]), count=len(ids))
+            for rule, ids in rules.items()
+        ]
+        lacking = len(step.situation.units) - len(able)
+        if lacking:
+            # Who lacks the skill is no news; the others are who a commander asks about.
+            excluded.append(Exclusion(rule="lacks_skill", units=(), count=lacking))
+        return tuple(sorted(excluded, key=lambda e: e.rule))
+
+
+_Able: TypeAlias = dict[tuple[str, ...], list[Unit]]
+"""For each set of skills that is asked for, the units that have it, by id."""
+
+
+def _able(situation: Situation, waiting: Iterable[_Wanted]) -> _Able:
+    asked = {w.requirement.skills for w in waiting}
+    units = [(u, frozenset(u.skills)) for _, u in sorted(situation.units.items())]
+    return {skills: [u for u, has in units if has.issuperset(skills)] for skills in asked}
+
+
+class _Found:
+    """A solution and what an explanation of it needs."""
+
+    def __init__(
+        self, problem: assignment.Problem, solution: assignment.Solution | None, able: _Able
+    ) -> None:
+        self.able = able
+        self._problem = problem
+        self._solution = solution
+        self._columns = {slot.id: column for column, slot in enumerate(problem.slots)}
+
+    def result(self, wanted: _Wanted) -> assignment.SlotResult | None:
+        """Return what became of a slot; None where nobody who fits is free."""
+        if self._solution is None or wanted.slot_id not in self._columns:
+            return None
+        return self._solution[wanted.slot_id]
+
+    def unreachable(self, wanted: _Wanted) -> set[str]:
+        """Return the free units that no open road leads to the slot."""
+        column = self._columns.get(wanted.slot_id)
+        if column is None:
+            return set()
+        rows = np.flatnonzero(np.isinf(self._problem.time_s[:, column]))
+        return {self._problem.unit_ids[row] for row in rows.tolist()}
 
 
 def order(step: Step, proposal: ProposalMade, *, by: str, reason: str = "") -> None:
@@ -348,14 +395,8 @@ def _automatic(situation: Situation, incident: Incident) -> bool:
     return incident.priority in situation.rules.automatic_priorities and not incident.by_hand
 
 
-def _same(
-    situation: Situation,
-    incident: Incident,
-    chosen: dict[str, tuple[str, ...]],
-    shortage: dict[str, int],
-) -> bool:
-    old = situation.proposals.get(incident.proposal)
-    if old is None or old.shortage != shortage:
+def _same(old: Proposal, chosen: dict[str, tuple[str, ...]], shortage: dict[str, int]) -> bool:
+    if old.shortage != shortage:
         return False
     named: dict[str, set[str]] = {key: set() for key in chosen}
     for choice in old.choices:
@@ -372,8 +413,6 @@ def _kept(situation: Situation, wanted: _Wanted) -> Iterable[tuple[str, str]]:
 
 
 def _rule_against(unit: Unit, wanted: _Wanted, unreachable: set[str]) -> str:
-    if not set(unit.skills).issuperset(wanted.requirement.skills):
-        return "lacks_skill"
     if unit.id in wanted.incident.bans:
         return "banned"
     if unit.held_by:

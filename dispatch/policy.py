@@ -22,6 +22,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         A proposal changes only for a gain beyond this, in seconds.
     incidents_per_plan
         Incidents that are planned together at most, most urgent first.
+    proposals_per_plan
+        Proposals that one plan makes at most; the rest follow in the next plan, after the reports
+        that came meanwhile.
     named_exclusions
         Units named for each rule in an explanation; the count is always whole.
     """
@@ -30,5 +33,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     rolling_s: float = 10.0
     person_factor: float = 0.2
     stickiness_s: float = 60.0
-    incidents_per_plan: int = 64
+    incidents_per_plan: int = 40
+    proposals_per_plan: int = 8
     named_exclusions: int = 12

@@ -458,7 +458,10 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProposalMade(Payload, frozen=True, kw_only=True):
-    """Who should go, by which road, how long, who was second, who was ruled out and why."""
+    """Who should go, by which road, how long, who was second, who was ruled out and why.
+
+    ``more`` says that this plan goes on in the next one, for other incidents.
+    """
 
     type_name: ClassVar[str] = "proposal.made"
     proposal: str
@@ -468,6 +471,7 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
     automatic: bool = False
     status: str = "OPTIMAL"
     replaces: str = ""
+    more: bool = False
 
 
 class ProposalWithdrawn(Payload, frozen=True, kw_only=True):

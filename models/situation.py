@@ -452,6 +452,7 @@ def _proposal_made(s: Situation, event: Event, data: ev.ProposalMade, touched: T
         s.proposals.pop(incident.proposal, None)
         touched.add(("proposals", incident.proposal))
     incident.proposal = data.proposal
+    s.plan_due = s.plan_due or data.more
     s.proposals[data.proposal] = Proposal(
         id=data.proposal,
         incident=data.incident,

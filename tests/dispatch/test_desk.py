@@ -12,7 +12,7 @@ from models.city import CityPack
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
 from models.situation import dump, load
 from models.words import Grade
-from tests.dispatch.desk_world import DeskWorld, of
+from tests.dispatch.desk_world import SOUTH, STEP, WEST, DeskWorld, of
 
 GO = (UnitState.ASSIGNED, UnitState.EN_ROUTE, UnitState.ON_SCENE)
 
@@ -82,13 +82,20 @@ def test_a_unit_taken_meanwhile_is_refused_with_the_new_proposal_in_hand(
 
 
 def test_a_road_closed_meanwhile_refuses_the_confirmation(world: DeskWorld) -> None:
-    world.report(priority=2, at=(3, 0))
+    """The order must not carry the old road; the new proposal goes round."""
+    world.report(priority=2, at=(2, 0))
     (first,) = of(world.settle(), ev.ProposalMade)
-    everywhere = {"lon": 119.4075, "lat": 31.4075, "radius_m": 5000.0}
-    world.say(ev.CloseRoad(closure="c1", by="wang", **everywhere))
+    assert [name for name, _ in first.choices[0].streets] == ["Row 0"]
+    middle = {"lon": WEST + 1.5 * STEP, "lat": SOUTH, "radius_m": 50.0}
+    world.now += timedelta(seconds=5)
+    world.say(ev.CloseRoad(closure="c1", by="wang", **middle))
     made = world.say(ev.ConfirmProposal(incident="i000001", proposal=first.proposal, by="wang"))
     assert not of(made, ev.AssignmentOrdered)
-    assert of(made, ev.OrderRefused)
+    (refused,) = of(made, ev.OrderRefused)
+    assert refused.code == "road_closed"
+    choice = world.situation.proposals[refused.proposal].choices[0]
+    assert choice.chosen is not None
+    assert "Row 1" in [name for name, _ in choice.streets] or choice.chosen.unit == "E02"
 
 
 def test_closures_turn_units_away_and_end_by_themselves(world: DeskWorld) -> None:
