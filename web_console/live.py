@@ -109,6 +109,13 @@ class LiveChannel:
         ``web_host``, ``live``, ``web_port``, ``screen_queue``, ``live_public_url`` are read.
     allows
         Asked at each hello.
+
+    Attributes
+    ----------
+    listening
+        Whether the server is up.
+    queue_bytes
+        How far a screen may lag, in bytes.
     """
 
     def __init__(self, settings: Settings, hub: Hub, sign_in: SignIn, allows: Allows) -> None:
@@ -117,6 +124,7 @@ class LiveChannel:
         self._sign_in = sign_in
         self._allows = allows
         self.listening = False
+        self.queue_bytes = settings.screen_queue
 
     async def start(self, **listening: object) -> Server:
         """Start listening; ``sock`` or ``host`` and ``port`` go to asyncio."""
@@ -167,7 +175,7 @@ class LiveChannel:
         if person is None:
             await _refuse(connection, NOT_SIGNED_IN, "not signed in")
             return
-        screen = LiveScreen(connection, person.viewer, self._settings.screen_queue)
+        screen = LiveScreen(connection, person.viewer, self.queue_bytes)
         checking = asyncio.create_task(self._check_session(connection, token))
         room: Room | None = None
         try:

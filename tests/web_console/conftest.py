@@ -146,7 +146,7 @@ class JournalWriter:
         return None
 
     def _positions(self, which: int) -> None:
-        places = dict.fromkeys(self._units[:which % 5], (119.0 + which / 1000, 31.0))
+        places = dict.fromkeys(self._units[: which % 5], (119.0 + which / 1000, 31.0))
         self.append(ev.UnitPositionsReported(positions=places))
         if self._units and which % 4 == 0:
             unit = self._units[which % len(self._units)]
