@@ -19,7 +19,7 @@ QUICK = Backoff(first_s=0.05, most_s=0.2, steady_s=60.0)
 STAYS = "import time; print('here', flush=True); time.sleep(60)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "print('here', flush=True); time.sleep(60)"
+    "print('he' 're', flush=True); time.sleep(60)"  # the log's first line quotes this code
 )
 
 
