@@ -54,10 +54,10 @@ SILENCE_EVERY_S = 5.0
 class Shell(Protocol):
     """The desk's shell, as much as an agent sees of it."""
 
-    async def handle(
+    async def submit(
         self, jurisdiction: str, events: list[Event], position: Position | None = None
-    ) -> None:
-        """Decide on a batch; return when the database has it."""
+    ) -> object:
+        """Queue a batch for its desk; return once there is room."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Agents:
         for jurisdiction, events in batches.items():
             message = record.message
             position = Position(message.topic, message.partition, message.offset)
-            await self._stages.desk.handle(jurisdiction, events, position)
+            await self._stages.desk.submit(jurisdiction, events, position)
 
     async def _on_readings(self, spec: TopicSpec, record: Any) -> None:
         """Let sense look at a SenML pack; alarms enter through the inbox."""

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from dispatch.desk import Desk
 from dispatch.roads import RoadGraph
@@ -51,8 +51,19 @@ PLANNING_SHARE = 0.3
 """How much of the time planning may take at most; reports come first, and a backlog is planned
 once, not once a report."""
 
+QUEUE = 500
+"""Submissions that may wait for a desk."""
+
 RETRY_S = 1.0
 READ_AT_ONCE = 5000
+
+
+class _Given(NamedTuple):
+    """What one caller handed over."""
+
+    events: list[Event]
+    position: Position | None
+    done: asyncio.Future[None]
 
 
 class _Seat:
@@ -94,6 +105,8 @@ class DeskShell:
         self._publish = publish
         self._seats: dict[str, _Seat] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._queues: dict[str, asyncio.Queue[_Given]] = {}
+        self._serving: list[asyncio.Task[None]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._closed = False
 
@@ -101,7 +114,45 @@ class DeskShell:
         """Take a jurisdiction's seat now, so that its clock runs before its first event."""
         await self.handle(jurisdiction, [])
 
-    async def handle(
+    async def submit(
+        self, jurisdiction: str, events: list[Event], position: Position | None = None
+    ) -> asyncio.Future[None]:
+        """Queue events for a desk; return once there is room, with a future of their decision.
+
+        What waits is decided as one batch. The queue holds `QUEUE` submissions; when it is full,
+        this waits, and with it the topic. What a process loses with its queue comes again from
+        the inbox.
+        """
+        queue = self._queues.get(jurisdiction)
+        if queue is None:
+            queue = self._queues[jurisdiction] = asyncio.Queue(QUEUE)
+            self._serving.append(asyncio.create_task(self._serve(jurisdiction, queue)))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await queue.put(_Given(events, position, done))
+        return done
+
+    async def handle(self, jurisdiction: str, events: list[Event]) -> None:
+        """Decide on events; return when they are in the journal (or in dead letters)."""
+        await (await self.submit(jurisdiction, events))
+
+    async def _serve(self, jurisdiction: str, queue: asyncio.Queue[_Given]) -> None:
+        while True:
+            together = [await queue.get()]
+            size = len(together[0].events)
+            while size < self._settings.desk_batch and not queue.empty():
+                together.append(queue.get_nowait())
+                size += len(together[-1].events)
+            events = [event for given in together for event in given.events]
+            try:
+                await self._decide(jurisdiction, events, together[-1].position)
+            except Exception:
+                log.exception("desk of %s failed on a batch; it comes again", jurisdiction)
+            finally:
+                for given in together:
+                    if not given.done.done():
+                        given.done.set_result(None)
+
+    async def _decide(
         self, jurisdiction: str, events: list[Event], position: Position | None = None
     ) -> None:
         """Decide on a batch; return when it is in the journal (or in dead letters).
@@ -135,6 +186,11 @@ class DeskShell:
     async def close(self) -> None:
         """Leave every seat; what is in hand is finished first."""
         self._closed = True
+        for serving in self._serving:
+            serving.cancel()
+        for queue in self._queues.values():
+            while not queue.empty():
+                queue.get_nowait().done.cancel()
         for lock in list(self._locks.values()):
             async with lock:
                 pass
@@ -290,7 +346,7 @@ class DeskShell:
                     )
                     began = time.monotonic()
                     # Shielded: a seat left in mid-commit must not cut the commit short.
-                    await asyncio.shield(self.handle(jurisdiction, [tick]))
+                    await asyncio.shield(self._decide(jurisdiction, [tick]))
                     took = time.monotonic() - began
                     await asyncio.sleep(took * (1 / PLANNING_SHARE - 1))
                     continue

@@ -41,7 +41,7 @@ class World:
     async def write(self, letter: DeadLetterRow) -> None:
         self.letters.append(letter)
 
-    async def handle(
+    async def submit(
         self, jurisdiction: str, events: list[Event], position: Position | None = None
     ) -> None:
         self.desk.append((jurisdiction, events))

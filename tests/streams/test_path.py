@@ -40,7 +40,7 @@ class Desk:
         self.seen: list[Event] = []
         self.changed = asyncio.Event()
 
-    async def handle(
+    async def submit(
         self, jurisdiction: str, events: list[Event], position: Position | None = None
     ) -> None:
         self.store.finish(jurisdiction, [event.id for event in events], datetime.now(UTC))
