@@ -9,15 +9,26 @@ which it makes its aiokafka consumer.
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import aiokafka
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faust.transport.drivers import aiokafka as driver
+from mode.threads import ServiceThread, WorkerThread
+
+
+class _DaemonThread(WorkerThread):  # type: ignore[misc]
+    """Ends with its process: after a broker was lost Faust's consumer may never stop by itself."""
+
+    def __init__(self, service: ServiceThread, **more: Any) -> None:
+        super().__init__(service, **more)
+        self.daemon = True
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Consumer thread whose consumer waits ``transport.fetch_wait_ms`` at most for records."""
+
+    Worker = _DaemonThread
 
     def _create_worker_consumer(self, transport: ShortWaitTransport) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
