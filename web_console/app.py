@@ -56,11 +56,22 @@ def create_app(console: Console) -> FastAPI:
     for module in (routes_intake, routes_desk, routes_session, routes_read):
         app.include_router(module.router)
     _add_health(app)
+    describe = app.openapi
+    app.openapi = lambda: _with_problems(describe())  # type: ignore[method-assign]
     app.include_router(pages.router)
     pages.mount(app)
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)
     app.add_middleware(Guard, photo_bytes_max=console.photos.bytes_max)
     return app
+
+
+def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
+    # A response model would be announced as application/json as well, which would not be true.
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schema = problems.ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= schema.pop("$defs", {})
+    schemas["ProblemBody"] = schema
+    return document
 
 
 def _add_health(app: FastAPI) -> None:

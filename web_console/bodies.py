@@ -32,9 +32,13 @@ LONG_MAX = 2**63 - 1
 Lon = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, examples=[-122.4194])]
 Lat = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, examples=[37.7749])]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
-Text = Annotated[str, Field(max_length=TEXT_MAX)]
-Short = Annotated[str, Field(max_length=500)]
-Reason = Annotated[str, Field(max_length=1000, description="Why; stands in the log.")]
+# No text of a person holds a NUL, and PostgreSQL can't keep one.
+NO_NUL = r"^[^\x00]*$"
+Text = Annotated[str, Field(max_length=TEXT_MAX, pattern=NO_NUL)]
+Short = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
+Reason = Annotated[
+    str, Field(max_length=1000, pattern=NO_NUL, description="Why; stands in the log.")
+]
 Priority = Annotated[int, Field(ge=1, le=4, description="1 life-threatening … 4 routine.")]
 
 
@@ -43,7 +47,7 @@ def _fact(value: Any) -> Any:
         return value
     if isinstance(value, int) and abs(value) <= LONG_MAX:
         return value
-    if isinstance(value, str) and len(value) <= 500:
+    if isinstance(value, str) and len(value) <= 500 and "\x00" not in value:
         return value
     raise PydanticCustomError("fact", "a fact is true, false, a whole number or a short text")
 
@@ -55,7 +59,7 @@ def _category(value: Any) -> Any:
 
 
 Fact = Annotated[bool | int | str, BeforeValidator(_fact)]
-FactName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+FactName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]
 CategoryId = Annotated[str, BeforeValidator(_category), Field(examples=["accident.fire"])]
 
 
@@ -82,9 +86,9 @@ class ReportIn(Body):
     place: Short = Field("", description="Address or description of the place.")
     observed_at: AwareDatetime | None = Field(None, description="The sender's clock; with a zone.")
     photos: Annotated[list[UUID], Field(max_length=10)] = []
-    language: Annotated[str, Field(max_length=16)] = ""
+    language: Annotated[str, Field(max_length=16, pattern=NO_NUL)] = ""
     attributes: Annotated[dict[FactName, Fact], Field(max_length=32)] = {}
-    jurisdiction: Annotated[str, Field(max_length=100)] = Field(
+    jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = Field(
         "", description="Empty: the session's own."
     )
 
@@ -102,7 +106,7 @@ class OrderBody(Body):
 
     id: UUID | None = Field(None, description="The sender's own, best a UUIDv7.")
     reason: Reason = ""
-    jurisdiction: Annotated[str, Field(max_length=100)] = ""
+    jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
 
 
 class ConfirmProposalIn(OrderBody):
@@ -195,7 +199,7 @@ class CloseRoadIn(OrderBody):
     """Close the roads around a point. ``closure`` is the closure's id; empty: the order's."""
 
     type: Literal["close_road"]
-    closure: Annotated[str, Field(max_length=200)] = ""
+    closure: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
     lon: Lon
     lat: Lat
     radius_m: Annotated[float, Field(gt=0, le=20_000, allow_inf_nan=False)]
@@ -250,7 +254,7 @@ class TaskIn(Body):
     state: Literal[TaskState.ACCEPTED, TaskState.DONE]
     note: Text = ""
     photos: Annotated[list[UUID], Field(max_length=10)] = []
-    jurisdiction: Annotated[str, Field(max_length=100)] = ""
+    jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
 
 
 class UnitStatusIn(Body):
@@ -258,10 +262,10 @@ class UnitStatusIn(Body):
 
     id: UUID | None = None
     state: UnitState
-    assignment: Annotated[str, Field(max_length=200)] = ""
+    assignment: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
     lon: Lon | None = None
     lat: Lat | None = None
-    jurisdiction: Annotated[str, Field(max_length=100)] = ""
+    jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
 
     @model_validator(mode="after")
     def _place(self) -> UnitStatusIn:
@@ -273,7 +277,7 @@ class UnitStatusIn(Body):
 class SignInIn(Body):
     """Name and password."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
     password: Annotated[str, Field(min_length=1, max_length=PASSWORD_MAX)]
 
 

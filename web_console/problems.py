@@ -101,7 +101,6 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": HTTPStatus(status).phrase,
-            "model": ProblemBody,
             "content": {MEDIA_TYPE: schema},
         }
         for status in (*statuses, 422)

@@ -19,7 +19,7 @@ from models.events import PAYLOADS, TYPE_PREFIX, TaskReported, UnitStatusReporte
 from models.registers import Drill
 from models.words import Role
 from web_console.access import Asked, Commander, ConsoleOf, Dispatcher, SignedIn
-from web_console.bodies import Accepted, CloseRoadIn, DrillIn, OrderIn, TaskIn, UnitStatusIn
+from web_console.bodies import NO_NUL, Accepted, CloseRoadIn, DrillIn, OrderIn, TaskIn, UnitStatusIn
 from web_console.console import PRIORITY_OF_ORDERS, PRIORITY_OF_STATUS
 from web_console.problems import Problem, responses
 from web_console.routes_intake import check_photos
@@ -27,7 +27,7 @@ from web_console.views import owns_task
 
 router = APIRouter(prefix="/api", tags=["desk"])
 
-EntityId = Annotated[str, Path(min_length=1, max_length=200)]
+EntityId = Annotated[str, Path(min_length=1, max_length=200, pattern=NO_NUL)]
 
 
 class DrillOut(BaseModel):

@@ -20,12 +20,13 @@ from models.skills import SKILLS, UNIT_KINDS
 from models.words import is_exercise
 from web_console import frames
 from web_console.access import Admin, Asked, ConsoleOf, Dispatcher, SignedIn
+from web_console.bodies import NO_NUL
 from web_console.problems import Problem, responses
 from web_console.roads import roads_file
 
 router = APIRouter(prefix="/api", tags=["reading"])
 
-IncidentId = Annotated[str, Path(min_length=1, max_length=200)]
+IncidentId = Annotated[str, Path(min_length=1, max_length=200, pattern=NO_NUL)]
 _GEOJSON: Final = "application/geo+json"
 _encode = msgspec.json.Encoder().encode
 
@@ -102,8 +103,12 @@ async def incidents(
     asked: Asked,
     state: Annotated[list[IncidentState], Query(description="Any of these.")] = [],  # noqa: B006
     is_open: Annotated[bool | None, Query(alias="open")] = None,
-    category: Annotated[str, Query(max_length=200, description="It and its branches.")] = "",
-    q: Annotated[str, Query(max_length=100, description="Part of the number.")] = "",
+    category: Annotated[
+        str, Query(max_length=200, pattern=NO_NUL, description="It and its branches.")
+    ] = "",
+    q: Annotated[
+        str, Query(max_length=100, pattern=NO_NUL, description="Part of the number.")
+    ] = "",
     before: Annotated[AwareDatetime | None, Query(description="`next` of the last page.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Response:

@@ -12,13 +12,13 @@ from pydantic import BaseModel
 from models.words import Role
 from web_console.access import Admin, ConsoleOf, SignedIn
 from web_console.accounts import COOKIE, Person, make_sign_in_link
-from web_console.bodies import AccountIn, LinkIn, PasswordIn, SessionChangeIn, SignInIn
+from web_console.bodies import NO_NUL, AccountIn, LinkIn, PasswordIn, SessionChangeIn, SignInIn
 from web_console.console import Console
 from web_console.problems import Problem, responses
 
 router = APIRouter(prefix="/api", tags=["sign-in"])
 
-AccountName = Annotated[str, Path(min_length=1, max_length=100)]
+AccountName = Annotated[str, Path(min_length=1, max_length=100, pattern=NO_NUL)]
 
 
 class SessionOut(BaseModel):
