@@ -12,9 +12,9 @@ at the end, for the journal has the rest.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ FETCH_WAIT_EMBEDDED_MS: Final = 10
 FETCH_WAIT_KAFKA_MS: Final = 500
 PROBE_S: Final = 2.0
 RETRY_S: Final = 0.5
+STOP_WITHIN_S: Final = 2.0
 LOOK_S: Final = 1.0
 LOOK_AWAY_S: Final = 0.25
 SILENT_S: Final = 6.0
@@ -100,6 +101,12 @@ class Feed:
                 if self.broker_ready:
                     log.warning("updates can't be read (%r); screens follow the journal", error)
                 self.broker_ready = False
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # Nobody cancelled us: it is aiokafka's own, out of a connection that was lost.
+                self.broker_ready = False
             await asyncio.sleep(RETRY_S)
 
     async def _listen(self) -> None:
@@ -130,14 +137,9 @@ class Feed:
                 await consumer.seek_to_end()
             self._heard_at = time.monotonic()
             self._found_by_looking_since = None
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._probe(consumer))
-                tasks.create_task(self._take(consumer))
-        except* (KafkaError, OSError, TimeoutError) as group:
-            raise _first(group) from group
+            await _first_failure(self._probe(consumer), self._take(consumer))
         finally:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(consumer.stop(), 2.0)
+            await stop_client(consumer)
 
     async def _count(self, consumer: Any, topic: str, declared: int) -> int:
         # A town may have given its cluster more partitions than we declare.
@@ -245,6 +247,28 @@ def _delayed(before: Pipeline, age_s: float | None) -> Pipeline:
     return Pipeline(state="delayed", since=since, oldest_unfinished_s=age)
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+async def _first_failure(*endless: Coroutine[None, None, None]) -> None:
+    # Neither gather nor a TaskGroup: when its connection is lost, aiokafka may end a call of ours
+    # with a CancelledError that nobody asked for, and either would take it for our own end.
+    tasks = [asyncio.create_task(one) for one in endless]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if task.cancelled():
+                raise TimeoutError("the connection to the broker was given up")
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def stop_client(client: Any) -> None:
+    """Stop a consumer or producer of aiokafka, whatever state its broker is in."""
+    # Its own task, because stopping without a broker may end with a CancelledError as well.
+    stopping = asyncio.create_task(client.stop())
+    await asyncio.wait({stopping}, timeout=STOP_WITHIN_S)
+    stopping.cancel()
+    await asyncio.wait({stopping})
+    if not stopping.cancelled() and (error := stopping.exception()):
+        log.debug("a client of the broker stopped with %r", error)

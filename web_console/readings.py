@@ -8,7 +8,6 @@ told 503 sends again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
@@ -20,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from models.settings import Settings
 from models.topics import READINGS, topic_for
-from web_console.feed import bootstrap_servers
+from web_console.feed import bootstrap_servers, stop_client
 from web_console.problems import RETRY_AFTER_S, Problem, invalid
 
 log = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ class Readings:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._servers = bootstrap_servers(settings)
+        self.servers = bootstrap_servers(settings)
         self._producer: Any = None
         self._starting = asyncio.Lock()
         self._failed_at = -math.inf
@@ -89,17 +88,16 @@ class Readings:
     async def close(self) -> None:
         """Stop the producer."""
         if self._producer is not None:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(self._producer.stop(), 1.0)
+            await stop_client(self._producer)
             self._producer = None
 
     async def _ready(self) -> Any:
         async with self._starting:
             if self._producer is None:
-                if not self._servers or time.monotonic() - self._failed_at < CONNECT_AGAIN_S:
+                if not self.servers or time.monotonic() - self._failed_at < CONNECT_AGAIN_S:
                     raise TimeoutError("no broker")
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._servers,
+                    bootstrap_servers=self.servers,
                     client_id="gridcommand-readings",
                     acks="all",
                     linger_ms=2,
@@ -112,8 +110,7 @@ class Readings:
                         await producer.start()
                 except BaseException:
                     self._failed_at = time.monotonic()
-                    with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                        await asyncio.wait_for(producer.stop(), 1.0)
+                    await stop_client(producer)
                     raise
                 self._producer = producer
             return self._producer

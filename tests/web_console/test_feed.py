@@ -1,0 +1,161 @@
+"""The feed on the embedded broker: fast while it lives, true when it dies or comes back empty."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from models.city import CityPack
+from models.events import Event, encode
+from models.settings import Settings
+from models.store import Lease, Store
+from models.topics import READINGS, UPDATES
+from streams.broker import EmbeddedBroker
+from streams.declare import declare_topics
+from streams.publisher import Publisher
+from web_console.console import Console
+from web_console.hub import Room
+
+HOME = "tiny"
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[EmbeddedBroker]:
+    broker = EmbeddedBroker(None, 256, tmp_path / "tansu.log")
+    await broker.start()
+    await declare_topics(broker.servers)
+    yield broker
+    await broker.stop()
+
+
+@pytest.fixture
+async def listening(
+    broker: EmbeddedBroker, settings: Settings, store: Store
+) -> AsyncIterator[Console]:
+    """A console whose feed runs on the broker."""
+    with_broker = settings.model_copy(update={"broker_port": broker.port})
+    console = Console(with_broker, store, CityPack.load(settings.city_path))
+    task = asyncio.create_task(console.feed.run())
+    await until(lambda: console.feed.broker_ready)
+    yield console
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await console.inbox.close()
+
+
+@pytest.fixture
+async def publisher(broker: EmbeddedBroker) -> AsyncIterator[Publisher]:
+    publisher = Publisher(broker.servers, idempotent=False)
+    yield publisher
+    await publisher.close()
+
+
+class Desk:
+    """Commits and publishes as the desk's shell does."""
+
+    def __init__(self, store: Store, publisher: Publisher) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._lease: Lease = store.claim(HOME, exercise=False, at=datetime.now(UTC))
+
+    def commit(self, events: list[Event]) -> None:
+        bodies = [encode(event) for event in events]
+        self._lease = self._store.commit_step(self._lease, events, bodies, wall=datetime.now(UTC))
+
+    async def publish(self, events: list[Event]) -> None:
+        await self._publisher.publish(UPDATES, HOME, [encode(event) for event in events])
+
+
+async def until(holds: Callable[[], bool], within_s: float = 15.0) -> float:
+    """Wait for a condition; return how long it took, in seconds."""
+    started = time.monotonic()
+    while not holds():
+        if time.monotonic() - started > within_s:
+            raise AssertionError(f"still not so after {within_s} s")
+        await asyncio.sleep(0.005)
+    return time.monotonic() - started
+
+
+def folded(room: Room) -> Callable[[int], Callable[[], bool]]:
+    return lambda seq: lambda: room.seq == seq
+
+
+async def test_published_events_come_at_once_and_twice_changes_nothing(
+    listening: Console, store: Store, publisher: Publisher, journal_writer: Any
+) -> None:
+    writer, desk = journal_writer(), Desk(store, publisher)
+    room = await listening.hub.room(HOME)
+    writer.open_incident(1)
+    desk.commit(writer.events)
+    await desk.publish(writer.events)
+    await desk.publish(writer.events)
+    await until(folded(room)(2))
+    writer.open_incident(2)
+    # Not committed: only the topic can have told it.
+    await desk.publish(writer.events[2:])
+    await until(folded(room)(4))
+    assert list(room.situation.incidents) == ["i1", "i2"]
+
+
+async def test_a_hole_in_the_topic_is_healed_from_the_journal(
+    listening: Console, store: Store, publisher: Publisher, journal_writer: Any
+) -> None:
+    writer, desk = journal_writer(), Desk(store, publisher)
+    room = await listening.hub.room(HOME)
+    for number in range(5):
+        writer.open_incident(number)
+    desk.commit(writer.events)
+    await desk.publish(writer.events[-1:])
+    await until(folded(room)(10))
+    assert len(room.situation.incidents) == 5
+
+
+async def test_a_broker_that_dies_and_comes_back_empty_hides_nothing(
+    listening: Console,
+    broker: EmbeddedBroker,
+    store: Store,
+    publisher: Publisher,
+    journal_writer: Any,
+) -> None:
+    writer, desk = journal_writer(), Desk(store, publisher)
+    room = await listening.hub.room(HOME)
+    writer.open_incident(1)
+    desk.commit(writer.events)
+    await desk.publish(writer.events)
+    await until(folded(room)(2))
+
+    await broker.stop()
+    writer.open_incident(2)
+    desk.commit(writer.events[2:])  # the journal alone has it
+    await until(folded(room)(4))
+    await until(lambda: not listening.feed.broker_ready)
+
+    await broker.start()
+    await declare_topics(broker.servers)
+    await until(lambda: listening.feed.broker_ready)
+    writer.open_incident(3)
+    # Uncommitted, so it is the emptied topic that brings it.
+    await desk.publish(writer.events[4:])
+    await until(folded(room)(6))
+
+
+async def test_readings_reach_their_topic(listening: Console) -> None:
+    pack = b'[{"bn":"level-7/","n":"water","v":0.4}]'
+    assert await listening.readings.publish("level-7", False, pack) == 1
+    await listening.readings.close()
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=listening.readings.servers, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    consumer.assign([TopicPartition(READINGS, number) for number in range(4)])
+    record = await asyncio.wait_for(consumer.getone(), 10)
+    await consumer.stop()
+    assert (record.key, record.value) == (b"level-7", pack)
