@@ -43,8 +43,7 @@ lint: set-up-dev  ## Style, types, the direction of imports, JSDoc types
 	$(BIN)/ruff format --check $(wildcard $(CHECKED))
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if [ -f web_console/static/tsconfig.json ]; then $(BIN)/python tools/set_up.py node \
-	node_modules/typescript/bin/tsc --project web_console/static/tsconfig.json; fi
+	$(BIN)/python tools/set_up.py node node_modules/typescript/bin/tsc --project web_console/static/jsconfig.json
 
 docs: set-up-dev  ## Write the generated reference under docs/
 	$(BIN)/gridcommand docs

@@ -11,8 +11,9 @@ import typer
 
 from gridcommand.accounts import link_url
 from gridcommand.configuration import load_settings
+from models.city import CityPack
 from models.errors import GridcommandError
-from models.words import Role
+from models.words import Role, home_jurisdiction
 
 if TYPE_CHECKING:
     from models.settings import Settings
@@ -65,7 +66,10 @@ def link(
     name: Annotated[str, typer.Argument(help="Name of an account.")],
     hours: Annotated[float, typer.Option(min=0.1, help="How long the link holds.")] = 24.0,
     jurisdiction: Annotated[
-        str, typer.Option(help="Where the person looks first; the home one by default.")
+        str,
+        typer.Option(
+            help="Where the person looks first; the drill that runs, else the home one, by default."
+        ),
     ] = "",
 ) -> None:
     """Make a link that signs a person in once.
@@ -81,9 +85,10 @@ def link(
                 f"there is no account {name!r} (there is: {known}); "
                 f"gridcommand user add {name} makes it"
             )
-        token = store.make_link(
-            account, at=datetime.now(UTC), hours=hours, jurisdiction=jurisdiction
-        )
+        leads_to = jurisdiction or _running_exercise(settings, store)
+        token = store.make_link(account, at=datetime.now(UTC), hours=hours, jurisdiction=leads_to)
+    if leads_to and not jurisdiction:
+        typer.echo(f"A drill runs, so the link leads to the exercise {leads_to}:")
     typer.echo(link_url(settings, token))
 
 
@@ -93,6 +98,13 @@ def list_accounts() -> None:
     with _store(load_settings()) as store:
         for one in store.accounts():
             typer.echo(f"{one.name:<24} {one.role.value:<12} {'disabled' if one.disabled else ''}")
+
+
+def _running_exercise(settings: Settings, store: Store) -> str:
+    """Return the exercise of our city's newest drill; empty unless that one runs."""
+    home = CityPack.load(settings.city_path).jurisdiction
+    newest = next((d for d in store.drills() if home_jurisdiction(d.jurisdiction) == home), None)
+    return newest.jurisdiction if newest is not None and newest.state == "running" else ""
 
 
 @contextlib.contextmanager

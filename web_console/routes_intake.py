@@ -58,7 +58,8 @@ async def report(body: ReportIn, console: ConsoleOf, person: SignedIn, asked: As
         channel=Channel.WORKER if person.role is Role.GRID_WORKER else Channel.HOTLINE,
         received_at=await console.clocks.now(jurisdiction),
         text=body.text,
-        code=body.code,
+        # Classification takes a category id for a code; a source's own code says more.
+        code=body.code or body.category,
         lon=body.lon,
         lat=body.lat,
         datum=body.datum,

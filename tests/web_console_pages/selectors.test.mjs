@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  arrival, choosable, counts, filtered, kinds, needsDecision, rows,
+  arrival, choosable, counts, coverage, filtered, kinds, needsDecision, rows,
 } from '../../web_console/static/console/selectors.js';
 import { uuid7 } from '../../web_console/static/lib/ids.js';
 import { empty } from '../../web_console/static/live.js';
@@ -75,6 +75,23 @@ test('free of kind: held and busy are not free, off duty is not counted', () => 
   const state = situation({ units: [engine('a', 0), engine('b', 0, { held_by: 'x' }),
     engine('c', 0, { state: 'out_of_service' }), engine('d', 0, { state: 'returning' })] });
   assert.deepEqual(kinds(state), [{ kind: 'engine', free: 2, total: 3 }]);
+});
+
+test('a unit that came and cleared is not missing; one called back is', () => {
+  const need = { key: 'engines', skills: [], count: 3, within_s: 300, playbook: 'p' };
+  const one = incident('a', 1, '2017-01-01T08:00:00Z', {
+    proposal: 'p', assignments: ['came', 'back', 'other'] });
+  const sent = (id, state, requirement = 'engines') => ({ id, unit: id, state, requirement });
+  const state = situation({
+    incidents: [one],
+    assignments: [sent('came', 'cleared'), sent('back', 'cancelled'), sent('other', 'on_scene', 'chief')],
+    proposals: [{ id: 'p', choices: [{ requirement: 'engines', slot: 0, chosen: { unit: 'E07' } }] }],
+  });
+  const found = coverage(state, one, need);
+  assert.deepEqual(found.had.map((a) => a.id), ['came']);
+  assert.equal(found.proposed.length, 1);
+  assert.equal(found.missing, 1);
+  assert.equal(coverage(state, { ...one, assignments: ['came'] }, { ...need, count: 1 }).missing, 0);
 });
 
 test('arrival counts turnout only until the unit drives', () => {

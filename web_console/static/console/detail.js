@@ -12,7 +12,7 @@ import { order } from './orders.js';
 import { Empty, OrderButton, Priority, StateChip, UnitChip, categoryName, skillName } from './parts.js';
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
-import { arrival, assignmentsOf, ended, running } from './selectors.js';
+import { arrival, assignmentsOf, coverage, ended, running } from './selectors.js';
 import { ask, live, select, theCity, tick, ui } from './state.js';
 import { Timeline } from './timeline.js';
 
@@ -133,21 +133,16 @@ function What({ incident }) {
 /** @param {Props} props */
 function Requirements({ incident, state }) {
   const wanted = incident.requirements ?? [];
-  const sent = assignmentsOf(state, incident).filter(running);
-  const proposal = state.proposals.get(incident.proposal ?? '');
   return html`<section class="block">
     <h3>${t('needs.title')}</h3>
     ${!wanted.length && html`<p class="faint">${t('needs.none')}</p>`}
     ${wanted.map((r) => {
-      const filled = sent.filter((a) => a.requirement === r.key);
-      const proposed = (proposal?.choices ?? [])
-        .filter((c) => c.requirement === r.key && c.chosen);
-      const missing = Math.max(0, r.count - filled.length - proposed.length);
+      const { had, proposed, missing } = coverage(state, incident, r);
       return html`<div class="need" key=${r.key}>
         <div class="need-what"><b>${r.count} ×</b> ${nameOf(r.names, r.skills.map(skillName).join(t('and')))}${' '}
           <span class="faint">${t('needs.within', { time: span(r.within_s) })}</span></div>
         <div class="need-who">
-          ${filled.map((a) => html`<${UnitChip} key=${a.id} id=${a.unit} state=${a.state} />`)}
+          ${had.map((a) => html`<${UnitChip} key=${a.id} id=${a.unit} state=${a.state} />`)}
           ${proposed.map((c) => html`<span class="unitchip proposed" key=${c.slot}
             title=${t('needs.proposed')}>${c.chosen?.unit}</span>`)}
           ${missing > 0 && !ended(incident) && html`<span class="chip bad">

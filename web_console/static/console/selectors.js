@@ -144,6 +144,21 @@ export function assignmentsOf(state, incident) {
     Number(ENDED_ASSIGNMENT.has(a.state)) - Number(ENDED_ASSIGNMENT.has(b.state)));
 }
 
+/**
+ * How far a requirement is met, by the desk's own rule: a unit that came and left counts as had,
+ * one that was called back doesn't.
+ * @param {LiveState} state
+ * @param {Incident} incident
+ * @param {import('../types.js').Requirement} requirement
+ */
+export function coverage(state, incident, requirement) {
+  const had = assignmentsOf(state, incident)
+    .filter((a) => a.requirement === requirement.key && a.state !== 'cancelled');
+  const proposed = (state.proposals.get(incident.proposal ?? '')?.choices ?? [])
+    .filter((c) => c.requirement === requirement.key && c.chosen);
+  return { had, proposed, missing: Math.max(0, requirement.count - had.length - proposed.length) };
+}
+
 /** @param {import('../types.js').Assignment} assignment */
 export const running = (assignment) => !ENDED_ASSIGNMENT.has(assignment.state);
 
