@@ -58,8 +58,14 @@ class Inbox:
 
     _engine: Engine
 
-    def put(self, rows: Sequence[InboxRow]) -> None:
+    def put(self, rows: Sequence[InboxRow]) -> list[bytes]:
         """Write rows in one transaction; a row whose event is there already is left out.
+
+        Returns
+        -------
+        list of bytes
+            For each row the event that the inbox holds under its id: its own, or the one that
+            came first.
 
         Raises
         ------
@@ -67,9 +73,18 @@ class Inbox:
             One of the rows can't be stored, now or later; none was written.
         """
         if not rows:
-            return
+            return []
         with transaction(self._engine, writes=True) as connection:
-            connection.execute(_PUT, [msgspec.structs.asdict(row) for row in rows])
+            written = connection.execute(_PUT, [msgspec.structs.asdict(row) for row in rows])
+            if written.rowcount == len(rows):
+                return [row.body for row in rows]
+            standing = connection.execute(
+                select(_inbox.c.jurisdiction, _inbox.c.event_id, _inbox.c.body).where(
+                    _inbox.c.event_id.in_({row.event_id for row in rows})
+                )
+            )
+            bodies = {(row.jurisdiction, row.event_id): bytes(row.body) for row in standing}
+        return [bodies[row.jurisdiction, row.event_id] for row in rows]
 
     def unfinished_after(self, row_id: int, limit: int) -> list[InboxRow]:
         """Return the oldest unfinished rows with an id above ``row_id``, by id.
@@ -178,11 +193,11 @@ class GroupedInbox:
     def __init__(self, inbox: Inbox, *, capacity: int = 5000, group: int = 1000) -> None:
         self._inbox = inbox
         self._group = group
-        self._queue: asyncio.Queue[tuple[InboxRow, asyncio.Future[None]]] = asyncio.Queue(capacity)
+        self._queue: asyncio.Queue[tuple[InboxRow, asyncio.Future[bytes]]] = asyncio.Queue(capacity)
         self._task: asyncio.Task[None] | None = None
 
-    async def put(self, row: InboxRow) -> None:
-        """Return when the row is durable.
+    async def put(self, row: InboxRow) -> bytes:
+        """Return when the row is durable, with the event that the inbox holds under its id.
 
         Raises
         ------
@@ -195,12 +210,12 @@ class GroupedInbox:
         """
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._commit_groups())
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         try:
             self._queue.put_nowait((row, done))
         except asyncio.QueueFull as error:
             raise StoreBusyError("too many reports wait for the database; try again") from error
-        await done
+        return await done
 
     async def close(self) -> None:
         """Commit what waits, then stop."""
@@ -214,31 +229,30 @@ class GroupedInbox:
             group = [await self._queue.get()]
             while len(group) < self._group and not self._queue.empty():
                 group.append(self._queue.get_nowait())
-            failures = await asyncio.shield(
+            answers = await asyncio.shield(
                 asyncio.to_thread(self._put_group, [row for row, _ in group])
             )
-            for (_, done), failure in zip(group, failures, strict=True):
+            for (_, done), answer in zip(group, answers, strict=True):
                 self._queue.task_done()
                 if done.done():
                     continue  # its caller went away; the row stands all the same
-                if failure is None:
-                    done.set_result(None)
+                if isinstance(answer, bytes):
+                    done.set_result(answer)
                 else:
-                    done.set_exception(failure)
+                    done.set_exception(answer)
 
-    def _put_group(self, rows: list[InboxRow]) -> list[GridcommandError | None]:
+    def _put_group(self, rows: list[InboxRow]) -> Sequence[bytes | GridcommandError]:
         # Whatever happens, every caller gets an answer: one without would wait for ever.
         try:
-            self._inbox.put(rows)
+            return self._inbox.put(rows)
         except EventError as error:
             if len(rows) == 1:
                 return [error]
             # One caller's bad row must not cost the others theirs.
-            return [failure for row in rows for failure in self._put_group([row])]
+            return [answer for row in rows for answer in self._put_group([row])]
         except StoreError as error:
             return [error] * len(rows)
         except Exception as error:
             unknown = StoreError(f"the inbox failed: {type(error).__name__}: {error}")
             unknown.__cause__ = error
             return [unknown] * len(rows)
-        return [None] * len(rows)

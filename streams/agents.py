@@ -66,6 +66,8 @@ class Stages:
 
     Attributes
     ----------
+    embedded
+        Whether the embedded broker serves.
     report
         Puts events into the inbox and returns when they are durable; the same id twice is one.
     """
@@ -75,6 +77,7 @@ class Stages:
     dead_letters: DeadLetters
     desk: Shell
     report: Callable[[list[Event]], Awaitable[None]]
+    embedded: bool = False
 
 
 class Agents:
@@ -94,7 +97,7 @@ class Agents:
             REPORTS: self._on_reports,
             DESK: self._on_desk,
         }
-        for spec in all_topics():
+        for spec in all_topics(embedded=stages.embedded):
             handler = handlers.get(spec.name.removeprefix(EXERCISE_PREFIX))
             if handler is not None:
                 self._attach(app, spec, handler)

@@ -131,7 +131,7 @@ async def running(app: GridApp, settings: Settings) -> AsyncIterator[asyncio.Tas
     """
     servers = kafka_servers(settings)
     await wait_for_kafka(servers, BROKER_WITHIN_S)
-    await declare_topics(servers, replication=1 if is_embedded(settings) else -1)
+    await declare_topics(servers, embedded=is_embedded(settings))
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     await app.start()
     watch = asyncio.create_task(_ended(app))

@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from models.topics import TopicSpec, all_topics
+from models.topics import all_topics
 from streams.errors import BrokerError
 
 RETRY_S = 0.05
+CLUSTER_DEFAULT = -1
 
 
 async def wait_for_kafka(servers: str, within_s: float) -> None:
@@ -43,19 +44,16 @@ async def wait_for_kafka(servers: str, within_s: float) -> None:
         await asyncio.sleep(RETRY_S)
 
 
-async def declare_topics(
-    servers: str, specs: Iterable[TopicSpec] | None = None, *, replication: int = 1
-) -> None:
-    """Create the topics that are missing.
+async def declare_topics(servers: str, *, embedded: bool) -> None:
+    """Create those of the product's topics that are missing.
 
     Parameters
     ----------
     servers
         Bootstrap servers ``host:port,…``.
-    specs
-        Topics to declare; all of the product's when not given.
-    replication
-        Copies of each partition; -1 takes the cluster's default.
+    embedded
+        Whether that is the embedded broker; a cluster has more partitions, and its own default of
+        copies.
 
     Raises
     ------
@@ -66,10 +64,10 @@ async def declare_topics(
         NewTopic(
             spec.name,
             spec.partitions,
-            replication,
+            1 if embedded else CLUSTER_DEFAULT,
             topic_configs={"retention.ms": str(spec.retention_ms)},
         )
-        for spec in (all_topics() if specs is None else specs)
+        for spec in all_topics(embedded=embedded)
     ]
     try:
         async with _admin(servers) as admin:

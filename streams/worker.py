@@ -21,7 +21,7 @@ from models.events import Event, encode
 from models.inbox import InboxRow
 from models.settings import Settings
 from models.store import Store, open_store
-from models.topics import DESK, REPORTS, TOPICS, topic_for
+from models.topics import DESK, REPORTS, all_topics, topic_for
 from models.words import EXERCISE_MARK, is_exercise
 from playbooks.engine import PlaybookSet
 from streams.agents import Agents, Stages
@@ -33,8 +33,6 @@ from streams.relay import Relay
 from streams.updates import Updates
 
 log = logging.getLogger(__name__)
-
-_DESK_PARTITIONS = next(spec.partitions for spec in TOPICS if spec.name == DESK)
 
 
 async def run_worker(
@@ -69,7 +67,11 @@ async def run_worker(
             dead_letters=DeadLetters(store.add_dead_letters, publisher),
             desk=shell,
             report=lambda events: _put_reports(store, events),
+            embedded=is_embedded(settings),
         ),
+    )
+    desk_partitions = next(
+        spec.partitions for spec in all_topics(embedded=is_embedded(settings)) if spec.name == DESK
     )
     assigned = asyncio.Event()
     seats: set[asyncio.Task[None]] = set()
@@ -78,7 +80,9 @@ async def run_worker(
         # What was in flight when partitions moved may have been lost with the old owner.
         relay.publish_again()
         held = {(tp.topic, tp.partition) for tp in assigned_partitions}
-        seats.add(asyncio.create_task(_open_desks(shell, store, pack.jurisdiction, held)))
+        seats.add(
+            asyncio.create_task(_open_desks(shell, store, pack.jurisdiction, held, desk_partitions))
+        )
         assigned.set()
 
     app.on_partitions_assigned.connect(on_assigned)
@@ -118,7 +122,7 @@ async def _say_ready(assigned: asyncio.Event, on_ready: Callable[[], None] | Non
 
 
 async def _open_desks(
-    shell: DeskShell, store: Store, home: str, held: set[tuple[str, int]]
+    shell: DeskShell, store: Store, home: str, held: set[tuple[str, int]], partitions: int
 ) -> None:
     """Take the seats whose key lies in our partitions, so that their clocks run from now on."""
     heads = await asyncio.to_thread(store.heads)
@@ -130,7 +134,7 @@ async def _open_desks(
         if is_exercise(jurisdiction) and jurisdiction not in running_drills:
             continue
         topic = topic_for(DESK, exercise=is_exercise(jurisdiction))
-        if (topic, partition_of(jurisdiction, _DESK_PARTITIONS)) in held:
+        if (topic, partition_of(jurisdiction, partitions)) in held:
             await shell.open(jurisdiction)
 
 

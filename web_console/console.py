@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -19,7 +18,7 @@ import uuid_utils
 
 from models import events as ev
 from models.city import CityPack
-from models.events import Event, Payload, encode
+from models.events import Event, Payload, decode, encode
 from models.inbox import GroupedInbox, InboxRow
 from models.registers import Drill
 from models.settings import Settings
@@ -35,7 +34,6 @@ from web_console.photos import Photos
 from web_console.problems import Problem
 from web_console.readings import Readings
 
-ANSWERS_KEPT: Final = 20_000
 DRILLS_CACHED_S: Final = 1.0
 
 PRIORITY_OF_ORDERS: Final = 1
@@ -67,7 +65,6 @@ class Console:
         self.photo_work = asyncio.Semaphore(2)
         self._known_drills: Sequence[Drill] = ()
         self._drills_read_at = -math.inf
-        self._answers: OrderedDict[tuple[str, str], ev.ReportReceived] = OrderedDict()
 
     # ── jurisdictions ─────────────────────────────────────────────────────────────────────────
 
@@ -144,19 +141,13 @@ class Console:
             Nothing was saved.
         """
         event_id = str(report_id or uuid_utils.uuid7())
-        known = await self._answered(jurisdiction, event_id) if report_id else None
-        if known is not None:
-            return event_id, known.received_at
         room = self.hub.known_room(jurisdiction)
         if room is not None:
             room.note_reporter(event_id, report.reporter)
-        await self._put(
+        standing = await self._put(
             jurisdiction, event_id, REPORTS, report.reporter, report, report.received_at
         )
-        self._answers[(jurisdiction, event_id)] = report
-        if len(self._answers) > ANSWERS_KEPT:
-            self._answers.popitem(last=False)
-        return event_id, report.received_at
+        return event_id, standing.time
 
     async def hand_over(
         self,
@@ -188,7 +179,8 @@ class Console:
         payload: Payload,
         now: datetime,
         priority: int = PRIORITY_OF_REPORTS,
-    ) -> None:
+    ) -> Event:
+        """Return the event that the inbox holds under the id: this one, or the one before it."""
         exercise = is_exercise(jurisdiction)
         event = Event(
             id=event_id,
@@ -198,26 +190,18 @@ class Console:
             exercise=exercise,
             data=payload,
         )
-        await self.inbox.put(
+        body = encode(event)
+        standing = await self.inbox.put(
             InboxRow(
                 event_id=event_id,
                 jurisdiction=jurisdiction,
                 topic=topic_for(topic, exercise=exercise),
                 key=jurisdiction,
-                body=encode(event),
+                body=body,
                 # Our wall clock, always: its age says whether the pipeline is late.
                 received_at=datetime.now(UTC),
                 exercise=exercise,
                 priority=priority,
             )
         )
-
-    async def _answered(
-        self, jurisdiction: str, event_id: str
-    ) -> ev.ReportReceived | ev.ReportClassified | None:
-        known = self._answers.get((jurisdiction, event_id))
-        if known is not None:
-            return known
-        raw = await asyncio.to_thread(self.store.find_event, jurisdiction, event_id)
-        data = None if raw is None else ev.decode(raw).data
-        return data if isinstance(data, ev.ReportClassified) else None
+        return event if standing == body else decode(standing)

@@ -26,7 +26,7 @@ from models.errors import EventError, StoreError
 from models.events import Event, decode, split_batch
 from models.settings import Settings
 from models.store import Store
-from models.topics import TOPICS, UPDATES, topic_for
+from models.topics import EMBEDDED_PARTITIONS, TOPICS, UPDATES, topic_for
 from web_console.clocks import Clocks
 from web_console.frames import Pipeline
 from web_console.hub import Hub
@@ -122,7 +122,6 @@ class Feed:
             retry_backoff_ms=100,
             metadata_max_age_ms=30_000,
         )
-        partitions = next(spec.partitions for spec in TOPICS if spec.name == UPDATES)
         topics = [topic_for(UPDATES, exercise=side) for side in (False, True)]
         try:
             await consumer.start()
@@ -130,7 +129,7 @@ class Feed:
                 [
                     TopicPartition(topic, number)
                     for topic in topics
-                    for number in range(await self._count(consumer, topic, partitions))
+                    for number in range(await self._partitions(consumer, topic))
                 ]
             )
             if not embedded:
@@ -141,11 +140,12 @@ class Feed:
         finally:
             await stop_client(consumer)
 
-    async def _count(self, consumer: Any, topic: str, declared: int) -> int:
-        # A town may have given its cluster more partitions than we declare.
+    async def _partitions(self, consumer: Any, topic: str) -> int:
         if not self._settings.kafka_servers:
-            return declared
+            return EMBEDDED_PARTITIONS
+        # A town may have given its cluster more partitions than we declare.
         await consumer.topics()
+        declared = next(spec.partitions for spec in TOPICS if spec.name == UPDATES)
         return max(declared, len(consumer.partitions_for_topic(topic) or ()))
 
     async def _probe(self, consumer: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from models.dead_letters import DeadLetterRow
@@ -72,8 +73,21 @@ async def test_a_bad_row_is_refused_alone(store: Store) -> None:
     answers = await asyncio.wait_for(
         asyncio.gather(*(grouped.put(r) for r in rows), return_exceptions=True), 10
     )
-    assert [type(a) for a in answers] == [type(None), EventError, type(None)]
+    assert [type(a) for a in answers] == [bytes, EventError, bytes]
     assert ids(store) == ["a", "b"]
+    await grouped.close()
+
+
+async def test_a_callers_answer_is_what_stands_under_its_id(store: Store) -> None:
+    def said(body: bytes, jurisdiction: str = "tiny") -> InboxRow:
+        return msgspec.structs.replace(row("a"), body=body, jurisdiction=jurisdiction)
+
+    grouped = GroupedInbox(store)
+    assert await grouped.put(said(b"first")) == b"first"
+    answers = [said(b"second"), said(b"elsewhere", "other"), said(b"third")]
+    assert await asyncio.gather(*map(grouped.put, answers)) == [b"first", b"elsewhere", b"first"]
+    store.finish("tiny", ["a"], NOW)
+    assert await grouped.put(said(b"after it was decided")) == b"first"
     await grouped.close()
 
 

@@ -164,10 +164,10 @@ async def test_many_callers_one_commit(store: Store) -> None:
     commits = 0
     put = store.put
 
-    def counted(rows: list[InboxRow]) -> None:
+    def counted(rows: list[InboxRow]) -> list[bytes]:
         nonlocal commits
         commits += 1
-        put(rows)
+        return put(rows)
 
     store.put = counted  # type: ignore[method-assign, assignment]
     grouped = GroupedInbox(store)

@@ -21,7 +21,7 @@ from models.events import decode
 from models.inbox import InboxRow
 from models.registers import Device, Drill
 from models.store import Store
-from models.words import Role
+from models.words import Channel, Role
 from web_console.accounts import COOKIE, PASSWORD_MIN, TRIES, make_sign_in_link
 from web_console.app import create_app
 from web_console.console import Console
@@ -83,26 +83,20 @@ async def test_the_same_report_again_gets_the_same_answer(
 
 
 async def test_another_console_answers_a_repeated_report_alike(
-    client: httpx.AsyncClient, console: Console, sign_in: Any, store: Store, journal_writer: Any
+    client: httpx.AsyncClient, console: Console, sign_in: Any, store: Store
 ) -> None:
     sign_in("worker1", Role.GRID_WORKER)
-    writer, report_id = journal_writer(), str(uuid.uuid4())
-    received_at = datetime(2026, 1, 1, 8, tzinfo=UTC)
-    event = writer.append(
-        ev.ReportClassified(
-            channel="worker",  # type: ignore[arg-type]
-            received_at=received_at,
-            category="accident.fire",
-            priority=1,
-            grade="IV",  # type: ignore[arg-type]
-            confidence=1.0,
-        ),
-        event_id=report_id,
+    report_id = uuid.uuid4()
+    first = await client.post("/api/reports", json=REPORT | {"id": str(report_id)})
+    store.finish(HOME, [str(report_id)], datetime.now(UTC))
+    report = ev.ReportReceived(channel=Channel.WORKER, received_at=datetime.now(UTC))
+    other = Console(console.settings, store, console.pack)
+    name, received_at = await other.receive_report(report_id, HOME, report)
+    await other.inbox.close()
+    assert (name, received_at) == (
+        str(report_id),
+        datetime.fromisoformat(first.json()["received_at"]),
     )
-    lease = store.claim(HOME, exercise=False, at=received_at)
-    store.commit_step(lease, [event], [ev.encode(event)], wall=received_at)
-    answer = await client.post("/api/reports", json=REPORT | {"id": report_id})
-    assert datetime.fromisoformat(answer.json()["received_at"]) == received_at
     assert inbox(store) == []
 
 
