@@ -14,21 +14,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 
-import httpx
+import aiohttp
+import msgspec
 from report import print_result
+from running import base_url, live_url, running_up, session
 from websockets.asyncio.client import ClientConnection, connect
 
 from models.city import CityPack
@@ -36,12 +32,10 @@ from models.events import ReportReceived
 from models.settings import Settings
 from models.store import open_store
 from models.words import Role
-from streams.broker import free_port
 from streams.recording import Recording
 from web_console.accounts import COOKIE
 
 DRAIN_S = 30.0
-START_S = 60.0
 
 
 def main() -> None:
@@ -52,9 +46,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="use this data folder and leave it")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, _up(options.keep or Path(scratch)) as up_s:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        running_up(options.keep or Path(scratch)) as system,
+    ):
         figures = asyncio.run(_measure(Settings(), options.rate, options.seconds, options.seed))
-    figures["up_s"] = up_s
+    figures["up_s"] = system.ready_s
     print_result(
         "report_to_screen",
         seed=options.seed,
@@ -63,40 +60,17 @@ def main() -> None:
     )
 
 
-@contextmanager
-def _up(folder: Path) -> Iterator[float]:
-    """Run `gridcommand up` on free ports; yield the seconds until it says that all runs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ["GRIDCOMMAND_DATA_DIR"] = str(folder)
-    os.environ["GRIDCOMMAND_WEB_PORT"] = str(free_port())
-    os.environ["GRIDCOMMAND_LIVE_PORT"] = str(free_port())
-    log = folder / "up.log"
-    began = time.monotonic()
-    with log.open("wb") as sink:
-        command = [sys.executable, "-m", "gridcommand", "up"]
-        up = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)
-    try:
-        while "Ctrl-C" not in log.read_text():
-            if up.poll() is not None or time.monotonic() - began > START_S:
-                raise SystemExit(f"gridcommand up doesn't run:\n{log.read_text()}")
-            time.sleep(0.05)
-        yield time.monotonic() - began
-    finally:
-        up.send_signal(signal.SIGINT)
-        try:
-            up.wait(10)
-        except subprocess.TimeoutExpired:
-            up.kill()
-
-
 async def _measure(settings: Settings, rate: float, seconds: float, seed: int) -> dict[str, float]:
-    base = f"http://127.0.0.1:{settings.web_port}"
-    worker, commander = _sessions(settings)
-    cookie = {"Cookie": f"{COOKIE}={commander}"}
-    async with httpx.AsyncClient(base_url=base) as client:
-        live = (await client.get("/api/session", headers=cookie)).json()["live_url"]
+    base = base_url(settings)
+    store = open_store(settings)
+    worker, commander = session(store, Role.GRID_WORKER), session(store, Role.COMMANDER)
+    store.close()
     async with connect(
-        live, additional_headers=cookie, origin=base, max_size=None, compression=None
+        await live_url(settings, commander),
+        additional_headers={"Cookie": f"{COOKIE}={commander}"},
+        origin=base,
+        max_size=None,
+        compression=None,
     ) as screen:
         hello = {"type": "hello", "jurisdiction": _jurisdiction(settings), "seq": None}
         await screen.send(json.dumps(hello))
@@ -110,17 +84,6 @@ async def _measure(settings: Settings, rate: float, seconds: float, seed: int) -
 
 def _jurisdiction(settings: Settings) -> str:
     return CityPack.load(settings.city_path).jurisdiction
-
-
-def _sessions(settings: Settings) -> tuple[str, str]:
-    store = open_store(settings)
-    now = datetime.now(UTC)
-    tokens = []
-    for role in (Role.GRID_WORKER, Role.COMMANDER):
-        name = f"bench-{role.value}-{uuid.uuid4().hex[:6]}"
-        tokens.append(store.open_session(store.add_account(name, role, at=now), at=now, hours=1))
-    store.close()
-    return tokens[0], tokens[1]
 
 
 def _reports(settings: Settings, seed: int) -> list[dict[str, object]]:
@@ -143,6 +106,22 @@ def _reports(settings: Settings, seed: int) -> list[dict[str, object]]:
     return found
 
 
+class _Incident(msgspec.Struct):
+    reports: list[str] = []
+
+
+class _Upsert(msgspec.Struct):
+    incidents: list[_Incident] = []
+
+
+class _Frame(msgspec.Struct):
+    upsert: _Upsert = msgspec.field(default_factory=_Upsert)
+
+
+# What is of use and no more: the load generator shares the machine with what it measures.
+_decode = msgspec.json.Decoder(_Frame).decode
+
+
 class _Times:
     def __init__(self) -> None:
         self.posted: dict[str, float] = {}
@@ -154,10 +133,9 @@ class _Times:
     async def watch(self, screen: ClientConnection) -> None:
         async for frame in screen:
             now = time.monotonic()
-            told = json.loads(frame)
-            changed = told.get("upsert") or told.get("situation") or {}
-            for incident in changed.get("incidents", ()):
-                for name in incident.get("reports", ()):
+            told = _decode(frame)
+            for incident in told.upsert.incidents:
+                for name in incident.reports:
                     self.seen.setdefault(name, now)
             self.changed.set()
 
@@ -187,15 +165,15 @@ class _Times:
 
 async def _post_all(
     base: str,
-    session: str,
+    token: str,
     times: _Times,
     reports: list[dict[str, object]],
     rate: float,
     seconds: float,
 ) -> None:
-    headers = {"Cookie": f"{COOKIE}={session}", "Origin": base}
-    limits = httpx.Limits(max_connections=50, max_keepalive_connections=50)
-    async with httpx.AsyncClient(base_url=base, headers=headers, limits=limits) as client:
+    headers = {"Cookie": f"{COOKIE}={token}", "Origin": base}
+    connector = aiohttp.TCPConnector(limit=50)
+    async with aiohttp.ClientSession(base, headers=headers, connector=connector) as client:
         start = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for number in range(int(rate * seconds)):
@@ -203,11 +181,12 @@ async def _post_all(
                 group.create_task(_post(client, times, reports[number % len(reports)]))
 
 
-async def _post(client: httpx.AsyncClient, times: _Times, report: dict[str, object]) -> None:
+async def _post(client: aiohttp.ClientSession, times: _Times, report: dict[str, object]) -> None:
     name = str(uuid.uuid4())
     began = time.monotonic()
-    answer = await client.post("/api/reports", json={"id": name, **report}, timeout=10)
-    if answer.status_code == 202:
+    async with client.post("/api/reports", json={"id": name, **report}) as answer:
+        await answer.read()
+    if answer.status == 202:
         times.posted[name] = began
         times.acknowledged.append((time.monotonic() - began) * 1000)
     else:

@@ -16,6 +16,7 @@ in which they are given changes nothing.
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -288,15 +289,17 @@ class _Table:
         self, column: int, rows: Sequence[int], taken: dict[int, str], most: int
     ) -> tuple[Candidate, ...]:
         """The best `most` of `rows` for a slot, best first."""
-        best = sorted(rows, key=lambda row: (int(self.cost[row, column]), row))[:most]
+        if not rows or not most:
+            return ()
+        costs = self.cost[rows, column].tolist()
         return tuple(
             Candidate(
                 unit_id=self.units[row],
                 time_s=float(self.time_s[row, column]),
-                cost=int(self.cost[row, column]),
+                cost=cost,
                 taken_by=taken.get(row),
             )
-            for row in best
+            for cost, row in heapq.nsmallest(most, zip(costs, rows, strict=True))
         )
 
     def _costs(self) -> NDArray[np.int64]:

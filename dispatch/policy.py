@@ -34,5 +34,5 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     person_factor: float = 0.2
     stickiness_s: float = 60.0
     incidents_per_plan: int = 40
-    proposals_per_plan: int = 8
+    proposals_per_plan: int = 4
     named_exclusions: int = 12

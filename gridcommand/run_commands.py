@@ -71,11 +71,15 @@ def worker() -> None:
 
     Example: `GRIDCOMMAND_KAFKA_SERVERS=kafka:9092 gridcommand worker`
     """
-    from streams.worker import run_worker
+    from streams.worker import load_city, run_worker
 
-    wait_at_gate()
     settings = load_settings()
-    run_until_stopped(settings, lambda stop: run_worker(settings, stop, on_ready=tell_ready))
+    try:
+        city = load_city(settings)
+    finally:
+        # Whoever holds us there looks at the same files, and its word about them comes first.
+        wait_at_gate()
+    run_until_stopped(settings, lambda stop: run_worker(settings, city, stop, on_ready=tell_ready))
 
 
 def console(

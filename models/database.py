@@ -7,6 +7,8 @@ from reading to writing half-way can be refused.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,9 @@ from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementErro
 
 from models.errors import EventError, StoreError
 
-WRITES = {"writes": True}
+_READS, _WRITES, _SINGLE = "reads", "writes", "single"
+_BUSY_MS = 10_000
+_SOON_TRIES, _SOON_S = 100, 0.001
 
 
 def make_engine(url: str) -> Engine:
@@ -56,7 +60,7 @@ def make_engine(url: str) -> Engine:
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
-            "busy_timeout=10000",
+            f"busy_timeout={_BUSY_MS}",
             "foreign_keys=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")
@@ -64,10 +68,34 @@ def make_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        kind = connection.get_execution_options().get("kind")
+        if kind == _READS:
+            connection.exec_driver_sql("BEGIN")
+        elif kind == _WRITES and not _begin_soon(connection.connection.driver_connection):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _begin_soon(connection: Any) -> bool:
+    """Begin to write as soon as the writer before us ends; False if that takes long.
+
+    SQLite's own waiting sleeps longer each time, up to 100 ms, where a commit takes two.
+    """
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        for _ in range(_SOON_TRIES):
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                time.sleep(_SOON_S)
+            else:
+                return True
+        return False
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
 
 
 @contextmanager
@@ -83,9 +111,27 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Connection]:
         a number out of range, a time without a zone). Trying again never helps, so it must not
         look like an outage.
     """
-    options = {"writes": True} if writes else {}
+    with _connected(engine, _WRITES if writes else _READS) as connection:
+        yield connection
+
+
+@contextmanager
+def single_read(engine: Engine) -> Iterator[Connection]:
+    """Open a connection for one statement that reads, which needs no transaction around it.
+
+    Raises
+    ------
+    StoreError, EventError
+        As :func:`transaction`.
+    """
+    with _connected(engine, _SINGLE) as connection:
+        yield connection
+
+
+@contextmanager
+def _connected(engine: Engine, kind: str) -> Iterator[Connection]:
     try:
-        with engine.connect().execution_options(**options) as connection, connection.begin():
+        with engine.connect().execution_options(kind=kind) as connection, connection.begin():
             yield connection
     except (UnicodeError, OverflowError) as error:  # SQLite's driver lets these through bare
         raise EventError(f"a value can't be stored: {error}") from error

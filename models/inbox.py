@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Engine, bindparam, func, select, text, update
 
-from models.database import transaction
+from models.database import single_read, transaction
 from models.errors import EventError, GridcommandError, StoreBusyError, StoreError
 from models.tables import InboxRecord
 
@@ -25,6 +25,14 @@ _PUT = text(
     " VALUES (:event_id, :jurisdiction, :topic, :key, :body, :exercise, :priority, :received_at)"
     " ON CONFLICT DO NOTHING"
 ).bindparams(bindparam("received_at", type_=_inbox.c.received_at.type))
+
+
+_UNFINISHED = (
+    select(_inbox)
+    .where(_inbox.c.finished_at.is_(None), _inbox.c.id > bindparam("after"))
+    .order_by(_inbox.c.id)
+    .limit(bindparam("at_most"))
+)
 
 
 class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,15 +102,7 @@ class Inbox:
         A row whose transaction commits after a later row's has the lower id: who pages by id
         must look again from 0 now and then.
         """
-        return self._rows(
-            select(_inbox)
-            .where(_inbox.c.finished_at.is_(None), _inbox.c.id > row_id)
-            .order_by(_inbox.c.id)
-            .limit(limit)
-        )
-
-    def _rows(self, query: object) -> list[InboxRow]:
-        with transaction(self._engine, writes=False) as connection:
+        with single_read(self._engine) as connection:
             return [
                 InboxRow(
                     event_id=row.event_id,
@@ -115,7 +115,7 @@ class Inbox:
                     priority=row.priority,
                     id=row.id,
                 )
-                for row in connection.execute(query)  # type: ignore[call-overload]
+                for row in connection.execute(_UNFINISHED, {"after": row_id, "at_most": limit})
             ]
 
     def finish(self, jurisdiction: str, event_ids: Iterable[str], at: datetime) -> None:

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
         1800.0, gt=0, description="… and younger than this, in seconds."
     )
     relay_poll_ms: int = Field(
-        10, ge=1, description="Interval at which the relay looks into the inbox, in ms."
+        5, ge=1, description="Interval at which the relay looks into the inbox, in ms."
     )
     relay_retry_s: float = Field(
         10.0,

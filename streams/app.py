@@ -23,12 +23,14 @@ from streams.transport import ShortWaitTransport
 
 APP_ID = "gridcommand"
 # The embedded broker answers a waiting fetch only near the wait's end; Kafka at once.
-EMBEDDED_FETCH_WAIT_MS = 10
+EMBEDDED_FETCH_WAIT_MS = 5
 KAFKA_FETCH_WAIT_MS = 500
-# How long a worker that died without a word keeps its partitions. Kafka's default lower bound.
+# How long a worker that died without a word keeps its partitions: Kafka's default lower bound.
 SESSION_S = 6.0
+# The embedded broker lets a group's first member wait for half of this before it is let in.
+EMBEDDED_SESSION_S = 3.0
 REBALANCE_S = 6.0
-HEARTBEAT_S = 1.0
+HEARTBEAT_S = 0.5
 REQUEST_S = 15.0
 BROKER_WITHIN_S = 30.0
 # Faust's stop commits what was read, and after a broker was lost that commit has been seen to hang.
@@ -95,7 +97,7 @@ def make_app(settings: Settings, *, app_id: str = APP_ID) -> GridApp:
         processing_guarantee="at_least_once",
         broker_max_poll_records=500,
         broker_max_poll_interval=60.0,
-        broker_session_timeout=SESSION_S,
+        broker_session_timeout=EMBEDDED_SESSION_S if is_embedded(settings) else SESSION_S,
         broker_rebalance_timeout=REBALANCE_S,
         broker_heartbeat_interval=HEARTBEAT_S,
         broker_request_timeout=REQUEST_S,

@@ -11,21 +11,22 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.partitioner import murmur2
 
 from dispatch.roads import RoadGraph
 from models.city import CityPack
-from models.events import Event, encode
+from models.events import Event, ReportReceived, encode
 from models.inbox import InboxRow
 from models.settings import Settings
 from models.store import Store, open_store
 from models.topics import DESK, REPORTS, all_topics, topic_for
-from models.words import EXERCISE_MARK, is_exercise
+from models.words import EXERCISE_MARK, Channel, is_exercise
 from playbooks.engine import PlaybookSet
 from streams.agents import Agents, Stages
 from streams.app import is_embedded, kafka_servers, make_app, running
+from streams.classify import classify
 from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
 from streams.publisher import Publisher
@@ -35,8 +36,40 @@ from streams.updates import Updates
 log = logging.getLogger(__name__)
 
 
+class City(NamedTuple):
+    """What a worker reads from files; the same for every worker of a city."""
+
+    pack: CityPack
+    playbooks: PlaybookSet
+    graph: RoadGraph
+
+
+def load_city(settings: Settings) -> City:
+    """Read a city's pack, playbooks and roads, and what of them is otherwise read at first use.
+
+    Raises
+    ------
+    GridcommandError
+        When one of them can't be read; the message says file and place.
+    """
+    pack = CityPack.load(settings.city_path)
+    city = City(pack, PlaybookSet.load(settings.plans_dir), RoadGraph.load(pack))
+    # The first report of a night must not wait for indexes and word lists.
+    lon, lat = pack.center
+    first = ReportReceived(
+        channel=Channel.SYSTEM, received_at=datetime.now(UTC), text="·", lon=lon, lat=lat
+    )
+    classify(first, pack)
+    _ = city.graph.tree
+    return city
+
+
 async def run_worker(
-    settings: Settings, stop: asyncio.Event, *, on_ready: Callable[[], None] | None = None
+    settings: Settings,
+    city: City,
+    stop: asyncio.Event,
+    *,
+    on_ready: Callable[[], None] | None = None,
 ) -> None:
     """Run a worker until ``stop`` is set.
 
@@ -48,15 +81,13 @@ async def run_worker(
     Raises
     ------
     GridcommandError
-        When city, playbooks, database or broker can't be had; the message says what to do.
+        When database or broker can't be had; the message says what to do.
     """
-    pack = CityPack.load(settings.city_path)
-    playbooks = PlaybookSet.load(settings.plans_dir)
-    graph = await asyncio.to_thread(RoadGraph.load, pack)
+    pack = city.pack
     store = open_store(settings)
     publisher = Publisher(kafka_servers(settings), idempotent=not is_embedded(settings))
     updates = Updates(publisher)
-    shell = DeskShell(settings, store, pack, playbooks, graph, updates.put)
+    shell = DeskShell(settings, store, pack, city.playbooks, city.graph, updates.put)
     app = make_app(settings)
     relay = Relay(settings, store, publisher)
     agents = Agents(

@@ -27,6 +27,11 @@ def console_of(request: Request) -> Console:
     return cast(Console, request.app.state.console)
 
 
+# Coroutines all, though none of these waits: FastAPI sends a plain function to a thread.
+async def _console_asked(request: Request) -> Console:
+    return console_of(request)
+
+
 async def signed_in(
     request: Request, token: Annotated[str | None, Depends(_cookie)] = None
 ) -> Person:
@@ -56,7 +61,7 @@ def at_least(role: Role) -> Callable[[Request, Person], Awaitable[Person]]:
     return check
 
 
-def jurisdiction_asked(
+async def jurisdiction_asked(
     header: Annotated[
         str, Header(alias="X-Jurisdiction", max_length=100, description="Empty: the session's own.")
     ] = "",
@@ -68,7 +73,7 @@ def jurisdiction_asked(
     return header or query
 
 
-ConsoleOf = Annotated[Console, Depends(console_of)]
+ConsoleOf = Annotated[Console, Depends(_console_asked)]
 SignedIn = Annotated[Person, Depends(signed_in)]
 Dispatcher = Annotated[Person, Depends(at_least(Role.DISPATCHER))]
 Commander = Annotated[Person, Depends(at_least(Role.COMMANDER))]
