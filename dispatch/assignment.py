@@ -200,7 +200,7 @@ def solve(problem: Problem, *, runners_up: int = 2) -> Solution:
     Notes
     -----
     Serving a slot always beats leaving it short; between slots that want the same unit the
-    more urgent wins. 1000 units × 200 slots take some 30 ms.
+    more urgent wins. 1000 units × 200 slots take some 100 ms.
     """
     table = _Table(problem)
     pinned, refused = table.pins()

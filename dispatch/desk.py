@@ -233,10 +233,11 @@ class Desk:
             self._revise(
                 step, incident, priority=plan.priority, grade=incident.grade, reason="playbook"
             )
-        if (tuple(incident.playbooks), tuple(incident.requirements)) == (
+        unchanged = (tuple(incident.playbooks), tuple(incident.requirements)) == (
             plan.playbooks,
             plan.requirements,
-        ):
+        )
+        if unchanged and not plan.problems:
             return
         step.emit(
             ev.PlanAdopted(
@@ -245,6 +246,7 @@ class Desk:
                 requirements=plan.requirements,
                 notices=plan.notices,
                 response_level=plan.response_level,
+                problems=plan.problems,
             ),
             incident=incident.id,
         )

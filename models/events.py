@@ -386,7 +386,13 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class PlanAdopted(Payload, frozen=True, kw_only=True):
-    """What the playbooks ask for on this incident; replaces an earlier plan."""
+    """What the playbooks ask for on this incident; replaces an earlier plan.
+
+    Attributes
+    ----------
+    problems
+        Expressions of playbooks that failed on this incident: a mistake to be mended there.
+    """
 
     type_name: ClassVar[str] = "plan.adopted"
     incident: str
@@ -394,6 +400,7 @@ class PlanAdopted(Payload, frozen=True, kw_only=True):
     requirements: tuple[Requirement, ...]
     notices: tuple[dict[str, str], ...] = ()
     response_level: int | None = None
+    problems: tuple[str, ...] = ()
 
 
 class DeadlineSet(Payload, frozen=True, kw_only=True):

@@ -253,6 +253,10 @@ class DeskShell:
         )
         if due_for_snapshot:
             seat.snapshot_seq = situation.seq
+        for event in made:
+            if isinstance(event.data, ev.PlanAdopted):
+                for problem in event.data.problems:
+                    log.warning("playbooks on %s: %s", event.data.incident, problem)
         return encoded
 
     def _give_up(self, events: Iterable[Event], code: str, detail: str) -> None:

@@ -28,6 +28,11 @@ WINDOW = 2_000
 SWEEP_S = 0.25
 """How often finished rows are taken off the window, in seconds."""
 
+REST_S = 0.012
+"""Pause after a publication, in seconds. A report after a quiet moment goes at once; a hundred a
+second go two by two, which costs every stage behind half the work (p50 from report to screen 87 ms
+without it, 47 ms with it, 2 cores)."""
+
 DATABASE_PAUSE_S = 1.0
 _LONG_AGO = float("-inf")
 
@@ -82,7 +87,7 @@ class Relay:
                 if not self._is_active():
                     self._forget()
                 elif await self.step():
-                    pause = 0.0
+                    pause = REST_S
             except Exception as error:
                 log.error("relay waits: %s: %s", type(error).__name__, error)
                 pause = DATABASE_PAUSE_S

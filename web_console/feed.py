@@ -33,7 +33,7 @@ from web_console.hub import Hub
 
 log = logging.getLogger(__name__)
 
-FETCH_WAIT_EMBEDDED_MS: Final = 5
+FETCH_WAIT_EMBEDDED_MS: Final = 10
 FETCH_WAIT_KAFKA_MS: Final = 500
 PROBE_S: Final = 2.0
 RETRY_S: Final = 0.5

@@ -109,7 +109,12 @@ async def incidents(
     q: Annotated[
         str, Query(max_length=100, pattern=NO_NUL, description="Part of the number.")
     ] = "",
-    before: Annotated[AwareDatetime | None, Query(description="`next` of the last page.")] = None,
+    before: Annotated[
+        AwareDatetime | None, Query(description="`next.before` of the last page.")
+    ] = None,
+    before_id: Annotated[
+        str, Query(max_length=200, pattern=NO_NUL, description="`next.before_id` of it.")
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Response:
     """Return incidents out of the tables, those that ended long ago included."""
@@ -124,9 +129,13 @@ async def incidents(
         category=category,
         words=q,
         opened_before=before,
+        before_id=before_id,
         limit=limit,
     )
-    following = _opened_at(found[-1]) if len(found) == limit else None
+    following = None
+    if len(found) == limit:
+        last = msgspec.json.decode(found[-1], type=Incident)
+        following = {"before": last.opened_at, "before_id": last.id}
     return _json({"items": [msgspec.Raw(doc) for doc in found], "next": following})
 
 
@@ -272,10 +281,6 @@ def _bounds(pack: CityPack) -> tuple[float, float, float, float]:
     places.append(pack.center)
     lons, lats = [lon for lon, _ in places], [lat for _, lat in places]
     return min(lons), min(lats), max(lons), max(lats)
-
-
-def _opened_at(doc: bytes) -> datetime:
-    return msgspec.json.decode(doc, type=Incident).opened_at
 
 
 def _cached(etag: str) -> dict[str, str]:
