@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from dispatch.desk import Desk
+from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
+from dispatch.travel_times import TravelTimes
 from models import events as ev
 from models.city import CityPack
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
 from models.situation import dump, load
 from models.words import Grade
+from playbooks.engine import PlaybookSet
 from tests.dispatch.desk_world import SOUTH, STEP, WEST, DeskWorld, of
+
+FRAGILE = """
+id: fragile
+names: {zh: 易碎, en: Fragile}
+categories: [accident.fire.structure]
+when: "true"
+requirements:
+  - key: engines
+    names: {zh: 消防车, en: Engines}
+    skills: [fire_suppression]
+    count: "6 / (incident.facts.trapped + 1)"
+    within_s: 300
+"""
 
 GO = (UnitState.ASSIGNED, UnitState.EN_ROUTE, UnitState.ON_SCENE)
 
@@ -225,6 +243,25 @@ def test_triage_by_a_person_is_not_changed_by_later_reports(world: DeskWorld) ->
     world.report(priority=1)
     assert len(incident.reports) == 2
     assert (incident.priority, incident.grade, incident.triage) == (2, Grade.III, False)
+
+
+def test_a_playbook_that_fails_on_an_incident_is_told_and_the_rest_of_it_holds(
+    world: DeskWorld, tmp_path: Path
+) -> None:
+    (tmp_path / "fragile.yaml").write_text(FRAGILE, encoding="utf-8")
+    world.desk = Desk(
+        world.situation,
+        world.city,
+        PlaybookSet.load(tmp_path),
+        TravelTimes(world.roads),
+        Policy(),
+    )
+    first = of(world.report(facts={"trapped": 2}), ev.PlanAdopted)
+    assert [plan.problems for plan in first] == [()]
+    (second,) = of(world.report(facts={"trapped": -1}, at=(2, 2)), ev.PlanAdopted)
+    (problem,) = second.problems
+    assert "fragile" in problem
+    assert "engines" in problem
 
 
 def test_merging_takes_the_units_along(world: DeskWorld) -> None:

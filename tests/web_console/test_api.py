@@ -17,11 +17,13 @@ from PIL import Image
 from models import events as ev
 from models.dead_letters import DeadLetterRow
 from models.errors import StoreError
-from models.events import decode
+from models.events import decode, encode
 from models.inbox import InboxRow
+from models.lifecycles import IncidentState
 from models.registers import Device, Drill
+from models.situation import Incident
 from models.store import Store
-from models.words import Channel, Role
+from models.words import Channel, Grade, Role
 from web_console.accounts import COOKIE, PASSWORD_MIN, TRIES, make_sign_in_link
 from web_console.app import create_app
 from web_console.console import Console
@@ -550,6 +552,31 @@ async def test_dead_letters_are_seen_and_acknowledged(
     ).status_code == 204
     seen = (await client.get("/api/dead-letters")).json()
     assert (seen["unseen"], seen["items"][0]["acknowledged_by"]) == (0, "root")
+
+
+async def test_incidents_of_one_instant_are_paged_without_leaving_one_out(
+    client: httpx.AsyncClient, sign_in: Any, store: Store
+) -> None:
+    at = datetime(2026, 7, 1, 3, tzinfo=UTC)
+    opened = [
+        Incident(
+            id=f"i{n}", number=f"2026-{n}", state=IncidentState.OPEN, category="accident.fire",
+            priority=2, grade=Grade.IV, confidence=1.0, opened_at=at, updated_at=at, updated_seq=1,
+        )
+        for n in range(7)
+    ]  # fmt: skip
+    lease = store.claim(HOME, exercise=False, at=at)
+    tick = ev.Event(id="e1", source="/t", time=at, jurisdiction=HOME, seq=1, data=ev.ClockTicked())
+    store.commit_step(lease, [tick], [encode(tick)], wall=at, entities=tuple(opened))
+    sign_in("boss", Role.COMMANDER)
+    seen: list[str] = []
+    following: dict[str, str] | None = {}
+    while following is not None:
+        query = {"jurisdiction": HOME, "limit": "3", **following}
+        page = (await client.get("/api/incidents", params=query)).raise_for_status().json()
+        seen += [item["id"] for item in page["items"]]
+        following = page["next"]
+    assert seen == [f"i{n}" for n in range(6, -1, -1)]
 
 
 async def test_streets_are_drawn_from_the_pack_and_cached_by_its_hash(
