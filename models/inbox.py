@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Engine, bindparam, func, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, func, select, text, update
 
 from models.database import single_read, transaction
 from models.errors import EventError, GridcommandError, StoreBusyError, StoreError
@@ -83,8 +83,7 @@ class Inbox:
         if not rows:
             return []
         with transaction(self._engine, writes=True) as connection:
-            written = connection.execute(_PUT, [msgspec.structs.asdict(row) for row in rows])
-            if written.rowcount == len(rows):
+            if put_rows(connection, rows) == len(rows):
                 return [row.body for row in rows]
             standing = connection.execute(
                 select(_inbox.c.jurisdiction, _inbox.c.event_id, _inbox.c.body).where(
@@ -161,6 +160,11 @@ _FINISH = (
     )
     .values(finished_at=bindparam("at"))
 )
+
+
+def put_rows(connection: Connection, rows: Sequence[InboxRow]) -> int:
+    """Write rows inside a transaction of the caller's; return how many were not there yet."""
+    return connection.execute(_PUT, [msgspec.structs.asdict(row) for row in rows]).rowcount
 
 
 def finish_rows(

@@ -1,8 +1,9 @@
 """The database behind one door: opening, migrating, and the parts by subject.
 
 :class:`Store` joins :class:`~models.inbox.Inbox`, :class:`~models.journal.Journal`,
-:class:`~models.proof.Proof`, :class:`~models.registers.Registers` (accounts, sessions, devices,
-photos, drills) and dead letters on one engine. All calls are blocking; callers on an event loop
+:class:`~models.proof.Proof`, :class:`~models.episodes.Episodes` (what sense must not forget),
+:class:`~models.registers.Registers` (accounts, sessions, devices, photos, drills) and dead letters
+on one engine. All calls are blocking; callers on an event loop
 use a thread, or :class:`~models.inbox.GroupedInbox` for intake.
 """
 
@@ -19,6 +20,7 @@ from sqlalchemy import text
 
 from models.database import make_engine, transaction
 from models.dead_letters import DeadLetterRow, DeadLetters
+from models.episodes import Episodes
 from models.errors import StoreError
 from models.inbox import Inbox, InboxRow
 from models.journal import Entry, Journal, Lease
@@ -33,7 +35,7 @@ MIGRATION_LOCK = 0x6772_6964
 """PostgreSQL's advisory lock while tables are made; any number that is always the same."""
 
 
-class Store(Inbox, Journal, Proof, DeadLetters, Registers):
+class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers):
     """Everything that is remembered.
 
     Parameters

@@ -289,3 +289,22 @@ class DrillRecord(SQLModel, table=True):
     position: int = 0
     state: str = Field(default="running", sa_column=Column(String, nullable=False))
     updated_at: datetime = _time()
+
+
+class EpisodeRecord(SQLModel, table=True):
+    """An alarm of sense that is on; ``place`` is a partition of the readings' topic."""
+
+    __tablename__ = "sense_episode"
+    place: str = Field(primary_key=True)
+    device: str = Field(primary_key=True)
+    rule: str = Field(primary_key=True)
+    began: datetime = _time()
+
+
+class SenseWindowsRecord(SQLModel, table=True):
+    """Windows and times of a partition's devices, as they were some seconds ago."""
+
+    __tablename__ = "sense_windows"
+    place: str = Field(primary_key=True)
+    at: datetime = _time()
+    doc: bytes = Field(sa_type=LargeBinary)

@@ -56,7 +56,7 @@ TOPICS: tuple[TopicSpec, ...] = (
         name=READINGS,
         partitions=4,
         retention_ms=6 * HOUR_MS,
-        key="device",
+        key="cell, or device",
         content=SENML_CONTENT_TYPE,
         summary="Telemetry as SenML packs (RFC 8428), read by sense.",
     ),

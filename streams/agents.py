@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -33,22 +33,19 @@ from models.topics import (
     all_topics,
     topic_for,
 )
-from models.words import EXERCISE_MARK, is_exercise
+from models.words import is_exercise
 from streams.app import GridApp, raw_topic
 from streams.classify import classify
 from streams.dead_letters import DeadLetters
 from streams.publisher import Publisher
 from streams.senml import parse_senml
-from streams.sense import Alarm, SenseState
-from streams.sense_rules import load_sense_rules
+from streams.sense_keeper import SenseKeeper
 
 log = logging.getLogger(__name__)
 
 CLASSIFY_SOURCE = "/classify"
 YIELD_EVERY_S = 0.01
 """How long classify works before it lets the other agents have a turn."""
-
-SILENCE_EVERY_S = 5.0
 
 
 class Shell(Protocol):
@@ -68,15 +65,15 @@ class Stages:
     ----------
     embedded
         Whether the embedded broker serves.
-    report
-        Puts events into the inbox and returns when they are durable; the same id twice is one.
+    sense
+        Takes readings in and returns when what they began is durable.
     """
 
     pack: CityPack
     publisher: Publisher
     dead_letters: DeadLetters
     desk: Shell
-    report: Callable[[list[Event]], Awaitable[None]]
+    sense: SenseKeeper
     embedded: bool = False
 
 
@@ -85,13 +82,6 @@ class Agents:
 
     def __init__(self, app: GridApp, stages: Stages) -> None:
         self._stages = stages
-        places = {place.id: (place.lon, place.lat) for place in stages.pack.facilities}
-        self._sense = {
-            exercise: SenseState(
-                load_sense_rules(), places, scope=EXERCISE_MARK if exercise else ""
-            )
-            for exercise in (False, True)
-        }
         handlers: dict[str, Callable[[TopicSpec, Any], Awaitable[None]]] = {
             READINGS: self._on_readings,
             REPORTS: self._on_reports,
@@ -153,37 +143,16 @@ class Agents:
 
     async def _on_readings(self, spec: TopicSpec, record: Any) -> None:
         """Let sense look at a SenML pack; alarms enter through the inbox."""
-        received_at = datetime.fromtimestamp(record.message.timestamp or time.time(), UTC)
+        message = record.message
+        received_at = datetime.fromtimestamp(message.timestamp or time.time(), UTC)
         try:
             readings = parse_senml(record.value or b"", received_at)
         except EventError as error:
             await self._give_up(spec, record, record.value, "unreadable", str(error))
             return
-        exercise = _is_twin(spec)
-        state = self._sense[exercise]
-        alarms = state.sense(readings)
-        if exercise and readings:
-            # A drill's time is that of its readings.
-            alarms += state.pass_time(max(reading.time for reading in readings))
-        await self._raise(alarms, exercise=exercise)
-
-    async def watch_silence(self) -> None:
-        """Raise the silences of live devices; runs until cancelled."""
-        while True:
-            await asyncio.sleep(SILENCE_EVERY_S)
-            try:
-                alarms = self._sense[False].pass_time(datetime.now(UTC))
-                await self._raise(alarms, exercise=False)
-            except Exception:
-                log.exception("watching for silent devices failed; trying again")
-
-    async def _raise(self, alarms: Sequence[Alarm], *, exercise: bool) -> None:
-        if alarms:
-            home = self._stages.pack.jurisdiction
-            jurisdiction = home + EXERCISE_MARK if exercise else home
-            await self._stages.report(
-                [alarm.as_event(jurisdiction, exercise=exercise) for alarm in alarms]
-            )
+        await self._stages.sense.take(
+            message.topic, message.partition, readings, exercise=_is_twin(spec)
+        )
 
     # ── records ───────────────────────────────────────────────────────────────────────────────
 

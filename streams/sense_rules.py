@@ -54,6 +54,18 @@ class RuleBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.device == "*" or fnmatchcase(device, self.device)
 
 
+class Quorum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Raised only when ``count`` devices within ``radius_m`` of one are beyond together.
+
+    Each must have been heard within ``within_s`` seconds. Devices whose place isn't known don't
+    count; those that share a partition of the topic do, so gateways key readings by area.
+    """
+
+    count: int
+    radius_m: float
+    within_s: float
+
+
 class ThresholdRule(RuleBase, frozen=True, kw_only=True, tag_field="kind", tag="threshold"):
     """Raised at ``raise_at`` once held for ``hold_s`` seconds, over again at ``clear_at``."""
 
@@ -61,6 +73,7 @@ class ThresholdRule(RuleBase, frozen=True, kw_only=True, tag_field="kind", tag="
     clear_at: float
     hold_s: float = 0.0
     direction: str = "above"
+    quorum: Quorum | None = None
 
     def is_beyond(self, value: float) -> bool:
         """Whether the value is where the alarm is raised."""
@@ -97,10 +110,18 @@ class SenseRules:
 
     def __init__(self, rules: list[Rule]) -> None:
         self.rules = tuple(rules)
-        by_quantity: dict[str, list[Rule]] = {}
-        for rule in rules:
-            by_quantity.setdefault(rule.quantity, []).append(rule)
-        self.by_quantity: Mapping[str, list[Rule]] = by_quantity
+        self._found: dict[tuple[bool, ...], Mapping[str, tuple[Rule, ...]]] = {}
+
+    def for_device(self, name: str) -> Mapping[str, tuple[Rule, ...]]:
+        """Return the rules for a device by quantity; devices with the same rules share it."""
+        key = tuple(rule.applies_to(name) for rule in self.rules)
+        found = self._found.get(key)
+        if found is None:
+            fitting: dict[str, tuple[Rule, ...]] = {}
+            for rule in (rule for rule, fits in zip(self.rules, key, strict=True) if fits):
+                fitting[rule.quantity] = (*fitting.get(rule.quantity, ()), rule)
+            found = self._found[key] = fitting
+        return found
 
 
 @lru_cache(maxsize=4)
@@ -137,6 +158,9 @@ def _wrong(rule: Rule, seen: set[str]) -> str:
             return f"direction {rule.direction!r} must be above or below"
         if rule.is_clear(rule.raise_at) or rule.hold_s < 0:
             return "clear_at must lie on the quiet side of raise_at, and hold_s not below 0"
+        quorum = rule.quorum
+        if quorum and not (quorum.count >= 2 and quorum.radius_m > 0 and quorum.within_s > 0):
+            return "quorum needs a count of 2 or more, and radius_m and within_s above 0"
     elif isinstance(rule, RateRule):
         if not (rule.window_s > 0 and 0 <= rule.clear_rise < rule.rise):
             return "window_s must be above 0 and clear_rise between 0 and rise"

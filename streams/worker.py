@@ -17,11 +17,10 @@ from aiokafka.partitioner import murmur2
 
 from dispatch.roads import RoadGraph
 from models.city import CityPack
-from models.events import Event, ReportReceived, encode
-from models.inbox import InboxRow
+from models.events import ReportReceived
 from models.settings import Settings
 from models.store import Store, open_store
-from models.topics import DESK, REPORTS, all_topics, topic_for
+from models.topics import DESK, all_topics, topic_for
 from models.words import EXERCISE_MARK, Channel, is_exercise
 from playbooks.engine import PlaybookSet
 from streams.agents import Agents, Stages
@@ -31,6 +30,7 @@ from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
 from streams.publisher import Publisher
 from streams.relay import Relay
+from streams.sense_keeper import SenseKeeper
 from streams.updates import Updates
 
 log = logging.getLogger(__name__)
@@ -90,14 +90,15 @@ async def run_worker(
     shell = DeskShell(settings, store, pack, city.playbooks, city.graph, updates.put)
     app = make_app(settings)
     relay = Relay(settings, store, publisher)
-    agents = Agents(
+    sense = SenseKeeper(pack, store)
+    Agents(
         app,
         Stages(
             pack=pack,
             publisher=publisher,
             dead_letters=DeadLetters(store.add_dead_letters, publisher),
             desk=shell,
-            report=lambda events: _put_reports(store, events),
+            sense=sense,
             embedded=is_embedded(settings),
         ),
     )
@@ -111,6 +112,7 @@ async def run_worker(
         # What was in flight when partitions moved may have been lost with the old owner.
         relay.publish_again()
         held = {(tp.topic, tp.partition) for tp in assigned_partitions}
+        seats.add(asyncio.create_task(sense.assign(held)))
         seats.add(
             asyncio.create_task(_open_desks(shell, store, pack.jurisdiction, held, desk_partitions))
         )
@@ -123,7 +125,7 @@ async def run_worker(
             tasks = [
                 asyncio.create_task(relay.run(stop), name="relay"),
                 asyncio.create_task(updates.run(), name="updates"),
-                asyncio.create_task(agents.watch_silence(), name="silence"),
+                asyncio.create_task(sense.run(), name="sense"),
             ]
             ready = asyncio.create_task(_say_ready(assigned, on_ready))
             stopping = asyncio.create_task(stop.wait())
@@ -172,23 +174,3 @@ async def _open_desks(
 def partition_of(key: str, partitions: int) -> int:
     """Return where Kafka's default partitioner puts a key."""
     return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
-
-
-async def _put_reports(store: Store, events: list[Event]) -> None:
-    now = datetime.now(UTC)
-    await asyncio.to_thread(
-        store.put,
-        [
-            InboxRow(
-                event_id=event.id,
-                jurisdiction=event.jurisdiction,
-                topic=topic_for(REPORTS, exercise=event.exercise),
-                key=event.jurisdiction,
-                body=encode(event),
-                received_at=now,
-                exercise=event.exercise,
-                priority=1,
-            )
-            for event in events
-        ],
-    )

@@ -17,8 +17,10 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from models.registers import Device
 from models.settings import Settings
 from models.topics import READINGS, topic_for
+from models.words import is_exercise
 from web_console.feed import bootstrap_servers, stop_client
 from web_console.problems import RETRY_AFTER_S, Problem, invalid
 
@@ -65,22 +67,24 @@ class Readings:
         self._starting = asyncio.Lock()
         self._failed_at = -math.inf
 
-    async def publish(self, device: str, jurisdiction_exercise: bool, pack: bytes) -> int:
+    async def publish(self, device: Device, pack: bytes) -> int:
         """Check a pack and publish it; return how many readings it holds.
+
+        Devices of one cell share a key, so that sense sees a quorum of neighbours together.
 
         Raises
         ------
         Problem
             422 when it is no SenML or speaks for another device, 503 when the broker is away.
         """
-        count = check(device, pack)
-        topic = topic_for(READINGS, exercise=jurisdiction_exercise)
+        count = check(device.id, pack)
+        topic = topic_for(READINGS, exercise=is_exercise(device.jurisdiction))
         try:
             producer = await self._ready()
             async with asyncio.timeout(SEND_WITHIN_S):
-                await producer.send_and_wait(topic, pack, key=device.encode())
+                await producer.send_and_wait(topic, pack, key=(device.cell or device.id).encode())
         except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("readings of %s can't be published: %r", device, error)
+            log.warning("readings of %s can't be published: %r", device.id, error)
             headers = {"Retry-After": str(RETRY_AFTER_S)}
             raise Problem(503, "broker_away", "retry", headers=headers) from error
         return count

@@ -162,7 +162,7 @@ async def readings(
     if device is None:
         raise Problem(401, "not_signed_in", "device")
     pack = await request.body()
-    count = await console.readings.publish(device.id, is_exercise(device.jurisdiction), pack)
+    count = await console.readings.publish(device, pack)
     return ReadingsOut(accepted=count)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 from models.city import CityPack
 from models.dead_letters import DeadLetterRow
+from models.episodes import Episode
 from models.events import Event, ReportClassified, ReportReceived, decode, encode, encode_batch
+from models.inbox import InboxRow
 from models.journal import Position
 from models.settings import Settings
 from models.topics import TopicSpec, all_topics
 from models.words import Channel
 from streams.agents import Agents, Stages
 from streams.app import make_app
+from streams.sense_keeper import SenseKeeper
 
 AT = datetime(2026, 7, 1, tzinfo=UTC)
 HOME = "320481"
@@ -46,13 +49,24 @@ class World:
     ) -> None:
         self.desk.append((jurisdiction, events))
 
-    async def report(self, events: list[Event]) -> None:
-        self.reported.extend(events)
+    def note_episodes(
+        self,
+        place: str,
+        episodes: Mapping[tuple[str, str], Episode | None],
+        reports: Sequence[InboxRow],
+    ) -> None:
+        self.reported.extend(decode(row.body) for row in reports)
+
+    def keep_windows(self, place: str, doc: bytes, at: datetime) -> None:
+        raise AssertionError("nothing is kept here")
+
+    def sense_memory(self, place: str) -> tuple[bytes, list[Episode]]:
+        return b"", []
 
 
 def agents(pack: CityPack) -> tuple[Agents, World]:
     world = World()
-    stages: Any = Stages(pack, world, world, world, world.report)  # type: ignore[arg-type]
+    stages = Stages(pack, world, world, world, SenseKeeper(pack, world))  # type: ignore[arg-type]
     return Agents(make_app(Settings(broker_port=1)), stages), world
 
 

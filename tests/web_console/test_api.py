@@ -504,10 +504,10 @@ async def test_readings_need_the_devices_own_key_and_name(
     client: httpx.AsyncClient, store: Store, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = store.add_device(Device(id="level-7", jurisdiction=HOME))
-    sent: list[tuple[str, bool]] = []
+    sent: list[str] = []
 
-    async def publish(device: str, exercise: bool, pack: bytes) -> int:
-        sent.append((device, exercise))
+    async def publish(device: Device, pack: bytes) -> int:
+        sent.append(device.id)
         return 1
 
     from web_console import readings
@@ -518,7 +518,7 @@ async def test_readings_need_the_devices_own_key_and_name(
     assert (away.status_code, away.json()["code"]) == (503, "broker_away")
     monkeypatch.setattr(console.readings, "publish", publish)
     assert (await client.post("/api/readings", json=pack, headers=headers)).status_code == 202
-    assert sent == [("level-7", False)]
+    assert sent == ["level-7"]
     forged = {"X-Device-Key": "level-7:nonsense"}
     assert (await client.post("/api/readings", json=pack, headers=forged)).status_code == 401
     for raw in (b"{}", b"[]", b'[{"n":"level-8/water","v":1}]', b'[{"n":"level-7/x"}]'):

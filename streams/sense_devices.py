@@ -1,0 +1,128 @@
+"""What sense remembers of a device, and how that survives a restart.
+
+A :class:`DeviceMemory` is a few numbers: when each quantity was last heard, since when a threshold
+is passed, the window of each rate. :func:`dump` and :func:`load` turn all of a partition's into
+bytes and back. Which episodes are on is not part of it; that is written with each alarm
+(:mod:`models.episodes`), for it must never be older than what was reported.
+
+Times are POSIX seconds here: readings come by the thousand a second.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from models.errors import EventError
+from streams.sense_rules import Rule
+
+WINDOW_MAX = 512
+"""Samples in a rate's window; when there are more, every second one goes, never the lowest."""
+
+
+class RisingWindow:
+    """The samples of the last ``window_s`` seconds that may still be the lowest of them.
+
+    A sample above which a later one fell can never be the lowest again and is dropped at once, so
+    the front is the lowest, and adding costs the same however long the window is.
+    """
+
+    __slots__ = ("samples",)
+
+    def __init__(self, samples: list[tuple[float, float]] | None = None) -> None:
+        self.samples = deque(samples or ())
+
+    def add(self, at: float, value: float, window_s: float) -> tuple[float, float]:
+        """Take a sample in and return time and value of the lowest in the window."""
+        samples = self.samples
+        while samples and samples[-1][1] > value:
+            samples.pop()
+        samples.append((at, value))
+        while at - samples[0][0] > window_s:
+            samples.popleft()
+        if len(samples) > WINDOW_MAX:
+            kept = list(samples)
+            self.samples = deque((kept[0], *kept[1:-1:2], kept[-1]))
+        return self.samples[0]
+
+
+class DeviceMemory:
+    """What is known of one device.
+
+    Attributes
+    ----------
+    rules
+        The rules for this device by quantity; found once, for names don't change.
+    lon, lat
+        Its own word about its place, degrees WGS-84.
+    heard
+        Time of the last reading of each quantity.
+    since
+        When each threshold that is passed and not yet held long enough was passed.
+    windows
+        Of each rate.
+    active
+        Rules whose episode is on.
+    """
+
+    __slots__ = ("active", "heard", "lat", "lon", "rules", "since", "windows")
+
+    def __init__(self, rules: Mapping[str, tuple[Rule, ...]]) -> None:
+        self.rules = rules
+        self.lon: float | None = None
+        self.lat: float | None = None
+        self.heard: dict[str, float] = {}
+        self.since: dict[str, float] = {}
+        self.windows: dict[str, RisingWindow] = {}
+        self.active: set[str] = set()
+
+
+class _Kept(msgspec.Struct, array_like=True):
+    name: str
+    lon: float | None
+    lat: float | None
+    heard: dict[str, float]
+    since: dict[str, float]
+    windows: dict[str, list[tuple[float, float]]]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[_Kept]).decode
+
+
+def dump(devices: Mapping[str, DeviceMemory]) -> bytes:
+    """Return the devices as bytes, in their order."""
+    return _encode(
+        [
+            _Kept(
+                name,
+                device.lon,
+                device.lat,
+                device.heard,
+                device.since,
+                {rule: list(window.samples) for rule, window in device.windows.items()},
+            )
+            for name, device in devices.items()
+        ]
+    )
+
+
+def load(kept: bytes, device_of: Callable[[str], DeviceMemory]) -> None:
+    """Fill devices from what :func:`dump` made; ``device_of`` finds or makes one by its name.
+
+    Raises
+    ------
+    EventError
+        When the bytes were made by something else.
+    """
+    try:
+        found = _decode(kept)
+    except msgspec.DecodeError as error:
+        raise EventError(f"not a dump of devices: {error}") from error
+    for one in found:
+        device = device_of(one.name)
+        device.lon, device.lat = one.lon, one.lat
+        device.heard, device.since = one.heard, one.since
+        device.windows = {rule: RisingWindow(samples) for rule, samples in one.windows.items()}

@@ -1,0 +1,203 @@
+"""Sense on the partitions that this worker holds, and its memory in the database.
+
+Each partition of the readings' topics has a :class:`~streams.sense.SenseState` of its own. What
+begins or ends is written, with the reports, before a record counts as handled, so a record that
+comes twice after a crash raises nothing twice and a condition that lasts is known. Windows and
+times follow every :data:`KEEP_EVERY_S`.
+
+Not for decoding records; that is :mod:`streams.agents`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+from models.city import CityPack
+from models.episodes import Episode
+from models.errors import EventError, StoreError
+from models.events import Point, encode
+from models.inbox import InboxRow
+from models.topics import READINGS, REPORTS, topic_for
+from models.words import EXERCISE_MARK
+from streams.senml import Reading
+from streams.sense import Sensed, SenseState
+from streams.sense_rules import SenseRules, load_sense_rules
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+KEEP_EVERY_S = 10.0
+SILENCE_EVERY_S = 5.0
+DATABASE_PAUSE_S = 1.0
+ALARM_PRIORITY = 1
+
+
+class Memory(Protocol):
+    """The store, as much as sense sees of it; called on threads."""
+
+    def note_episodes(
+        self,
+        place: str,
+        episodes: Mapping[tuple[str, str], Episode | None],
+        reports: Sequence[InboxRow],
+    ) -> None:
+        """Write episodes and the reports they became, in one transaction."""
+
+    def keep_windows(self, place: str, doc: bytes, at: datetime) -> None:
+        """Keep a partition's windows."""
+
+    def sense_memory(self, place: str) -> tuple[bytes, list[Episode]]:
+        """Return the windows kept last and the episodes that are on."""
+
+
+class _Place:
+    def __init__(self, state: SenseState) -> None:
+        self.state = state
+        self.lock = asyncio.Lock()
+        self.is_loaded = False
+        self.is_changed = False
+
+
+class SenseKeeper:
+    """Sense for all partitions of one worker.
+
+    Parameters
+    ----------
+    pack
+        Names the jurisdiction; its facilities are places of devices that don't send their own.
+    memory
+        The store.
+    now
+        The wall's clock, for live silences.
+    """
+
+    def __init__(
+        self,
+        pack: CityPack,
+        memory: Memory,
+        rules: SenseRules | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._home = pack.jurisdiction
+        self._where: dict[str, Point] = {
+            place.id: (place.lon, place.lat) for place in pack.facilities
+        }
+        self._memory = memory
+        self._rules = rules or load_sense_rules()
+        self._now = now
+        self._places: dict[tuple[str, int], _Place] = {}
+
+    async def assign(self, held: Iterable[tuple[str, int]]) -> None:
+        """Load the partitions that are ours now and forget the others."""
+        topics = {topic_for(READINGS, exercise=side) for side in (False, True)}
+        ours = {key for key in held if key[0] in topics}
+        for key in self._places.keys() - ours:
+            del self._places[key]
+        for key in sorted(ours):
+            place = self._place(key)
+            async with place.lock:
+                await self._load(key, place)
+
+    async def take(
+        self, topic: str, partition: int, readings: Sequence[Reading], *, exercise: bool
+    ) -> None:
+        """Take readings of a partition in; return when what they began is durable."""
+        key = (topic, partition)
+        place = self._place(key)
+        async with place.lock:
+            await self._load(key, place)
+            await self._note(key, place.state.sense(readings), exercise=exercise)
+            if exercise and readings:
+                # A drill's time is that of its readings.
+                latest = max(reading.time for reading in readings)
+                await self._note(key, place.state.pass_time(latest), exercise=True)
+            place.is_changed = True
+
+    async def run(self) -> None:
+        """Raise the silences of live devices and keep windows; runs until cancelled."""
+        kept_at = 0.0
+        while True:
+            await asyncio.sleep(SILENCE_EVERY_S)
+            try:
+                await self.watch_silence()
+                if (now := asyncio.get_running_loop().time()) - kept_at >= KEEP_EVERY_S:
+                    await self.keep()
+                    kept_at = now
+            except Exception:
+                log.exception("watching for silent devices failed; trying again")
+
+    async def watch_silence(self) -> None:
+        """Let live devices that are silent for too long be told."""
+        live = topic_for(READINGS, exercise=False)
+        for key, place in list(self._places.items()):
+            if key[0] == live and place.is_loaded:
+                async with place.lock:
+                    await self._note(key, place.state.pass_time(self._now()), exercise=False)
+
+    async def keep(self) -> None:
+        """Write the windows of the partitions that heard something since they were kept."""
+        for key, place in list(self._places.items()):
+            async with place.lock:
+                if not place.is_changed or self._places.get(key) is not place:
+                    continue
+                place.is_changed = False
+                doc = place.state.dump()
+                await asyncio.to_thread(self._memory.keep_windows, _name(key), doc, self._now())
+
+    def _place(self, key: tuple[str, int]) -> _Place:
+        place = self._places.get(key)
+        if place is None:
+            scope = EXERCISE_MARK if key[0] == topic_for(READINGS, exercise=True) else ""
+            state = SenseState(self._rules, self._where, scope=scope)
+            place = self._places[key] = _Place(state)
+        return place
+
+    async def _load(self, key: tuple[str, int], place: _Place) -> None:
+        if place.is_loaded:
+            return
+        kept, episodes = await self._patiently(self._memory.sense_memory, _name(key))
+        try:
+            place.state.restore(kept, episodes)
+        except EventError as error:
+            log.warning("windows of %s are made anew: %s", _name(key), error)
+        place.is_loaded = True
+
+    async def _note(self, key: tuple[str, int], sensed: Sensed, *, exercise: bool) -> None:
+        if not sensed.episodes:
+            return
+        jurisdiction = self._home + EXERCISE_MARK if exercise else self._home
+        now = self._now()
+        rows = [
+            InboxRow(
+                event_id=event.id,
+                jurisdiction=jurisdiction,
+                topic=topic_for(REPORTS, exercise=exercise),
+                key=jurisdiction,
+                body=encode(event),
+                received_at=now,
+                exercise=exercise,
+                priority=ALARM_PRIORITY,
+            )
+            for event in (
+                alarm.as_event(jurisdiction, exercise=exercise) for alarm in sensed.alarms
+            )
+        ]
+        await self._patiently(self._memory.note_episodes, _name(key), sensed.episodes, rows)
+
+    async def _patiently(self, call: Callable[..., _T], *given: object) -> _T:
+        """Call the database on a thread, again and again while it is away: alarms must not go."""
+        while True:
+            try:
+                return await asyncio.to_thread(call, *given)
+            except StoreError as error:
+                log.error("sense waits for the database: %s", error)
+                await asyncio.sleep(DATABASE_PAUSE_S)
+
+
+def _name(key: tuple[str, int]) -> str:
+    return f"{key[0]}/{key[1]}"

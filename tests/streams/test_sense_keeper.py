@@ -1,0 +1,113 @@
+"""Sense's memory: durable before a record counts, patient with the database, its own places."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.city import CityPack
+from models.errors import StoreError
+from models.store import Store
+from streams import sense_keeper
+from streams.senml import Reading
+from streams.sense_keeper import SenseKeeper
+
+START = datetime(2026, 7, 1, tzinfo=UTC)
+LIVE, DRILL = "readings", "exercise.readings"
+
+
+def at(seconds: float, value: float, device: str = "d1", quantity: str = "sos") -> Reading:
+    return Reading(device, quantity, value, "", START + timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(f"sqlite:///{tmp_path / 'test.db'}")
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+def reports(store: Store) -> list[str]:
+    return [row.event_id for row in store.unfinished_after(0, 100)]
+
+
+async def test_a_worker_killed_after_an_alarm_does_not_raise_it_again(
+    liyang: CityPack, store: Store
+) -> None:
+    await SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], exercise=False)
+    (raised,) = reports(store)
+    woken = SenseKeeper(liyang, store)
+    await woken.take(LIVE, 0, [at(0, 1)], exercise=False)  # the record that wasn't committed yet
+    await woken.take(LIVE, 0, [at(5, 1)], exercise=False)
+    assert reports(store) == [raised]
+    await woken.take(LIVE, 0, [at(6, 0), at(7, 1)], exercise=False)
+    assert len(reports(store)) == 2, "it cleared, so this one is new"
+
+
+async def test_a_device_that_fell_silent_with_the_worker_is_still_missed(
+    liyang: CityPack, store: Store
+) -> None:
+    first = SenseKeeper(liyang, store, now=lambda: START)
+    await first.take(LIVE, 0, [at(0, 1, quantity="heartbeat")], exercise=False)
+    await first.keep()
+    woken = SenseKeeper(liyang, store, now=lambda: START + timedelta(hours=1))
+    await woken.assign({(LIVE, 0), ("desk", 0)})
+    await woken.watch_silence()
+    assert len(reports(store)) == 1
+    await woken.watch_silence()
+    assert len(reports(store)) == 1
+
+
+async def test_a_partition_that_went_to_another_worker_is_its_alone(
+    liyang: CityPack, store: Store
+) -> None:
+    here, there = (SenseKeeper(liyang, store, now=lambda: START) for _ in range(2))
+    await here.take(LIVE, 0, [at(0, 1, quantity="heartbeat")], exercise=False)
+    await here.keep()
+    await here.assign({(LIVE, 1)})
+    await there.assign({(LIVE, 0)})
+    later = [at(3600, 1, quantity="heartbeat")]
+    await there.take(LIVE, 0, later, exercise=False)
+    here._now = lambda: START + timedelta(hours=1)
+    await here.watch_silence()
+    assert not reports(store), "a stale memory must not speak"
+
+
+async def test_alarms_wait_for_a_database_that_is_away(
+    liyang: CityPack, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sense_keeper, "DATABASE_PAUSE_S", 0.01)
+    failures = [2]
+    note = store.note_episodes
+
+    def away(*given: Any) -> None:
+        if failures[0]:
+            failures[0] -= 1
+            raise StoreError("away")
+        note(*given)
+
+    monkeypatch.setattr(store, "note_episodes", away)
+    await asyncio.wait_for(SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], exercise=False), 5)
+    assert len(reports(store)) == 1
+
+
+async def test_windows_that_cannot_be_read_are_made_anew(liyang: CityPack, store: Store) -> None:
+    store.keep_windows("readings/0", b"of another version", START)
+    await SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], exercise=False)
+    assert len(reports(store)) == 1
+
+
+async def test_an_exercise_has_its_own_ids_and_time(liyang: CityPack, store: Store) -> None:
+    keeper = SenseKeeper(liyang, store)
+    await keeper.take(LIVE, 0, [at(0, 1)], exercise=False)
+    await keeper.take(DRILL, 0, [at(0, 1), at(0, 1, quantity="heartbeat")], exercise=True)
+    await keeper.take(DRILL, 0, [at(5000, 0)], exercise=True)
+    rows = store.unfinished_after(0, 100)
+    assert [row.exercise for row in rows] == [False, True, True]
+    assert len({row.event_id for row in rows}) == 3
