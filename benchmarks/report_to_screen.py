@@ -24,15 +24,13 @@ from pathlib import Path
 import aiohttp
 import msgspec
 from report import print_result
-from running import base_url, live_url, running_up, session
+from running import base_url, live_url, recorded_reports, running_up, session
 from websockets.asyncio.client import ClientConnection, connect
 
 from models.city import CityPack
-from models.events import ReportReceived
 from models.settings import Settings
 from models.store import open_store
 from models.words import Role
-from streams.recording import Recording
 from web_console.accounts import COOKIE
 
 DRAIN_S = 30.0
@@ -87,23 +85,9 @@ def _jurisdiction(settings: Settings) -> str:
 
 
 def _reports(settings: Settings, seed: int) -> list[dict[str, object]]:
-    """Places and call types of the recorded week, each moved by up to some hundred metres."""
-    recording = Recording.load(settings.city_path / "drills" / "new_year_2017.jsonl.gz")
-    chance = random.Random(seed)
-    found: list[dict[str, object]] = []
-    for event in recording.happenings():
-        data = event.data
-        if isinstance(data, ReportReceived) and data.lon is not None and data.lat is not None:
-            found.append(
-                {
-                    "text": data.code,
-                    "code": data.code,
-                    "lon": round(data.lon + chance.uniform(-0.004, 0.004), 6),
-                    "lat": round(data.lat + chance.uniform(-0.004, 0.004), 6),
-                }
-            )
-    chance.shuffle(found)
-    return found
+    """The recorded week's reports as bodies of a POST."""
+    drawn = recorded_reports(settings, random.Random(seed))
+    return [{key: one[key] for key in ("text", "code", "lon", "lat")} for one in drawn]
 
 
 class _Incident(msgspec.Struct):

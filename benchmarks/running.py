@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -13,14 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
 
+from models.events import ReportReceived
 from models.settings import Settings
 from models.store import Store
-from models.words import Role
+from models.words import Channel, Role
 from streams.broker import free_port
+from streams.recording import Recording
 from web_console.accounts import COOKIE
 
 START_S = 60.0
@@ -87,6 +91,42 @@ def running_up(folder: Path, *arguments: str) -> Iterator[Running]:
             up.wait(STOP_S)
         except subprocess.TimeoutExpired:
             up.kill()
+
+
+@contextmanager
+def child(log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one `gridcommand` command in the background until the block ends."""
+    with log.open("wb") as sink:
+        command = [sys.executable, "-m", "gridcommand", *arguments]
+        process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def recorded_reports(settings: Settings, chance: random.Random) -> list[dict[str, Any]]:
+    """Return places and call types of the recorded week, each moved by up to some 400 m."""
+    recording = Recording.load(settings.city_path / "drills" / "new_year_2017.jsonl.gz")
+    found: list[dict[str, Any]] = []
+    for event in recording.happenings():
+        data = event.data
+        if isinstance(data, ReportReceived) and data.lon is not None and data.lat is not None:
+            found.append(
+                {
+                    "channel": Channel.WORKER,
+                    "text": data.code,
+                    "code": data.code,
+                    "lon": round(data.lon + chance.uniform(-0.004, 0.004), 6),
+                    "lat": round(data.lat + chance.uniform(-0.004, 0.004), 6),
+                }
+            )
+    chance.shuffle(found)
+    return found
 
 
 def session(store: Store, role: Role) -> str:
