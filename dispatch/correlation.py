@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 from dispatch.policy import Policy
@@ -19,8 +20,11 @@ from models.situation import Incident, Situation
 
 EARTH_RADIUS_M = 6_371_008.8
 SOURCE_INCIDENT = "source_incident"
-_METRES_A_DEGREE = 11_132.0
-"""Of longitude, at 84 degrees north or south: squares of a radius this wide miss nobody."""
+HEALTH = "health"
+"""Its incidents are one person's: nearer and sooner than others to be the same."""
+
+_METRES_A_DEGREE = math.radians(EARTH_RADIUS_M)
+_LEAST_COSINE = 0.01
 
 _Square: TypeAlias = tuple[str, int, int]
 """Category, column, row."""
@@ -42,19 +46,20 @@ class OpenIncidents:
     Derived from the situation and kept up by :meth:`note`; a desk that wakes makes it anew.
     """
 
-    def __init__(self, situation: Situation) -> None:
+    def __init__(self, situation: Situation, policy: Policy) -> None:
         self._situation = situation
+        self._policy = policy
         self._by_number: dict[FactValue, str] = {}
         self._by_place: dict[_Square, set[str]] = {}
         self._noted: dict[str, tuple[_Square | None, FactValue | None]] = {}
-        self._side = 0.0
+        self._radius_m = 0.0
         self.note(situation.incidents)
 
     def note(self, incidents: Iterable[str]) -> None:
         """Look again at incidents that came, changed or left."""
-        side = self._situation.rules.correlation_radius_m / _METRES_A_DEGREE
-        if side != self._side:
-            self._side = side
+        radius_m = self._situation.rules.correlation_radius_m
+        if radius_m != self._radius_m:
+            self._radius_m = radius_m
             self._by_place.clear()
             self._by_number.clear()
             self._noted.clear()
@@ -70,15 +75,15 @@ class OpenIncidents:
                 continue
             square, number = None, incident.facts.get(SOURCE_INCIDENT)
             if incident.lon is not None and incident.lat is not None:
-                square = self._square(incident.category, incident.lon, incident.lat)
+                height, row = self._row(incident.category, incident.lat)
+                column = _column(incident.lon, row, height)
+                square = (incident.category, column, row)
                 self._by_place.setdefault(square, set()).add(name)
             if number is not None:
                 self._by_number.setdefault(number, name)
             self._noted[name] = (square, number)
 
-    def find(
-        self, report: ReportClassified, now: datetime, policy: Policy
-    ) -> tuple[Incident, float, float] | None:
+    def find(self, report: ReportClassified, now: datetime) -> tuple[Incident, float, float] | None:
         """Return the incident that the report belongs to, with distance (m) and age (s), or None.
 
         Of several the nearest wins, of equally near ones the one opened first.
@@ -93,7 +98,7 @@ class OpenIncidents:
         if report.lon is None or report.lat is None:
             return None
         rules = self._situation.rules
-        factor = policy.person_factor if is_a(report.category, "health") else 1.0
+        factor = self._policy.person_factor if _is_of_a_person(report.category) else 1.0
         radius, window = rules.correlation_radius_m * factor, rules.correlation_window_s * factor
         best: tuple[float, str, Incident, float] | None = None
         for name in self._near(report.category, report.lon, report.lat):
@@ -103,14 +108,34 @@ class OpenIncidents:
                 best = (away, name, incident, age)
         return None if best is None else (best[2], best[0], best[3])
 
-    def _square(self, category: str, lon: float, lat: float) -> _Square:
-        return category, math.floor(lon / self._side), math.floor(lat / self._side)
+    def _row(self, category: str, lat: float) -> tuple[float, int]:
+        """Height of a category's squares in degrees, and which row of them a latitude is in."""
+        factor = self._policy.person_factor if _is_of_a_person(category) else 1.0
+        height = max(self._radius_m * factor, 1.0) / _METRES_A_DEGREE
+        return height, math.floor(lat / height)
 
     def _near(self, category: str, lon: float, lat: float) -> Iterable[str]:
-        _, column, row = self._square(category, lon, lat)
-        for x in (column - 1, column, column + 1):
-            for y in (row - 1, row, row + 1):
-                yield from self._by_place.get((category, x, y), ())
+        height, middle = self._row(category, lat)
+        for row in (middle - 1, middle, middle + 1):
+            column = _column(lon, row, height)
+            for x in (column - 1, column, column + 1):
+                yield from self._by_place.get((category, x, row), ())
+
+
+def _column(lon: float, row: int, height: float) -> int:
+    """Which column of a row a longitude is in: each row has squares as wide as they must be.
+
+    Two points a column apart are farther than a radius, whichever latitudes they have in the row
+    and the two beside it.
+    """
+    farthest = max(abs((row - 1) * height), abs((row + 2) * height))
+    cosine = max(_LEAST_COSINE, math.cos(math.radians(min(farthest, 90.0))))
+    return math.floor(lon * cosine / height)
+
+
+@lru_cache(maxsize=1024)
+def _is_of_a_person(category: str) -> bool:
+    return is_a(category, HEALTH)
 
 
 def merge_facts(old: Mapping[str, FactValue], new: Mapping[str, FactValue]) -> dict[str, FactValue]:

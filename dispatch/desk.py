@@ -82,7 +82,7 @@ class Desk:
         self._policy = policy or Policy()
         self._zone = ZoneInfo(pack.timezone)
         self._planner = Planner(situation, travel, self._policy)
-        self._open_incidents = OpenIncidents(situation)
+        self._open_incidents = OpenIncidents(situation, self._policy)
         self._orders = OrderBook(self._planner, self._adopt_plan)
         self._due: list[tuple[datetime, str, str]] = []
         self._touched: Touched = set()
@@ -141,7 +141,7 @@ class Desk:
     # ── reports ───────────────────────────────────────────────────────────────────────────────
 
     def _report(self, step: Step, report: ev.ReportClassified) -> None:
-        found = self._open_incidents.find(report, step.now, self._policy)
+        found = self._open_incidents.find(report, step.now)
         if found is None:
             incident = self._open(step, report)
         else:

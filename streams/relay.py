@@ -107,11 +107,13 @@ class Relay:
 
     async def _sweep(self, now: float) -> Sequence[InboxRow]:
         """The rows that are due again; those no longer unfinished leave the window."""
-        rows = await self._read(0, WINDOW)
+        open_ids = await asyncio.to_thread(self._inbox.unfinished_ids, WINDOW)
         self._swept_at = now
-        open_ids = {row.id for row in rows}
-        self._sent_at = {key: sent for key, sent in self._sent_at.items() if key in open_ids}
-        return [row for row in rows if now - self._sent_at.get(row.id, _LONG_AGO) >= self._retry_s]
+        self._sent_at = {key: self._sent_at[key] for key in open_ids if key in self._sent_at}
+        due = {key for key in open_ids if now - self._sent_at.get(key, _LONG_AGO) >= self._retry_s}
+        if not due:
+            return []
+        return [row for row in await self._read(min(due) - 1, WINDOW) if row.id in due]
 
     async def _read(self, after: int, limit: int) -> Sequence[InboxRow]:
         return await asyncio.to_thread(self._inbox.unfinished_after, after, limit)
