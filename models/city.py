@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,6 +41,9 @@ OWNERS = ("government", "enterprise", "society", "public")
 _UNIT_COLUMNS = ("id", "kind", "skills", "owner", "station", "lon", "lat", "call_sign")
 _FACILITY_COLUMNS = ("id", "kind", "name_zh", "name_en", "lon", "lat")
 _EDGE_OF_A_CELL_DEG = 1e-7
+_SQUARE_DEG = 0.0005
+_SQUARES_KEPT = 50_000
+_OUTSIDE, _NOT_LOOKED_AT = -1, -2
 """About a centimetre: a point this near to two cells lies on their border."""
 
 Ring = tuple[tuple[float, float], ...]
@@ -140,12 +144,14 @@ class CellIndex:
     -----
     A point belongs to exactly one cell: on a border (within about 1 cm) to the one whose code
     sorts first. So the answer depends neither on the order of the file nor on the index.
-    The spatial index is built at the first `locate`, about a millisecond per hundred cells.
+    The spatial index is built at the first `locate`, about a millisecond per hundred cells; small
+    squares that lie in one cell are remembered, so that most points cost a look into a table.
     """
 
     def __init__(self, cells: tuple[Cell, ...]) -> None:
         self.cells = tuple(sorted(cells, key=lambda cell: cell.code))
         self._by_code = {cell.code: cell for cell in self.cells}
+        self._squares: dict[tuple[int, int], int | None] = {}
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -159,10 +165,33 @@ class CellIndex:
 
     def locate(self, lon: float, lat: float) -> Cell | None:
         """The cell that this WGS-84 point lies in, or None outside all of them."""
+        square = math.floor(lon / _SQUARE_DEG), math.floor(lat / _SQUARE_DEG)
+        at = self._squares.get(square, _NOT_LOOKED_AT)
+        if at == _NOT_LOOKED_AT:
+            if len(self._squares) >= _SQUARES_KEPT:
+                self._squares.clear()
+            at = self._squares[square] = self._whole(*square)
+        if at is None:
+            at = self._first_at(lon, lat)
+        return None if at == _OUTSIDE else self.cells[at]
+
+    def _first_at(self, lon: float, lat: float) -> int:
         from shapely import Point
 
         hits = self._tree.query(Point(lon, lat), predicate="dwithin", distance=_EDGE_OF_A_CELL_DEG)
-        return self.cells[int(hits.min())] if len(hits) else None
+        return int(hits.min()) if len(hits) else _OUTSIDE
+
+    def _whole(self, column: int, row: int) -> int | None:
+        """The one cell that a square lies in, edges included, or None where points must tell."""
+        from shapely import box
+
+        west, south = column * _SQUARE_DEG, row * _SQUARE_DEG
+        square = box(west, south, west + _SQUARE_DEG, south + _SQUARE_DEG)
+        near = self._tree.query(square, predicate="dwithin", distance=_EDGE_OF_A_CELL_DEG)
+        if len(near) == 0:
+            return _OUTSIDE
+        within = self._tree.query(square, predicate="within")
+        return int(near[0]) if len(near) == 1 and len(within) == 1 else None
 
     @cached_property
     def _tree(self) -> STRtree:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine, bindparam, func, select, text, update
@@ -28,7 +29,15 @@ _PUT = text(
 
 
 _UNFINISHED = (
-    select(_inbox)
+    select(
+        _inbox.c.id,
+        _inbox.c.event_id,
+        _inbox.c.jurisdiction,
+        _inbox.c.topic,
+        _inbox.c.key,
+        _inbox.c.body,
+        _inbox.c.exercise,
+    )
     .where(_inbox.c.finished_at.is_(None), _inbox.c.id > bindparam("after"))
     .order_by(_inbox.c.id)
     .limit(bindparam("at_most"))
@@ -53,8 +62,6 @@ class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
         The encoded CloudEvent.
     priority
         Order of publishing again, lower first.
-    id
-        Running number, set by the database.
     """
 
     event_id: str
@@ -65,7 +72,18 @@ class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
     received_at: datetime
     exercise: bool = False
     priority: int = 3
-    id: int = 0
+
+
+class UnfinishedRow(NamedTuple):
+    """What a relay needs of a row. ``id`` is a running number, set by the database."""
+
+    id: int
+    event_id: str
+    jurisdiction: str
+    topic: str
+    key: str
+    body: bytes
+    exercise: bool
 
 
 class Inbox:
@@ -100,7 +118,7 @@ class Inbox:
             bodies = {(row.jurisdiction, row.event_id): bytes(row.body) for row in standing}
         return [bodies[row.jurisdiction, row.event_id] for row in rows]
 
-    def unfinished_after(self, row_id: int, limit: int) -> list[InboxRow]:
+    def unfinished_after(self, row_id: int, limit: int) -> list[UnfinishedRow]:
         """Return the oldest unfinished rows with an id above ``row_id``, by id.
 
         Notes
@@ -109,20 +127,8 @@ class Inbox:
         must look again from 0 now and then.
         """
         with single_read(self._engine) as connection:
-            return [
-                InboxRow(
-                    event_id=row.event_id,
-                    jurisdiction=row.jurisdiction,
-                    topic=row.topic,
-                    key=row.key,
-                    body=bytes(row.body),
-                    received_at=row.received_at,
-                    exercise=bool(row.exercise),
-                    priority=row.priority,
-                    id=row.id,
-                )
-                for row in connection.execute(_UNFINISHED, {"after": row_id, "at_most": limit})
-            ]
+            found = connection.execute(_UNFINISHED, {"after": row_id, "at_most": limit})
+            return [UnfinishedRow._make(row) for row in found]
 
     def unfinished_ids(self, limit: int) -> list[int]:
         """Return the ids of the oldest unfinished rows: a tenth of what the rows cost."""

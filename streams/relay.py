@@ -16,7 +16,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from models.inbox import Inbox, InboxRow
+from models.inbox import Inbox, UnfinishedRow
 from models.settings import Settings
 from streams.publisher import Publisher
 
@@ -26,7 +26,8 @@ WINDOW = 2_000
 """Rows that are published and not finished at most; the others wait in the inbox."""
 
 SWEEP_S = 0.25
-"""How often finished rows are taken off the window, in seconds."""
+FULL_SWEEP_S = 0.05
+"""How often finished rows are taken off the window, in seconds, and how often when it is full."""
 
 REST_S = 0.012
 """Pause after a publication, in seconds. A report after a quiet moment goes at once; a hundred a
@@ -96,16 +97,17 @@ class Relay:
     async def step(self) -> int:
         """Look into the inbox once, publish what is new or due again, and return how many."""
         now = time.monotonic()
-        if now - self._swept_at >= SWEEP_S and (self._sent_at or self._swept_at == _LONG_AGO):
+        room = WINDOW - len(self._sent_at)
+        every_s = SWEEP_S if room > 0 else FULL_SWEEP_S
+        if now - self._swept_at >= every_s and (self._sent_at or self._swept_at == _LONG_AGO):
             rows = await self._sweep(now)
         else:
-            room = WINDOW - len(self._sent_at)
             rows = await self._read(self._last_id, room) if room > 0 else []
         if rows:
             await self._publish(rows)
         return len(rows)
 
-    async def _sweep(self, now: float) -> Sequence[InboxRow]:
+    async def _sweep(self, now: float) -> Sequence[UnfinishedRow]:
         """The rows that are due again; those no longer unfinished leave the window."""
         open_ids = await asyncio.to_thread(self._inbox.unfinished_ids, WINDOW)
         self._swept_at = now
@@ -115,10 +117,10 @@ class Relay:
             return []
         return [row for row in await self._read(min(due) - 1, WINDOW) if row.id in due]
 
-    async def _read(self, after: int, limit: int) -> Sequence[InboxRow]:
+    async def _read(self, after: int, limit: int) -> Sequence[UnfinishedRow]:
         return await asyncio.to_thread(self._inbox.unfinished_after, after, limit)
 
-    async def _publish(self, rows: Sequence[InboxRow]) -> None:
+    async def _publish(self, rows: Sequence[UnfinishedRow]) -> None:
         await asyncio.gather(
             *(
                 self._publisher.publish(topic, key, bodies)
@@ -142,7 +144,7 @@ class Relay:
         self._swept_at = _LONG_AGO
 
 
-def by_key(rows: Iterable[InboxRow]) -> dict[tuple[str, str], list[bytes]]:
+def by_key(rows: Iterable[UnfinishedRow]) -> dict[tuple[str, str], list[bytes]]:
     """Bodies by topic and key, in the rows' order."""
     found: dict[tuple[str, str], list[bytes]] = {}
     for row in rows:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shapely import MultiPolygon, Point, Polygon
 
 from dispatch.roads import RoadGraph
 from models.categories import categories
@@ -123,6 +125,23 @@ def test_a_point_on_a_border_belongs_to_the_first_code_only() -> None:
         index = CellIndex(order)
         found = [index.locate(*point) for point in ((0.5, 0.5), (1, 0.5), (1, 1), (0.5, 1), (1, 2))]
         assert [cell.code for cell in found if cell] == ["b", "a", "a", "b", "c"]
+
+
+def test_remembered_squares_answer_as_the_polygons_do() -> None:
+    pack = CityPack.load(CITIES / "san_francisco")
+    shapes = {
+        cell.code: MultiPolygon([Polygon(rings[0], rings[1:]) for rings in cell.polygons])
+        for cell in pack.cells
+    }
+    chance = random.Random(7)
+    for _ in range(300):
+        home = chance.choice(pack.units)
+        lon, lat = home.lon + chance.gauss(0, 0.01), home.lat + chance.gauss(0, 0.01)
+        point = Point(lon, lat)
+        expected = min((c for c, shape in shapes.items() if shape.dwithin(point, 1e-7)), default="")
+        for _ in range(2):  # the second time from memory
+            found = pack.cells.locate(lon, lat)
+            assert (found.code if found else "") == expected
 
 
 def _append(name: str, line: str) -> Callable[[Path], None]:

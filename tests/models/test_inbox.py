@@ -10,7 +10,7 @@ import pytest
 
 from models.dead_letters import DeadLetterRow
 from models.errors import EventError, StoreError
-from models.inbox import GroupedInbox, InboxRow
+from models.inbox import GroupedInbox, InboxRow, UnfinishedRow
 from models.store import Store
 
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
@@ -43,9 +43,7 @@ def test_rows_come_back_as_they_went(store: Store) -> None:
     store.put([sent])
     (found,) = store.unfinished_after(0, 10)
     assert found.id > 0
-    assert found == InboxRow(
-        **{f: getattr(sent, f) for f in sent.__struct_fields__[:-1]}, id=found.id
-    )
+    assert found == UnfinishedRow(found.id, *(getattr(sent, f) for f in UnfinishedRow._fields[1:]))
 
 
 def test_unfinished_rows_come_in_order_and_by_pages(store: Store) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from models.inbox import UnfinishedRow
 from models.settings import Settings
 from models.store import InboxRow, Store
 from streams.relay import Relay
@@ -124,7 +125,7 @@ async def test_no_more_than_a_window_is_in_flight(
     await drain(subject)
     assert (bodies(publisher), subject.in_flight) == ([b"a", b"b", b"c"], 3)
     store.finish(HOME, ["a", "b"], datetime.now(UTC))
-    monkeypatch.setattr("streams.relay.SWEEP_S", 0.0)
+    monkeypatch.setattr("streams.relay.FULL_SWEEP_S", 0.0)
     await subject.step()
     assert bodies(publisher) == [b"a", b"b", b"c", b"d", b"e"]
 
@@ -157,7 +158,7 @@ async def test_it_outlives_a_database_that_fails(
     failing = {"left": 3}
     whole = store.unfinished_after
 
-    def shaky(row_id: int, limit: int) -> list[InboxRow]:
+    def shaky(row_id: int, limit: int) -> list[UnfinishedRow]:
         if failing["left"]:
             failing["left"] -= 1
             raise OSError("disk")
