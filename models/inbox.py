@@ -172,12 +172,13 @@ class Inbox:
 _FINISH = (
     update(_inbox)
     .where(
-        _inbox.c.jurisdiction == bindparam("where_jurisdiction"),
-        _inbox.c.event_id == bindparam("where_event"),
+        _inbox.c.jurisdiction == bindparam("of"),
+        _inbox.c.event_id.in_(bindparam("ids", expanding=True)),
         _inbox.c.finished_at.is_(None),
     )
     .values(finished_at=bindparam("at"))
 )
+IDS_AT_ONCE = 400
 
 
 def put_rows(connection: Connection, rows: Sequence[InboxRow]) -> int:
@@ -186,14 +187,12 @@ def put_rows(connection: Connection, rows: Sequence[InboxRow]) -> int:
 
 
 def finish_rows(
-    connection: object, jurisdiction: str, event_ids: Sequence[str], at: datetime
+    connection: Connection, jurisdiction: str, event_ids: Sequence[str], at: datetime
 ) -> None:
     """Finish rows inside a transaction of the caller's."""
-    if event_ids:
-        connection.execute(  # type: ignore[attr-defined]
-            _FINISH,
-            [{"where_jurisdiction": jurisdiction, "where_event": e, "at": at} for e in event_ids],
-        )
+    for start in range(0, len(event_ids), IDS_AT_ONCE):
+        ids = event_ids[start : start + IDS_AT_ONCE]
+        connection.execute(_FINISH, {"of": jurisdiction, "ids": ids, "at": at})
 
 
 class GroupedInbox:

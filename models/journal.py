@@ -17,8 +17,6 @@ import msgspec
 from sqlalchemy import (
     Connection,
     Engine,
-    Table,
-    TextClause,
     bindparam,
     insert,
     select,
@@ -26,10 +24,11 @@ from sqlalchemy import (
     update,
 )
 
+from models.bulk import BulkInsert
 from models.database import single_read, transaction
 from models.errors import FencedError, JournalBrokenError
 from models.events import Event
-from models.inbox import finish_rows
+from models.inbox import IDS_AT_ONCE, finish_rows
 from models.situation import Assignment, Incident, Task, Unit
 from models.tables import (
     AssignmentRecord,
@@ -49,7 +48,6 @@ _incident = IncidentRecord.__table__  # type: ignore[attr-defined]
 GENESIS = bytes(32)
 """What stands before the first event of a chain."""
 
-IDS_AT_ONCE = 400
 SNAPSHOTS_KEPT = 3
 
 _doc = msgspec.json.Encoder(order="deterministic").encode
@@ -99,23 +97,12 @@ class Head(msgspec.Struct, frozen=True):
     last_commit_at: datetime | None
 
 
-def _upsert(record: type) -> TextClause:
-    table: Table = record.__table__  # type: ignore[attr-defined]
-    columns = [column.name for column in table.columns]
-    sets = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in ("jurisdiction", "id"))
-    statement = text(
-        f"INSERT INTO {table.name} ({', '.join(columns)})"
-        f" VALUES ({', '.join(':' + c for c in columns)})"
-        f" ON CONFLICT (jurisdiction, id) DO UPDATE SET {sets}"
-    )
-    return statement.bindparams(*(bindparam(c.name, type_=c.type) for c in table.columns))
-
-
-_UPSERTS: dict[type[Entity], TextClause] = {
-    Incident: _upsert(IncidentRecord),
-    Unit: _upsert(UnitRecord),
-    Assignment: _upsert(AssignmentRecord),
-    Task: _upsert(TaskRecord),
+_KEY = ("jurisdiction", "id")
+_UPSERTS: dict[type[Entity], BulkInsert] = {
+    Incident: BulkInsert(_incident, key=_KEY),
+    Unit: BulkInsert(UnitRecord.__table__, key=_KEY),  # type: ignore[attr-defined]
+    Assignment: BulkInsert(AssignmentRecord.__table__, key=_KEY),  # type: ignore[attr-defined]
+    Task: BulkInsert(TaskRecord.__table__, key=_KEY),  # type: ignore[attr-defined]
 }
 
 
@@ -137,7 +124,7 @@ _MOVE_HEAD = (
     )
     .values(seq=bindparam("to_seq"), head_hash=bindparam("to_hash"), last_commit_at=bindparam("at"))
 )
-_APPEND = insert(_journal)
+_APPEND = BulkInsert(_journal)
 _KNOWN = select(_journal.c.event_id).where(
     _journal.c.jurisdiction == bindparam("of"),
     _journal.c.event_id.in_(bindparam("ids", expanding=True)),
@@ -230,7 +217,7 @@ class Journal:
                     f"epoch {lease.epoch} of {lease.jurisdiction} is over: another desk claimed it"
                 )
             if rows:
-                connection.execute(_APPEND, rows)
+                _APPEND.run(connection, rows)
             _write_entities(connection, lease, entities)
             finish_rows(connection, lease.jurisdiction, finished, wall)
             if snapshot is not None:
@@ -436,7 +423,7 @@ def _write_entities(connection: Connection, lease: Lease, entities: Iterable[Ent
             }
         rows.setdefault(type(entity), []).append(row)
     for kind, many in rows.items():
-        connection.execute(_UPSERTS[kind], many)
+        _UPSERTS[kind].run(connection, many)
 
 
 def _write_snapshot(

@@ -1,0 +1,73 @@
+"""Many rows in few statements.
+
+For: what a desk's step writes. One statement a row costs the driver's and the interpreter's lock
+once a row, and beside a busy thread that is most of a commit. Not for: anything that is written
+row by row. Relies on the driver's own parameters, so values are turned here as
+:mod:`models.tables` declares them: the two must agree, and a test says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import chain
+
+from sqlalchemy import Connection, Table
+
+from models.errors import EventError
+
+ROWS_AT_ONCE = 64
+
+
+class BulkInsert:
+    """``INSERT`` of a table's rows, whole columns, and what to do with those that are there.
+
+    Parameters
+    ----------
+    key
+        Columns that tell a row from another: one that is there gets the new values. None: a row
+        that is there is an error.
+    """
+
+    def __init__(self, table: Table, *, key: Sequence[str] | None = None) -> None:
+        self._columns = [column.name for column in table.columns]
+        self._start = f"INSERT INTO {table.name} ({', '.join(self._columns)}) VALUES "
+        self._end = ""
+        if key is not None:
+            sets = ", ".join(f"{c} = excluded.{c}" for c in self._columns if c not in key)
+            self._end = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sets}"
+
+    def run(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+        """Write the rows; a column that a row doesn't name is null.
+
+        Raises
+        ------
+        EventError
+            A value can't be stored, now or later.
+        """
+        is_sqlite = connection.dialect.name == "sqlite"
+        turned = [[_turned(row.get(c), is_sqlite) for c in self._columns] for row in rows]
+        done = 0
+        while done < len(turned):
+            # Powers of two: few texts, which drivers keep prepared.
+            size = min(ROWS_AT_ONCE, 1 << ((len(turned) - done).bit_length() - 1))
+            values = tuple(chain.from_iterable(turned[done : done + size]))
+            marks = _values(size, len(self._columns), "?" if is_sqlite else "%s")
+            connection.exec_driver_sql(f"{self._start}{marks}{self._end}", values)
+            done += size
+
+
+@lru_cache(maxsize=256)
+def _values(rows: int, columns: int, mark: str) -> str:
+    one = f"({', '.join([mark] * columns)})"
+    return ", ".join([one] * rows)
+
+
+def _turned(value: object, is_sqlite: bool) -> object:
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise EventError(f"a value can't be stored: time {value.isoformat()} has no zone")
+    utc = value.astimezone(UTC)
+    return utc.replace(tzinfo=None).isoformat(" ", "microseconds") if is_sqlite else utc
