@@ -45,6 +45,12 @@ _TICKS_PER_S = 10
 _TIE_RANGE = 1 << 10
 _SHORTAGE_S = 8 * (1 + LATE_FACTOR) * LONGEST_S
 
+
+def second(priority: int) -> int:
+    """Return what a second of that priority costs, in the unit of `Candidate.cost`."""
+    return _TICKS_PER_S * PRIORITY_WEIGHT[priority] * _TIE_RANGE
+
+
 Pair = tuple[str, str]
 """(unit id, slot id)."""
 

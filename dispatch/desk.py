@@ -246,6 +246,7 @@ class Desk:
                 requirements=plan.requirements,
                 notices=plan.notices,
                 response_level=plan.response_level,
+                names=plan.names,
                 problems=plan.problems,
             ),
             incident=incident.id,

@@ -266,8 +266,9 @@ class Planner:
         excluded = self._excluded(step, wanted, found)
         place = _place(wanted.incident)
         dearest = max((c.cost for c in chosen), default=0)
+        second = assignment.second(wanted.incident.priority)
         runners_up = tuple(
-            self._candidate(step, c, added_cost=c.cost - dearest)
+            self._candidate(step, c, added_s=(c.cost - dearest) / second)
             for c in (result.runners_up if result else ())
         )
         for slot in range(wanted.missing):
@@ -294,14 +295,15 @@ class Planner:
                 excluded=excluded,
             )
 
-    def _candidate(self, step: Step, found: assignment.Candidate, added_cost: int = 0) -> Candidate:
+    def _candidate(
+        self, step: Step, found: assignment.Candidate, added_s: float = 0.0
+    ) -> Candidate:
         turnout = turnout_s(step.unit(found.unit_id), self.policy)
         return Candidate(
             unit=found.unit_id,
             turnout_s=turnout,
             drive_s=round(max(0.0, found.time_s - turnout), 1),
-            cost=found.cost,
-            added_cost=added_cost,
+            added_s=round(added_s, 1),
         )
 
     def _excluded(self, step: Step, wanted: _Wanted, found: _Found) -> tuple[Exclusion, ...]:

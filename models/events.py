@@ -390,6 +390,8 @@ class PlanAdopted(Payload, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    names
+        Of the playbooks, by id: language to name.
     problems
         Expressions of playbooks that failed on this incident: a mistake to be mended there.
     """
@@ -400,6 +402,7 @@ class PlanAdopted(Payload, frozen=True, kw_only=True):
     requirements: tuple[Requirement, ...]
     notices: tuple[dict[str, str], ...] = ()
     response_level: int | None = None
+    names: dict[str, dict[str, str]] = {}
     problems: tuple[str, ...] = ()
 
 
@@ -434,14 +437,17 @@ class DeadlineDropped(Payload, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A unit that could go: seconds from order to arrival and what it would cost the plan."""
+    """A unit that could go: seconds from order to arrival.
+
+    ``added_s`` is what the whole plan would lose if it went instead of the chosen one, in seconds
+    of this incident; one beyond the target weighs more than one before it.
+    """
 
     unit: str
     turnout_s: float
     drive_s: float
     length_m: float = 0.0
-    cost: int = 0
-    added_cost: int = 0
+    added_s: float = 0.0
 
 
 class Exclusion(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,6 +76,7 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     texts: list[str] = []
     photos: list[str] = []
     facts: dict[str, FactValue] = {}
+    playbook_names: dict[str, dict[str, str]] = {}
     playbooks: list[str] = []
     requirements: list[Requirement] = []
     notices: list[dict[str, str]] = []
@@ -415,6 +416,7 @@ def _forget(s: Situation, incident_id: str, touched: Touched) -> None:
 
 def _plan_adopted(s: Situation, event: Event, data: ev.PlanAdopted, touched: Touched) -> None:
     incident = _touch_incident(s, event, data.incident, touched)
+    incident.playbook_names = data.names
     incident.playbooks = list(data.playbooks)
     incident.requirements = list(data.requirements)
     incident.notices = list(data.notices)

@@ -76,6 +76,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         1 (worst) to 4, or ``None``.
     priority
         The most urgent that a playbook asks for, or ``None``.
+    names
+        Of the playbooks, by id.
     problems
         Expressions that failed on these facts and what they are; such a condition counts as
         false and such a count as 1, so that somebody still goes.
@@ -88,6 +90,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[dict[str, str], ...] = ()
     response_level: int | None = None
     priority: int | None = None
+    names: dict[str, dict[str, str]] = {}
     problems: tuple[str, ...] = ()
 
 
@@ -183,6 +186,7 @@ class PlaybookSet:
             ),
             response_level=min(levels, default=None),
             priority=min(priorities, default=None),
+            names={playbook.id: playbook.names for playbook in applying},
             problems=tuple(problems),
         )
 

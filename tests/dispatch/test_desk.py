@@ -73,7 +73,11 @@ def test_a_proposal_explains_itself(world: DeskWorld) -> None:
     assert [name for name, _ in choice.streets] == ["Row 0"]
     assert choice.route[0] == pytest.approx((119.40, 31.40), abs=1e-5)
     assert [c.unit for c in choice.runners_up] == ["E02"]
-    assert choice.runners_up[0].added_cost > 0
+    (second,) = choice.runners_up
+    late_s = second.turnout_s + second.drive_s - 300  # each of them costs four
+    slower_s = second.drive_s - choice.chosen.drive_s
+    assert late_s > 0
+    assert second.added_s == pytest.approx(slower_s + 3 * late_s, abs=0.5)
     assert [(e.rule, e.count) for e in choice.excluded] == [("lacks_skill", 2)]
 
 

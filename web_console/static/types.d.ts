@@ -15,7 +15,7 @@ export interface Incident {
   triage?: boolean; text?: string; code?: string; channel?: string; lon?: number | null;
   lat?: number | null; place?: string; cell?: string; outside?: boolean;
   observed_at?: string | null; clock_skew_s?: number; reports?: string[]; texts?: string[];
-  photos?: string[]; facts?: Record<string, boolean | number | string>; playbooks?: string[];
+  photos?: string[]; facts?: Record<string, boolean | number | string>; playbooks?: string[]; playbook_names?: Record<string, Names>;
   requirements?: Requirement[]; notices?: Names[]; response_level?: number | null;
   assignments?: string[]; tasks?: string[]; proposal?: string; by_hand?: boolean;
   triaged_by?: string; pins?: string[]; bans?: string[]; escalations?: Escalation[];
@@ -35,7 +35,7 @@ export interface Assignment {
 }
 export interface Candidate {
   unit: string; turnout_s: number; drive_s: number; length_m?: number; cost?: number;
-  added_cost?: number;
+  added_s?: number;
 }
 export interface Exclusion { rule: string; units: string[]; count: number }
 export interface Choice {

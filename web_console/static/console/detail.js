@@ -78,13 +78,6 @@ function Head({ incident, state }) {
   </div>`;
 }
 
-/**
- * A playbook's id without the city that it is of.
- * @param {string} id
- */
-const playbookName = (id) => (id.startsWith(`${theCity().id}.`)
-  ? id.slice(theCity().id.length + 1) : id).replaceAll('_', ' ');
-
 /** @param {{incident: import('../types.js').Incident}} props */
 function What({ incident }) {
   const zone = theCity().timezone;
@@ -107,7 +100,7 @@ function What({ incident }) {
       <dt>${t('what.confidence')}</dt><dd>${Math.round(incident.confidence * 100)} %
         ${incident.triaged_by && ` · ${t('what.triaged_by', { who: incident.triaged_by })}`}</dd>
       ${(incident.playbooks?.length ?? 0) > 0 && html`<dt>${t('what.playbooks')}</dt>
-        <dd>${incident.playbooks?.map(playbookName).join(' · ')}</dd>`}
+        <dd>${incident.playbooks?.map((id) => nameOf(incident.playbook_names?.[id], id)).join(' · ')}</dd>`}
       ${incident.response_level && html`<dt>${t('what.response_level')}</dt>
         <dd>${['I', 'II', 'III', 'IV'][incident.response_level - 1]}</dd>`}
       ${incident.merged_into && html`<dt>${t('what.merged_into')}</dt>

@@ -117,8 +117,6 @@ function Choice({ choice, incident, state }) {
       <span class="faint">${t('proposal.second')}</span>
       <b>${others[0].unit}</b> ${minutes(others[0].turnout_s + others[0].drive_s)}
       <span class="worse">+${minutes(others[0].turnout_s + others[0].drive_s - total)}</span>
-      ${others[0].added_cost ? html`<span class="faint">${t('proposal.cost', {
-        n: others[0].added_cost })}</span>` : null}
     </div>`}
     <button type="button" class="linkish why" aria-expanded=${open} onClick=${() => setOpen(!open)}>
       ${t(open ? 'proposal.less' : 'proposal.why')}</button>
@@ -128,7 +126,7 @@ function Choice({ choice, incident, state }) {
         <tbody>${others.map((c) => html`<tr key=${c.unit}><td>${c.unit}</td>
           <td>${minutes(c.turnout_s + c.drive_s)}</td>
           <td>+${minutes(c.turnout_s + c.drive_s - total)}</td>
-          <td>${c.added_cost ? `+${c.added_cost}` : '–'}</td></tr>`)}</tbody></table>`}
+          <td>${c.added_s ? `+${minutes(c.added_s)}` : '–'}</td></tr>`)}</tbody></table>`}
       ${ruled.length > 0 && html`<ul class="ruled">${ruled.map((rule) => html`<li key=${rule.rule}>
         <b>${rule.count}</b> ${tOr(`rule.${rule.rule}`, rule.rule)}
         ${rule.units.length > 0 && html`<span class="faint">${rule.units.join(', ')}${

@@ -62,7 +62,7 @@ export function sentence(entry) {
   const values = {
     unit: data.unit ?? entry.unit ?? '',
     by: who ? tOr(`by.${who}`, who) : t('by.machine'),
-    reason: data.reason ?? '',
+    reason: data.reason ? tOr(`unit.${data.reason}`, tOr(`because.${data.reason}`, data.reason)) : '',
     state: data.state ?? '',
     category: data.category ? categoryName(data.category) : '',
     priority: data.priority ?? '',
@@ -72,7 +72,7 @@ export function sentence(entry) {
     role: data.to_role ? tOr(`role.${data.to_role}`, data.to_role) : data.assignee || (data.role
       ? tOr(`role.${data.role}`, data.role) : ''),
     playbooks: (data.playbooks ?? []).map((/** @type {string} */ id) =>
-      id.replace(`${theCity().id}.`, '').replaceAll('_', ' ')).join(', '),
+      nameOf(data.names?.[id], id)).join(', '),
     n: data.requirements?.length ?? 0,
   };
   let key = `log.${type}`;

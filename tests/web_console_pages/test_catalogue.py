@@ -1,0 +1,77 @@
+"""Whatever the system can say has words in both languages: what is new fails here first."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dispatch.correlation import SOURCE_INCIDENT
+from models import events as ev
+from models.events import Order
+from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
+from models.words import Channel, Role
+from streams.lexicon import load_lexicon
+
+ROOT = Path(__file__).resolve().parents[2]
+SILENT = {
+    "unit.positions_reported",  # moves a mark on the map and enters no incident's log
+    "drill.described",  # a recording's first line
+    "drill.service_recorded",  # what the drill's stand-in goes by; never in a journal
+}
+
+
+def catalogue(language: str) -> set[str]:
+    text = (ROOT / f"web_console/static/i18n/{language}.js").read_text(encoding="utf-8")
+    return set(re.findall(r"^  '([^']+)': ", text, re.MULTILINE))
+
+
+def refusals() -> Iterator[str]:
+    """Codes that the desk refuses orders with: the first text of each refusal."""
+    for path in sorted((ROOT / "dispatch").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+            if name in ("RefusalError", "_refuse"):
+                codes = [a.value for a in node.args if isinstance(a, ast.Constant)]
+                yield from (str(code) for code in codes[:1])
+
+
+def rules() -> Iterator[str]:
+    text = (ROOT / "dispatch/planning.py").read_text(encoding="utf-8")
+    body = text[text.index("def _rule_against") :]
+    yield from re.findall(r'return "([a-z_]+)"', body[: body.index("\n\n\n")])
+
+
+def said() -> Iterator[str]:
+    """Every key that a page makes out of what comes over the wire."""
+    yield from (f"incident.{state.value}" for state in IncidentState)
+    yield from (f"unit.{state.value}" for state in UnitState)
+    yield from (f"assignment.{state.value}" for state in AssignmentState)
+    yield from (f"task.{state.value}" for state in TaskState)
+    yield from (f"channel.{channel.value}" for channel in Channel)
+    yield from (f"role.{role.value}" for role in Role)
+    yield from (f"fact.{name}" for name in (*load_lexicon().facts, SOURCE_INCIDENT))
+    yield from (f"rule.{rule}" for rule in (*rules(), "lacks_skill"))
+    yield from (f"refused.{code}" for code in refusals())
+    for payload in ev.Payload.__subclasses__() + Order.__subclasses__():
+        name = payload.type_name
+        if name and name not in SILENT:
+            yield f"log.{name}"
+        if issubclass(payload, Order) and name:
+            yield name
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_everything_that_can_be_said_has_words(language: str) -> None:
+    missing = sorted(set(said()) - catalogue(language))
+    assert not missing, f"{language}.js lacks {', '.join(missing)}"
+
+
+def test_the_scan_finds_what_it_looks_for() -> None:
+    assert {"busy", "held", "banned", "off_duty", "road_closed"} <= set(rules())
+    assert "proposal_changed" in set(refusals())
