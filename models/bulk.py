@@ -16,6 +16,7 @@ from itertools import chain
 from sqlalchemy import Connection, Table
 
 from models.errors import EventError
+from models.tables import UtcDateTime
 
 ROWS_AT_ONCE = 64
 
@@ -32,6 +33,7 @@ class BulkInsert:
 
     def __init__(self, table: Table, *, key: Sequence[str] | None = None) -> None:
         self._columns = [column.name for column in table.columns]
+        self._times = [at for at, c in enumerate(table.columns) if isinstance(c.type, UtcDateTime)]
         self._start = f"INSERT INTO {table.name} ({', '.join(self._columns)}) VALUES "
         self._end = ""
         if key is not None:
@@ -47,7 +49,10 @@ class BulkInsert:
             A value can't be stored, now or later.
         """
         is_sqlite = connection.dialect.name == "sqlite"
-        turned = [[_turned(row.get(c), is_sqlite) for c in self._columns] for row in rows]
+        turned = [[row.get(column) for column in self._columns] for row in rows]
+        for values in turned:
+            for at in self._times:
+                values[at] = _turned(values[at], is_sqlite)
         done = 0
         while done < len(turned):
             # Powers of two: few texts, which drivers keep prepared.

@@ -32,9 +32,11 @@ from models.lifecycles import IncidentState
 from models.words import Grade
 from playbooks.documents import Document, PlaybookError, playbook_files
 from playbooks.expressions import Expression, ExpressionError
-from playbooks.facts import IncidentFacts
+from playbooks.facts import IncidentFacts, field_value
 from playbooks.lint import check_directory
 from playbooks.schema import MAX_COUNT
+
+PLANS_KEPT = 10_000
 
 _LEVELS = {grade.value: number for number, grade in enumerate(Grade, 1)}
 
@@ -139,6 +141,14 @@ class PlaybookSet:
             {playbook.id: playbook for playbook in ordered}
         )
         self.hash = content_hash
+        expressions = [
+            one
+            for playbook in ordered
+            for one in (playbook.when, *(needed.count for needed in playbook.requirements))
+            if isinstance(one, Expression)
+        ]
+        self._fields = tuple(sorted({field for one in expressions for field in one.fields}))
+        self._plans: dict[tuple[object, ...], Plan] = {}
 
     @classmethod
     def load(cls, directory: Path) -> PlaybookSet:
@@ -162,8 +172,18 @@ class PlaybookSet:
     def match(self, incident: IncidentFacts) -> Plan:
         """The plan for an incident: pure, deterministic, never raises.
 
-        A microsecond or two a playbook for facts seen before, about 0.2 ms an expression else.
+        Some microseconds for facts seen before, about 0.2 ms an expression else.
         """
+        key = (incident.category, *(field_value(incident, path) for path in self._fields))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._match(incident)
+            if len(self._plans) >= PLANS_KEPT:
+                self._plans.clear()
+            self._plans[key] = plan
+        return plan
+
+    def _match(self, incident: IncidentFacts) -> Plan:
         problems: list[str] = []
         applying = self._applying(incident, problems)
         requirements: dict[str, Requirement] = {}
