@@ -50,9 +50,9 @@ class BulkInsert:
         """
         is_sqlite = connection.dialect.name == "sqlite"
         turned = [[row.get(column) for column in self._columns] for row in rows]
-        for values in turned:
+        for row_values in turned:
             for at in self._times:
-                values[at] = _turned(values[at], is_sqlite)
+                row_values[at] = _turned(row_values[at], is_sqlite)
         done = 0
         while done < len(turned):
             # Powers of two: few texts, which drivers keep prepared.

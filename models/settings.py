@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         description="Age at which an unfinished inbox row is published again, in seconds.",
     )
     desk_batch: int = Field(
-        200, ge=1, description="Events a desk takes in one transaction at most."
+        500, ge=1, description="Events a desk takes in one transaction at most."
     )
     snapshot_every: int = Field(
         5000, ge=10, description="Journal events between two desk snapshots."
