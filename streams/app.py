@@ -23,7 +23,7 @@ from streams.transport import ShortWaitTransport
 
 APP_ID = "gridcommand"
 # The embedded broker answers a waiting fetch only near the wait's end; Kafka at once.
-EMBEDDED_FETCH_WAIT_MS = 10
+EMBEDDED_FETCH_WAIT_MS = 7
 KAFKA_FETCH_WAIT_MS = 500
 # How long a worker that died without a word keeps its partitions: Kafka's default lower bound.
 SESSION_S = 6.0
