@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,12 +91,15 @@ class Slot:
         Units still wanted, 0 or more.
     within_s
         Target in seconds from now; later than this costs `LATE_FACTOR` times more.
+    rank
+        Place in the order of arrival; only `nearest_first` looks at it.
     """
 
     id: str
     priority: int
     count: int
     within_s: float
+    rank: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,12 @@ class Problem:
     kept
         Pairs proposed before; each may be up to `stickiness_s` slower than a better one and
         stays, so that proposals don't flicker.
+    added_s : float (n_units, n_slots), optional
+        Seconds that a pair must gain before it is worth while, or that it is preferred by where
+        negative: what a diversion costs, how tired a crew is.
+    bare_s : float (n_units,), optional
+        Seconds that future life-threatening calls wait longer, as is expected, when this unit
+        goes: what its going leaves bare. Weighs as priority 1, whatever it goes to.
     """
 
     unit_ids: Sequence[str]
@@ -127,6 +137,8 @@ class Problem:
     pinned: frozenset[Pair] = frozenset()
     kept: frozenset[Pair] = frozenset()
     stickiness_s: float = 20.0
+    added_s: NDArray[np.floating] | None = None
+    bare_s: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True)
@@ -208,6 +220,19 @@ def solve(problem: Problem, *, runners_up: int = 2) -> Solution:
     Serving a slot always beats leaving it short; between slots that want the same unit the
     more urgent wins. 1000 units × 200 slots take some 100 ms.
     """
+    return _solved(problem, _flow, runners_up)
+
+
+def nearest_first(problem: Problem, *, runners_up: int = 2) -> Solution:
+    """Give each slot, by priority and then in order of arrival, the nearest units that are free.
+
+    What most dispatch centres do, and the baseline that `solve` is measured against. Looks at
+    time alone: no target, no stickiness, nothing added. Pins and bans hold here too.
+    """
+    return _solved(problem, _nearest, runners_up)
+
+
+def _solved(problem: Problem, choose: _Chooser, runners_up: int) -> Solution:
     table = _Table(problem)
     pinned, refused = table.pins()
     used = {unit for unit, _ in pinned}
@@ -215,7 +240,7 @@ def solve(problem: Problem, *, runners_up: int = 2) -> Solution:
         max(0, slot.count - sum(column == mine for _, column in pinned))
         for mine, slot in enumerate(table.slots)
     ]
-    chosen, cost = _flow(table, used, wanted)
+    chosen, cost = choose(table, used, wanted)
     pairs = sorted(set(pinned) | set(chosen))
     taken = {unit: table.slots[column].id for unit, column in pairs}
     results = []
@@ -252,7 +277,7 @@ class _Table:
         self.slots = [problem.slots[column] for column in columns]
         self.row = {unit: row for row, unit in enumerate(self.units)}
         self.column = {slot.id: column for column, slot in enumerate(self.slots)}
-        grid = np.ix_(rows, columns)
+        self._grid = grid = np.ix_(rows, columns)
         shape = (len(rows), len(columns))
         self.time_s = np.asarray(problem.time_s, dtype=np.float64).reshape(shape)[grid]
         self.eligible = np.asarray(problem.eligible, dtype=np.bool_).reshape(shape)[grid]
@@ -315,13 +340,40 @@ class _Table:
         for unit, slot in self.problem.kept:
             if unit in self.row and slot in self.column:
                 felt_s[self.row[unit], self.column[slot]] -= self.problem.stickiness_s
+        if self.problem.added_s is not None:
+            felt_s += np.asarray(self.problem.added_s).reshape(felt_s.shape)[self._grid]
         weight = np.array([PRIORITY_WEIGHT[slot.priority] for slot in self.slots])[None, :]
-        ticks = np.rint(felt_s * _TICKS_PER_S).astype(np.int64) * weight * _TIE_RANGE
+        ticks = np.rint(felt_s * _TICKS_PER_S).astype(np.int64) * weight
+        if self.problem.bare_s is not None:
+            bare_s = np.asarray(self.problem.bare_s, dtype=np.float64)[self._grid[0].ravel()]
+            ticks += np.rint(bare_s * _TICKS_PER_S).astype(np.int64)[:, None] * PRIORITY_WEIGHT[1]
+        ticks *= _TIE_RANGE
         own = np.array([_tie(unit) for unit in self.units], dtype=np.int64)[:, None]
         other = np.array([_tie(slot.id) for slot in self.slots], dtype=np.int64)[None, :]
         # Mixing by multiplication tells pairs apart, not only units, for the price of two hashes.
         mixed = ((own * 2_654_435_761 + other * 40_503) ^ (own * (other | 1))) % _TIE_RANGE
         return np.asarray(ticks + mixed, dtype=np.int64)
+
+
+_Chooser: TypeAlias = Callable[[_Table, set[int], Sequence[int]], tuple[list[tuple[int, int]], int]]
+"""Gives the pairs (row, column) for what is still wanted of each slot, and their total cost."""
+
+
+def _nearest(
+    table: _Table, used: set[int], wanted: Sequence[int]
+) -> tuple[list[tuple[int, int]], int]:
+    gone = set(used)
+    pairs: list[tuple[int, int]] = []
+    order = sorted(
+        range(len(wanted)), key=lambda c: (table.slots[c].priority, table.slots[c].rank, c)
+    )
+    for column in order:
+        open_rows = table.open_to(column, gone) if wanted[column] else []
+        seconds = table.time_s[open_rows, column].tolist()
+        nearest = heapq.nsmallest(wanted[column], zip(seconds, open_rows, strict=True))
+        gone.update(row for _, row in nearest)
+        pairs.extend((row, column) for _, row in nearest)
+    return pairs, sum(int(table.cost[pair]) for pair in pairs)
 
 
 def _flow(

@@ -7,8 +7,8 @@ when no task is left either, it is closed. A person may close it at any time.
 
 from __future__ import annotations
 
-from dispatch.planning import MACHINE
 from dispatch.step import Step
+from dispatch.wanted import MACHINE
 from models.events import (
     AssignmentMoved,
     DeadlineDropped,

@@ -21,10 +21,11 @@ from zoneinfo import ZoneInfo
 from dispatch import closing
 from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, merge_facts
 from dispatch.orders import OrderBook
-from dispatch.planning import MACHINE, Planner
+from dispatch.planning import Planner
 from dispatch.policy import Policy
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
+from dispatch.wanted import MACHINE
 from models import events as ev
 from models.city import CityPack
 from models.events import Event
@@ -418,7 +419,7 @@ class Desk:
                 step.emit(ev.RoadReopened(closure=name, by=MACHINE, reason="expired"))
         if plan_was_due or situation.plan_due:
             self._planner.plan(step)
-            for incident_id in sorted({e.subject for e in step.events if _orders_somebody(e)}):
+            for incident_id in sorted({e.subject for e in step.events if _turns_somebody(e)}):
                 closing.settle(step, step.incident(incident_id))
 
     def _refuse(self, step: Step, code: str, detail: str) -> None:
@@ -455,5 +456,5 @@ def _may_be_late(task: Task) -> bool:
     return task.state in (TaskState.ASSIGNED, TaskState.ACCEPTED)
 
 
-def _orders_somebody(event: Event) -> bool:
-    return isinstance(event.data, ev.AssignmentOrdered)
+def _turns_somebody(event: Event) -> bool:
+    return isinstance(event.data, ev.AssignmentOrdered | ev.UnitDiverted)

@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dispatch import closing
-from dispatch.planning import Planner, close_roads, missing, order, sendable, turnout_s
+from dispatch import closing, diversion
+from dispatch.move_ups import move_up
+from dispatch.planning import Planner, order
 from dispatch.step import Step
+from dispatch.wanted import close_roads, missing, sendable
 from models import events as ev
 from models.categories import categories
 from models.lifecycles import AssignmentState, UnitState
-from models.situation import Incident, Proposal, Unit
+from models.situation import Incident, Unit
 from models.words import PRIORITIES
 
 
@@ -49,6 +51,9 @@ class OrderBook:
             ev.ConfirmProposal: self._confirm,
             ev.SendUnits: self._send,
             ev.RecallUnit: self._recall,
+            ev.DivertUnit: self._divert,
+            ev.ConfirmMoveUp: self._confirm_move_up,
+            ev.RefuseMoveUp: self._refuse_move_up,
             ev.HoldUnit: self._hold,
             ev.LiftHold: self._lift_hold,
             ev.PinUnit: self._pin,
@@ -95,21 +100,23 @@ class OrderBook:
                 f"proposal {given.proposal} is no longer in force",
                 incident.id,
             )
-        named = [c.chosen.unit for c in proposal.choices if c.chosen is not None]
+        named = [c.chosen for c in proposal.choices if c.chosen is not None]
         if not named:
             raise RefusalError("nobody_to_send", "the proposal names no unit", incident.id)
-        for unit_id in named:
-            unit = step.unit(unit_id)
-            if not sendable(unit):
+        for candidate in named:
+            if not self._planner.may_go(step, incident, candidate):
+                state = step.unit(candidate.unit).state.value
                 raise RefusalError(
-                    "unit_taken", f"unit {unit_id} is {unit.state.value} now", incident.id
+                    "unit_taken", f"unit {candidate.unit} is {state} now", incident.id
                 )
         if not self._planner.roads_hold(step, proposal):
             raise RefusalError(
                 "road_closed", "a road was closed since the proposal was made", incident.id
             )
-        order(step, _as_made(proposal), by=given.by, reason=given.reason)
+        order(step, self._planner.up_to_date(step, proposal), by=given.by, reason=given.reason)
         closing.settle(step, incident)
+        for name in sorted({c.diverted_from for c in named if c.diverted_from}):
+            closing.settle(step, step.incident(name))
 
     def _send(self, step: Step, given: ev.SendUnits) -> None:
         incident = _open_incident(step, given.incident)
@@ -176,7 +183,8 @@ class OrderBook:
         if incident.lon is None or incident.lat is None:
             return None
         close_roads(step.situation, self._planner.travel)
-        route = self._planner.travel.route((unit.lon, unit.lat), (incident.lon, incident.lat))
+        start = self._planner.explainer.stands(step, unit)
+        route = self._planner.travel.route(start, (incident.lon, incident.lat))
         if route is None:
             raise RefusalError("road_closed", f"no open road for unit {unit.id}", incident.id)
         return ev.AssignmentOrdered(
@@ -185,7 +193,7 @@ class OrderBook:
             unit=unit.id,
             requirement="",
             by="",
-            turnout_s=turnout_s(unit, self._planner.policy),
+            turnout_s=round(self._planner.explainer.turnout_s(step, unit), 1),
             drive_s=round(route.time_s, 1),
             length_m=round(route.length_m, 1),
             route=tuple((round(lon, 6), round(lat, 6)) for lon, lat in route.geometry),
@@ -199,11 +207,12 @@ class OrderBook:
         road: ev.AssignmentOrdered | None,
         by: str,
         reason: str,
+        diverted_from: str = "",
     ) -> None:
         # One that fills no gap goes as extra help, which needs no skill.
         skills = frozenset(unit.skills)
         gaps = missing(step.situation, incident)
-        fits = next((r.key for r, _ in gaps if skills.issuperset(r.skills)), "")
+        fits = next((r.key for r, _ in gaps if r.met_by(skills)), "")
         step.emit(
             ev.AssignmentOrdered(
                 assignment=f"{incident.id}-a{len(incident.assignments) + 1}",
@@ -217,6 +226,7 @@ class OrderBook:
                 drive_s=road.drive_s if road else 0.0,
                 length_m=road.length_m if road else 0.0,
                 route=road.route if road else (),
+                diverted_from=diverted_from,
             ),
             incident=incident.id,
         )
@@ -242,6 +252,61 @@ class OrderBook:
         closing.settle(step, incident)
         self.next_in_queue(step, unit)
 
+    def _divert(self, step: Step, given: ev.DivertUnit) -> None:
+        incident, unit = _open_incident(step, given.incident), _unit(step, given.unit)
+        sent = step.situation.assignments.get(unit.assignment)
+        if sent is None or sent.state not in diversion.UNDER_WAY:
+            raise RefusalError(
+                "not_under_way", f"unit {unit.id} is {unit.state.value}, not under way", incident.id
+            )
+        if sent.incident == incident.id:
+            raise RefusalError(
+                "already_sent", f"unit {unit.id} is on this incident already", incident.id
+            )
+        road = self._road(step, unit, incident)
+        left = step.incident(sent.incident)
+        diversion.turn(
+            step, sent, to=incident.id, kind=diversion.ORDER, by=given.by, reason=given.reason
+        )
+        self._override(
+            step,
+            incident,
+            given,
+            pins=tuple(incident.pins),
+            bans=_without(incident.bans, unit),
+        )
+        self._order_one(step, unit, incident, road, given.by, given.reason, left.id)
+        closing.settle(step, left)
+        closing.settle(step, incident)
+
+    # ── who moves up ──────────────────────────────────────────────────────────────────────────
+
+    def _confirm_move_up(self, step: Step, given: ev.ConfirmMoveUp) -> None:
+        unit = _unit(step, given.unit)
+        move = step.situation.move_ups.get(unit.id)
+        if move is None:
+            raise RefusalError("no_move_up", f"no move-up of unit {unit.id} is proposed")
+        if not sendable(unit):
+            raise RefusalError("unit_taken", f"unit {unit.id} is {unit.state.value} now")
+        drive_s, line = self._planner.move_up_road(step, unit)
+        if not line:
+            raise RefusalError("road_closed", f"no open road for unit {unit.id}")
+        move_up(step, move, drive_s, line, by=given.by, reason=given.reason)
+
+    def _refuse_move_up(self, step: Step, given: ev.RefuseMoveUp) -> None:
+        unit = _unit(step, given.unit)
+        if unit.id not in step.situation.move_ups:
+            raise RefusalError("no_move_up", f"no move-up of unit {unit.id} is proposed")
+        step.emit(
+            ev.MoveUpWithdrawn(
+                unit=unit.id,
+                why="refused",
+                by=given.by,
+                reason=given.reason,
+                until=step.after(self._planner.policy.refused_s),
+            )
+        )
+
     def _hold(self, step: Step, given: ev.HoldUnit) -> None:
         unit = _unit(step, given.unit)
         if unit.held_by:
@@ -256,7 +321,7 @@ class OrderBook:
 
     def _pin(self, step: Step, given: ev.PinUnit) -> None:
         incident, unit = _open_incident(step, given.incident), _unit(step, given.unit)
-        if not any(set(r.skills) <= set(unit.skills) for r in incident.requirements):
+        if not any(r.met_by(frozenset(unit.skills)) for r in incident.requirements):
             raise RefusalError(
                 "lacks_skill", f"unit {unit.id} fits no requirement here", incident.id
             )
@@ -439,9 +504,3 @@ def _unit(step: Step, unit_id: str) -> Unit:
 
 def _without(units: list[str], unit: Unit) -> tuple[str, ...]:
     return tuple(u for u in units if u != unit.id)
-
-
-def _as_made(proposal: Proposal) -> ev.ProposalMade:
-    return ev.ProposalMade(
-        proposal=proposal.id, incident=proposal.incident, choices=proposal.choices
-    )

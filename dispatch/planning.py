@@ -2,78 +2,52 @@
 
 For: turning what incidents still need into proposals that explain themselves, and into orders
 where the jurisdiction sends by itself. Not for: orders given by people
-(:mod:`dispatch.orders`). Relies on :mod:`dispatch.assignment` for the choice and on
-:mod:`dispatch.travel_times` for seconds and roads.
+(:mod:`dispatch.orders`). Relies on :mod:`dispatch.posing` for the question, on the rule in force
+(:mod:`dispatch.policies`) for the choice and on :mod:`dispatch.explanation` for the why.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from typing import TypeAlias
+from dataclasses import replace
 
 import msgspec
 import numpy as np
 
-from dispatch import assignment
+from dispatch import assignment, diversion
+from dispatch.correlation import distance_m
+from dispatch.coverage import Coverage
+from dispatch.explanation import Explainer, Found, rounded
+from dispatch.move_ups import MoveUps
+from dispatch.policies import Rule, rule_named
 from dispatch.policy import Policy
-from dispatch.roads import CircleClosure
+from dispatch.posing import Poser, idle_units
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
+from dispatch.wanted import (
+    MACHINE,
+    Wanted,
+    able_units,
+    close_roads,
+    missing,
+    place_of,
+    sendable,
+    turnout_s,
+)
 from models.events import (
     AssignmentOrdered,
     Candidate,
     Choice,
-    Exclusion,
-    Point,
     ProposalMade,
     ProposalWithdrawn,
     Requirement,
 )
-from models.lifecycles import SENDABLE_UNIT, AssignmentState, IncidentState, UnitState
-from models.situation import Incident, Proposal, Situation, Touched, Unit
+from models.lifecycles import IncidentState
+from models.situation import Assignment, Incident, Proposal, Situation, Touched, Unit
 
-MACHINE = "gridcommand"
-"""Who orders when nobody had to: stands in ``by``."""
-
-
-class _Wanted(msgspec.Struct, frozen=True):
-    incident: Incident
-    requirement: Requirement
-    missing: int
-
-    @property
-    def slot_id(self) -> str:
-        return f"{self.incident.id}|{self.requirement.key}"
-
-
-def missing(situation: Situation, incident: Incident) -> list[tuple[Requirement, int]]:
-    """Return what an incident's requirements still lack; units that came and left count as had."""
-    had: dict[str, int] = {}
-    for assignment_id in incident.assignments:
-        sent = situation.assignments[assignment_id]
-        if sent.state is not AssignmentState.CANCELLED:
-            had[sent.requirement] = had.get(sent.requirement, 0) + 1
-    gaps = ((r, r.count - had.get(r.key, 0)) for r in incident.requirements)
-    return [(requirement, gap) for requirement, gap in gaps if gap > 0]
-
-
-def sendable(unit: Unit) -> bool:
-    """Say whether a unit may be proposed."""
-    return unit.state in SENDABLE_UNIT and not unit.held_by and not unit.assignment
-
-
-def turnout_s(unit: Unit, policy: Policy) -> float:
-    """Return the seconds from order to wheels rolling."""
-    return policy.turnout_s if unit.state is UnitState.AVAILABLE else policy.rolling_s
-
-
-def close_roads(situation: Situation, travel: TravelTimes) -> None:
-    """Make the travel times those of the situation's closures; free when nothing changed."""
-    travel.set_closures(
-        CircleClosure(closure.lon, closure.lat, closure.radius_m)
-        for _, closure in sorted(situation.closures.items())
-    )
+_FASTEST_M_S = 40.0
+"""Nobody drives faster through a city: who is too far as the crow flies isn't looked at."""
 
 
 class Planner:
@@ -88,19 +62,31 @@ class Planner:
     def __init__(self, situation: Situation, travel: TravelTimes, policy: Policy) -> None:
         self.travel = travel
         self.policy = policy
+        self.rule: Rule = rule_named(policy.name)
+        self.explainer = Explainer(travel, policy)
+        self._poser = Poser(travel, policy)
+        self._coverage: Coverage | None = None
+        self._move_ups: MoveUps | None = None
+        if self.rule.covers:
+            self._coverage = Coverage(situation, travel, policy)
+            self._move_ups = MoveUps(self._coverage, travel, policy)
         self._situation = situation
         self._gaps: dict[str, list[tuple[Requirement, int]]] = {}
+        self._under_way: set[str] = set()
         self.note({("incidents", name) for name in situation.incidents})
 
     def note(self, touched: Touched) -> None:
-        """Look again at what incidents lack; a plan then looks at no others."""
+        """Look again at what incidents lack and who is under way; a plan looks at no others."""
         for kind, name in touched:
             if kind != "incidents":
                 continue
             incident = self._situation.incidents.get(name)
             self._gaps.pop(name, None)
+            self._under_way.discard(name)
             if incident is None or incident.ended or incident.lon is None:
                 continue
+            if any(diversion.under_way(self._situation, incident)):
+                self._under_way.add(name)
             if incident.state is IncidentState.RESOLVED:
                 gaps = []
             else:
@@ -115,105 +101,78 @@ class Planner:
         -----
         One matrix and one flow for all; some 5 ms with 160 units and 20 waiting incidents.
         """
-        situation = step.situation
-        close_roads(situation, self.travel)
+        close_roads(step.situation, self.travel)
+        self.note(step.touched)
         waiting = self._waiting(step)
-        if not waiting:
-            return
-        able = _able(situation, waiting)
-        # No road is computed for a place that nobody could be sent to, nor for who fits nothing.
-        served = [w for w in waiting if any(map(sendable, able[w.requirement.skills]))]
-        useful = {
-            unit.id: unit for w in served for unit in able[w.requirement.skills] if sendable(unit)
-        }
-        problem = self._problem(step, [useful[name] for name in sorted(useful)], served, able)
-        found = _Found(problem, assignment.solve(problem) if served else None, able)
-        by_incident: dict[str, list[_Wanted]] = {}
+        found = self._found(step, waiting) if waiting else None
+        reliefs = self._reliefs(step, found) if self.rule.diverts else {}
+        for name in sorted(self._gaps):
+            if not self._gaps[name] and name not in reliefs:
+                _withdraw(step, step.incident(name), "not_needed")
+        self.note(step.touched)
+        made = 0
+        by_incident: dict[str, list[Wanted]] = {}
         for wanted in waiting:
             by_incident.setdefault(wanted.incident.id, []).append(wanted)
-        made = 0
         for wants in by_incident.values():
             # The last one of a full hand asks for another plan, so that a burst of calls does
             # not keep the desk from the reports behind it.
             last = made + 1 == self.policy.proposals_per_plan
-            made += self._propose(step, wants, found, more=last)
+            if found is not None:
+                made += self._propose(step, wants, found, more=last)
             if made == self.policy.proposals_per_plan:
                 return
+        for choices in reliefs.values():
+            self._relieve(step, choices[0][0], tuple(choice for _, choice in choices))
+        if self._move_ups is not None:
+            self._move_ups.plan(step)
 
-    def _waiting(self, step: Step) -> list[_Wanted]:
-        self.note(step.touched)
-        wanting: list[Incident] = []
-        for name in sorted(self._gaps):
-            incident = step.incident(name)
-            if self._gaps[name]:
-                wanting.append(incident)
-            else:
-                _withdraw(step, incident, "not_needed")
-        self.note(step.touched)
+    def _waiting(self, step: Step) -> list[Wanted]:
+        wanting = [step.incident(name) for name in sorted(self._gaps) if self._gaps[name]]
         first = heapq.nsmallest(
             self.policy.incidents_per_plan, wanting, key=lambda i: (i.priority, i.opened_at, i.id)
         )
-        return [
-            _Wanted(i, requirement, gap) for i in first for requirement, gap in self._gaps[i.id]
+        return [Wanted(i, requirement, gap) for i in first for requirement, gap in self._gaps[i.id]]
+
+    def _found(self, step: Step, waiting: list[Wanted]) -> Found:
+        able = able_units(step.situation, waiting)
+        # No road is computed for a place that nobody could be sent to, nor for who fits nothing;
+        # but a place that somebody under way could be turned to is one.
+        served = [
+            w
+            for w in waiting
+            if any(map(sendable, able[w.kind]))
+            or (self.rule.diverts and w.incident.priority == diversion.TO_PRIORITY)
         ]
+        free = idle_units(served, able)
+        problem = self._poser.problem(step, free, served, able)
+        found = Found(able, problem, None)
+        if not served:
+            return found
+        if self._coverage is not None:
+            bare = self._coverage.bare(free, step.now)
+            problem = replace(problem, bare_s=bare.cost_s)
+            found.problem, found.share = problem, bare.share
+            found.bare_s = dict(zip(problem.unit_ids, bare.cost_s.tolist(), strict=True))
+            found.loss = dict(zip(problem.unit_ids, bare.loss.tolist(), strict=True))
+        solution = self.rule.choose(problem)
+        if self.rule.diverts:
+            reference_s = {s.id: _last_s(solution[s.id], s.count) for s in problem.slots}
+            more = self._poser.with_turnable(step, problem, served, reference_s, self._under_way)
+            if more is not None:
+                problem, turned = more
+                solution = self.rule.choose(problem)
+                return Found(
+                    able, problem, solution, turned, reference_s,
+                    found.bare_s, found.loss, found.share,
+                )  # fmt: skip
+        found.solution = solution
+        return found
 
-    def _problem(
-        self, step: Step, free: list[Unit], waiting: list[_Wanted], able: _Able
-    ) -> assignment.Problem:
-        places = {w.incident.id: _place(w.incident) for w in waiting}
-        columns = {incident: column for column, incident in enumerate(places)}
-        seconds = np.zeros((len(free), len(places)), dtype=np.float32)
-        if free:
-            seconds = self.travel.matrix([(u.lon, u.lat) for u in free], list(places.values()))
-            seconds = seconds + np.array([[turnout_s(u, self.policy)] for u in free], np.float32)
-        rows = {unit.id: row for row, unit in enumerate(free)}
-        eligible = np.zeros((len(free), len(waiting)), bool)
-        for column, wanted in enumerate(waiting):
-            fit = [rows[u.id] for u in able[wanted.requirement.skills] if u.id in rows]
-            eligible[fit, column] = True
-        banned: set[tuple[str, str]] = set()
-        pinned: set[tuple[str, str]] = set()
-        kept: set[tuple[str, str]] = set()
-        seen: set[str] = set()
-        for column, wanted in enumerate(waiting):
-            incident = wanted.incident
-            banned.update((unit, wanted.slot_id) for unit in incident.bans)
-            kept.update(_kept(step.situation, wanted))
-            for unit in incident.pins:
-                key = f"{incident.id}|{unit}"
-                if key not in seen and unit in rows and eligible[rows[unit], column]:
-                    seen.add(key)
-                    pinned.add((unit, wanted.slot_id))
-        return assignment.Problem(
-            unit_ids=[unit.id for unit in free],
-            slots=[
-                assignment.Slot(
-                    id=w.slot_id,
-                    priority=w.incident.priority,
-                    count=w.missing,
-                    within_s=max(
-                        0.0,
-                        w.requirement.within_s - (step.now - w.incident.opened_at).total_seconds(),
-                    ),
-                )
-                for w in waiting
-            ],
-            eligible=eligible,
-            time_s=seconds[:, [columns[w.incident.id] for w in waiting]],
-            banned=frozenset(banned),
-            pinned=frozenset(pinned),
-            kept=frozenset(kept),
-            stickiness_s=self.policy.stickiness_s,
-        )
-
-    def _propose(self, step: Step, wants: list[_Wanted], found: _Found, *, more: bool) -> bool:
+    def _propose(self, step: Step, wants: list[Wanted], found: Found, *, more: bool) -> bool:
         """Make an incident's proposal if it isn't the one in force; say whether it was made."""
         incident = wants[0].incident
-        results = {w.requirement.key: found.result(w) for w in wants}
-        chosen = {
-            key: tuple(c.unit_id for c in result.chosen) if result else ()
-            for key, result in results.items()
-        }
+        chosen = {w.requirement.key: tuple(c.unit_id for c in found.chosen(w)) for w in wants}
         shortage = {
             w.requirement.key: w.missing - len(chosen[w.requirement.key])
             for w in wants
@@ -226,8 +185,12 @@ class Planner:
             return False
         choices: list[Choice] = []
         for wanted in wants:
-            choices.extend(self._choices(step, wanted, found))
+            choices.extend(self.explainer.choices(step, wanted, found))
         status = assignment.Status.SHORT if shortage else assignment.Status.COMPLETE
+        after = None
+        if found.share is not None:
+            gone = {unit for units in chosen.values() for unit in units}
+            after = found.share - sum(found.loss.get(unit, 0.0) for unit in sorted(gone))
         proposal = ProposalMade(
             proposal=f"{incident.id}-p{step.situation.seq + 1}",
             incident=incident.id,
@@ -237,11 +200,146 @@ class Planner:
             status=status.value,
             replaces=incident.proposal,
             more=more,
+            policy=self.policy.name,
+            coverage=None if found.share is None else round(found.share, 4),
+            coverage_after=None if after is None else round(max(0.0, after), 4),
         )
         step.emit(proposal, incident=incident.id)
         if sends:
             order(step, proposal, by=MACHINE)
         return True
+
+    # ── relief ────────────────────────────────────────────────────────────────────────────────
+
+    def _reliefs(self, step: Step, found: Found | None) -> dict[str, list[tuple[Incident, Choice]]]:
+        """Return, for incidents that lack nothing, who would be there sooner than who is sent."""
+        situation = step.situation
+        taken = {
+            c.unit_id
+            for slot in (found.solution.slots if found and found.solution else ())
+            for c in slot.chosen
+        }
+        taken |= {
+            choice.chosen.unit
+            for proposal in situation.proposals.values()
+            for choice in proposal.choices
+            if choice.chosen is not None and not choice.chosen.relieves
+        }
+        result: dict[str, list[tuple[Incident, Choice]]] = {}
+        for name in sorted(self._under_way):
+            incident = situation.incidents[name]
+            if incident.priority != diversion.TO_PRIORITY or self._gaps.get(name):
+                continue
+            for sent in diversion.under_way(situation, incident):
+                if diversion.relievable(situation, sent):
+                    choice = self._sooner(step, incident, sent, taken)
+                    if choice is not None and choice.chosen is not None:
+                        taken.add(choice.chosen.unit)
+                        result.setdefault(name, []).append((incident, choice))
+        return result
+
+    def _sooner(
+        self, step: Step, incident: Incident, sent: Assignment, taken: set[str]
+    ) -> Choice | None:
+        left_s = self._poser.left_s(step, sent)
+        most_s = left_s - self.policy.swap_gain_s
+        asked = next((r for r in incident.requirements if r.key == sent.requirement), None)
+        if most_s <= 0 or asked is None:
+            return None
+        wanted = Wanted(incident, asked, 1)
+        place = place_of(incident)
+        units = [
+            unit
+            for _, unit in sorted(step.situation.units.items())
+            if sendable(unit)
+            and unit.id not in taken
+            and unit.id not in incident.bans
+            and distance_m(unit.lon, unit.lat, *place) < most_s * _FASTEST_M_S
+            and asked.met_by(frozenset(unit.skills))
+        ]
+        if not units:
+            return None
+        seconds = self.travel.matrix([(u.lon, u.lat) for u in units], [place])[:, 0]
+        seconds = seconds + np.array([turnout_s(u, self.policy) for u in units], np.float32)
+        best = min(range(len(units)), key=lambda row: (float(seconds[row]), units[row].id))
+        there_s = float(seconds[best])
+        if there_s >= most_s:
+            return None
+        turnout = turnout_s(units[best], self.policy)
+        chosen = Candidate(
+            unit=units[best].id,
+            turnout_s=turnout,
+            drive_s=round(max(0.0, there_s - turnout), 1),
+            gain_s=round(min(left_s, assignment.LONGEST_S) - there_s, 1),
+            relieves=sent.unit,
+            alternative=asked.is_second(frozenset(units[best].skills)),
+        )
+        return self.explainer.by_road(
+            step, wanted, Choice(requirement=asked.key, slot=0, chosen=chosen)
+        )
+
+    def _relieve(self, step: Step, incident: Incident, choices: tuple[Choice, ...]) -> None:
+        automatic = _automatic(step.situation, incident)
+        old = step.situation.proposals.get(incident.proposal)
+        if not automatic and old is not None and _pairs(old.choices) == _pairs(choices):
+            return
+        proposal = ProposalMade(
+            proposal=f"{incident.id}-p{step.situation.seq + 1}",
+            incident=incident.id,
+            choices=choices,
+            automatic=automatic,
+            replaces=incident.proposal,
+            policy=self.policy.name,
+        )
+        step.emit(proposal, incident=incident.id)
+        if automatic:
+            order(step, proposal, by=MACHINE)
+
+    # ── for the order book ────────────────────────────────────────────────────────────────────
+
+    def may_go(self, step: Step, incident: Incident, candidate: Candidate) -> bool:
+        """Say whether a unit that a proposal named can still be sent as it says."""
+        unit = step.unit(candidate.unit)
+        if candidate.relieves:
+            sent = step.situation.assignments.get(step.unit(candidate.relieves).assignment)
+            if sent is None or sent.incident != incident.id:
+                return False
+            if not diversion.relievable(step.situation, sent):
+                return False
+        if not candidate.diverted_from:
+            return sendable(unit)
+        sent = step.situation.assignments.get(unit.assignment)
+        return (
+            sent is not None
+            and sent.incident == candidate.diverted_from
+            and incident.priority == diversion.TO_PRIORITY
+            and diversion.turnable(step.situation, sent, self.policy)
+        )
+
+    def up_to_date(self, step: Step, proposal: Proposal) -> ProposalMade:
+        """Return a proposal as it was made, but those under way by the road from where they are."""
+        incident = step.incident(proposal.incident)
+        asked = {r.key: r for r in incident.requirements}
+        choices = []
+        for choice in proposal.choices:
+            chosen = choice.chosen
+            if chosen is not None and chosen.diverted_from and choice.requirement in asked:
+                unit = step.unit(chosen.unit)
+                wanted = Wanted(incident, asked[choice.requirement], 1)
+                start = self.explainer.stands(step, unit)
+                drive_s = float(self.travel.matrix([start], [place_of(incident)])[0, 0])
+                chosen = msgspec.structs.replace(
+                    chosen,
+                    turnout_s=round(self.explainer.turnout_s(step, unit), 1),
+                    drive_s=round(drive_s, 1),
+                )
+                choice = self.explainer.by_road(
+                    step, wanted, msgspec.structs.replace(choice, chosen=chosen)
+                )
+            choices.append(choice)
+        return ProposalMade(
+            proposal=proposal.id, incident=proposal.incident, choices=tuple(choices)
+        )
 
     def roads_hold(self, step: Step, proposal: Proposal) -> bool:
         """Say whether the roads of a proposal are still the ones to take.
@@ -251,135 +349,59 @@ class Planner:
         close_roads(step.situation, self.travel)
         if all(c.since < proposal.made_at for c in step.situation.closures.values()):
             return True
-        place = _place(step.incident(proposal.incident))
+        place = place_of(step.incident(proposal.incident))
         for choice in proposal.choices:
             if choice.chosen is not None:
                 unit = step.unit(choice.chosen.unit)
-                route = self.travel.route((unit.lon, unit.lat), place)
-                if route is None or _rounded(route.geometry) != choice.route:
+                route = self.travel.route(self.explainer.stands(step, unit), place)
+                if route is None:
+                    return False
+                if not choice.chosen.diverted_from and rounded(route.geometry) != choice.route:
                     return False
         return True
 
-    def _choices(self, step: Step, wanted: _Wanted, found: _Found) -> Iterable[Choice]:
-        result = found.result(wanted)
-        chosen = result.chosen if result else ()
-        excluded = self._excluded(step, wanted, found)
-        place = _place(wanted.incident)
-        dearest = max((c.cost for c in chosen), default=0)
-        second = assignment.second(wanted.incident.priority)
-        runners_up = tuple(
-            self._candidate(step, c, added_s=(c.cost - dearest) / second)
-            for c in (result.runners_up if result else ())
-        )
-        for slot in range(wanted.missing):
-            if slot >= len(chosen):
-                yield Choice(
-                    requirement=wanted.requirement.key,
-                    slot=slot,
-                    runners_up=runners_up,
-                    excluded=excluded,
-                )
-                continue
-            unit = step.unit(chosen[slot].unit_id)
-            route = self.travel.route((unit.lon, unit.lat), place)
-            candidate = self._candidate(step, chosen[slot])
-            yield Choice(
-                requirement=wanted.requirement.key,
-                slot=slot,
-                chosen=msgspec.structs.replace(
-                    candidate, length_m=round(route.length_m, 1) if route else 0.0
-                ),
-                route=_rounded(route.geometry) if route else (),
-                streets=tuple((name, round(m, 1)) for name, m in route.streets) if route else (),
-                runners_up=runners_up,
-                excluded=excluded,
-            )
-
-    def _candidate(
-        self, step: Step, found: assignment.Candidate, added_s: float = 0.0
-    ) -> Candidate:
-        turnout = turnout_s(step.unit(found.unit_id), self.policy)
-        return Candidate(
-            unit=found.unit_id,
-            turnout_s=turnout,
-            drive_s=round(max(0.0, found.time_s - turnout), 1),
-            added_s=round(added_s, 1),
-        )
-
-    def _excluded(self, step: Step, wanted: _Wanted, found: _Found) -> tuple[Exclusion, ...]:
-        able = found.able[wanted.requirement.skills]
-        unreachable = found.unreachable(wanted)
-        rules: dict[str, list[str]] = {}
-        for unit in able:
-            rule = _rule_against(unit, wanted, unreachable)
-            if rule:
-                rules.setdefault(rule, []).append(unit.id)
-        excluded = [
-            Exclusion(rule=rule, units=tuple(ids[: self.policy.named_exclusions]), count=len(ids))
-            for rule, ids in rules.items()
-        ]
-        lacking = len(step.situation.units) - len(able)
-        if lacking:
-            # Who lacks the skill is no news; the others are who a commander asks about.
-            excluded.append(Exclusion(rule="lacks_skill", units=(), count=lacking))
-        return tuple(sorted(excluded, key=lambda e: e.rule))
-
-
-_Able: TypeAlias = dict[tuple[str, ...], list[Unit]]
-"""For each set of skills that is asked for, the units that have it, by id."""
-
-
-def _able(situation: Situation, waiting: Iterable[_Wanted]) -> _Able:
-    asked = {w.requirement.skills for w in waiting}
-    units = [(u, frozenset(u.skills)) for _, u in sorted(situation.units.items())]
-    return {skills: [u for u, has in units if has.issuperset(skills)] for skills in asked}
-
-
-class _Found:
-    """A solution and what an explanation of it needs."""
-
-    def __init__(
-        self, problem: assignment.Problem, solution: assignment.Solution | None, able: _Able
-    ) -> None:
-        self.able = able
-        self._problem = problem
-        self._solution = solution
-        self._columns = {slot.id: column for column, slot in enumerate(problem.slots)}
-
-    def result(self, wanted: _Wanted) -> assignment.SlotResult | None:
-        """Return what became of a slot; None where nobody who fits is free."""
-        if self._solution is None or wanted.slot_id not in self._columns:
-            return None
-        return self._solution[wanted.slot_id]
-
-    def unreachable(self, wanted: _Wanted) -> set[str]:
-        """Return the free units that no open road leads to the slot."""
-        column = self._columns.get(wanted.slot_id)
-        if column is None:
-            return set()
-        rows = np.flatnonzero(np.isinf(self._problem.time_s[:, column]))
-        return {self._problem.unit_ids[row] for row in rows.tolist()}
+    def move_up_road(self, step: Step, unit: Unit) -> tuple[float, tuple[tuple[float, float], ...]]:
+        """Return the way of a proposed move-up: seconds and line; inf where no road is open."""
+        close_roads(step.situation, self.travel)
+        move = step.situation.move_ups[unit.id]
+        route = self.travel.route((unit.lon, unit.lat), (move.lon, move.lat))
+        if route is None:
+            return float("inf"), ()
+        return round(route.time_s, 1), rounded(route.geometry)
 
 
 def order(step: Step, proposal: ProposalMade, *, by: str, reason: str = "") -> None:
     """Send every unit that a proposal names and withdraw the proposal."""
     for choice in proposal.choices:
-        if choice.chosen is None:
+        chosen = choice.chosen
+        if chosen is None:
             continue
         incident = step.incident(proposal.incident)
+        if chosen.relieves:
+            old = step.situation.assignments[step.unit(chosen.relieves).assignment]
+            diversion.turn(
+                step, old, to="", kind=diversion.RELIEF, gain_s=chosen.gain_s, by=by, reason=reason
+            )
+        if chosen.diverted_from:
+            old = step.situation.assignments[step.unit(chosen.unit).assignment]
+            diversion.turn(
+                step, old, to=incident.id, kind=diversion.DIVERT, gain_s=chosen.gain_s, by=by,
+                reason=reason,
+            )  # fmt: skip
         step.emit(
             AssignmentOrdered(
                 assignment=f"{incident.id}-a{len(incident.assignments) + 1}",
                 incident=incident.id,
-                unit=choice.chosen.unit,
+                unit=chosen.unit,
                 requirement=choice.requirement,
                 by=by,
                 proposal=proposal.proposal,
                 reason=reason,
-                turnout_s=choice.chosen.turnout_s,
-                drive_s=choice.chosen.drive_s,
-                length_m=choice.chosen.length_m,
+                turnout_s=chosen.turnout_s,
+                drive_s=chosen.drive_s,
+                length_m=chosen.length_m,
                 route=choice.route,
+                diverted_from=chosen.diverted_from,
             ),
             incident=incident.id,
         )
@@ -397,6 +419,13 @@ def _automatic(situation: Situation, incident: Incident) -> bool:
     return incident.priority in situation.rules.automatic_priorities and not incident.by_hand
 
 
+def _last_s(result: assignment.SlotResult, count: int) -> float:
+    """Seconds to the arrival of the last unit of a slot; inf where one is missing."""
+    if len(result.chosen) < count:
+        return float("inf")
+    return max((c.time_s for c in result.chosen), default=0.0)
+
+
 def _same(old: Proposal, chosen: dict[str, tuple[str, ...]], shortage: dict[str, int]) -> bool:
     if old.shortage != shortage:
         return False
@@ -407,31 +436,5 @@ def _same(old: Proposal, chosen: dict[str, tuple[str, ...]], shortage: dict[str,
     return named == {key: set(units) for key, units in chosen.items()}
 
 
-def _kept(situation: Situation, wanted: _Wanted) -> Iterable[tuple[str, str]]:
-    old = situation.proposals.get(wanted.incident.proposal)
-    for choice in old.choices if old else ():
-        if choice.chosen is not None and choice.requirement == wanted.requirement.key:
-            yield choice.chosen.unit, wanted.slot_id
-
-
-def _rule_against(unit: Unit, wanted: _Wanted, unreachable: set[str]) -> str:
-    if unit.id in wanted.incident.bans:
-        return "banned"
-    if unit.held_by:
-        return "held"
-    if unit.state is UnitState.OUT_OF_SERVICE:
-        return "off_duty"
-    if not sendable(unit):
-        return "busy"
-    return "road_closed" if unit.id in unreachable else ""
-
-
-def _place(incident: Incident) -> Point:
-    if incident.lon is None or incident.lat is None:  # the planner leaves such incidents out
-        raise ValueError(f"incident {incident.id} has no place")
-    return incident.lon, incident.lat
-
-
-def _rounded(points: Iterable[Point]) -> tuple[Point, ...]:
-    # Six decimals are 11 cm: all that a street centreline knows.
-    return tuple((round(lon, 6), round(lat, 6)) for lon, lat in points)
+def _pairs(choices: Iterable[Choice]) -> list[tuple[str, str]]:
+    return sorted((c.chosen.unit, c.chosen.relieves) for c in choices if c.chosen is not None)

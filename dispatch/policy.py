@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
+from models.settings import Settings
+
+DEFAULT_POLICY = "joint+divert+coverage"
+
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Numbers of the desk.
+    """Numbers of the desk, and the rule by which it chooses.
 
     Attributes
     ----------
+    name
+        Of the rule: see :mod:`dispatch.policies`.
     turnout_s
         Seconds from order to wheels rolling for a crew at its post (NFPA 1710: 60 s medical,
         80 s fire; one figure until a city has calibrated its own).
@@ -27,8 +33,44 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         that came meanwhile.
     named_exclusions
         Units named for each rule in an explanation; the count is always whole.
+    divert_gain_s
+        A unit under way is turned to a life-threatening incident only for a gain beyond this, in
+        seconds there, against the best that could be done with idle units.
+    divert_losses
+        Times that one incident may lose a unit under way to more urgent ones: the bound that
+        makes a storm of diversions impossible, and keeps the less urgent from waiting for ever.
+    swap_gain_s
+        A unit under way to a life-threatening incident is relieved by an idle one that is there
+        sooner by more than this, in seconds.
+    late_s
+        An arrival later than this after the call is late: the mark that coverage looks at.
+    coverage_weight
+        How much a second that a future urgent call is expected to wait longer counts, against a
+        second of a life-threatening one now. 0: coverage is not looked at.
+    coverage_most_s
+        What leaving a place bare counts at most, in seconds of a life-threatening incident: no
+        choice is worse than the best by more than this for reasons of coverage.
+    busy_s
+        How long a unit that goes is gone, in seconds; what coverage looks ahead.
+    move_up_below
+        Units are proposed to move up when expected coverage falls under this share of what the
+        whole fleet at its posts would give.
+    move_up_gain
+        … and when one move wins at least this much expected coverage, of 1.
+    move_up_most_s
+        Nobody is moved up farther than this, in seconds on the road.
+    automatic_move_ups
+        Move-ups are ordered without asking. In a fast replay they always are.
+    refused_s
+        How long a move-up that a person refused isn't proposed again for that unit, in seconds.
+    alternative_s
+        Seconds that a unit which fits by an alternative only must be sooner to be preferred.
+    fairness_most_s, fairness_full_s
+        Who was out longer than is usual for its kind comes second by up to so many seconds,
+        all of them from so many seconds of duty beyond the usual on.
     """
 
+    name: str = DEFAULT_POLICY
     turnout_s: float = 60.0
     rolling_s: float = 10.0
     person_factor: float = 0.2
@@ -36,3 +78,32 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     incidents_per_plan: int = 40
     proposals_per_plan: int = 4
     named_exclusions: int = 12
+    divert_gain_s: float = 60.0
+    divert_losses: int = 2
+    swap_gain_s: float = 60.0
+    late_s: float = 300.0
+    coverage_weight: float = 1.0
+    coverage_most_s: float = 60.0
+    busy_s: float = 2400.0
+    move_up_below: float = 0.9
+    move_up_gain: float = 0.02
+    move_up_most_s: float = 900.0
+    automatic_move_ups: bool = False
+    refused_s: float = 1800.0
+    alternative_s: float = 60.0
+    fairness_most_s: float = 10.0
+    fairness_full_s: float = 4 * 3600.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Policy:
+        """Return the policy that the settings ask for."""
+        return cls(
+            name=settings.policy,
+            divert_gain_s=settings.divert_gain_s,
+            divert_losses=settings.divert_losses,
+            swap_gain_s=settings.swap_gain_s,
+            late_s=settings.late_s,
+            coverage_weight=settings.coverage_weight,
+            move_up_below=settings.move_up_below,
+            automatic_move_ups=settings.automatic_move_ups,
+        )

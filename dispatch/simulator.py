@@ -48,7 +48,10 @@ _RANK = {stage: rank for rank, stage in enumerate(_STAGES)}
 
 @dataclass
 class _Crew:
-    """One unit: ``stage`` is where it is on its assignment, None at home or on the way there."""
+    """One unit: ``stage`` is where it is on its assignment, None at its post or on the way there.
+
+    ``post`` is where it was told to stand instead of at home, until its next assignment.
+    """
 
     unit: str
     kind: str
@@ -65,6 +68,7 @@ class _Crew:
     leg: Leg | None = None
     due: datetime | None = None
     version: int = 0
+    post: Point | None = None
 
     def where(self, now: datetime) -> Point:
         """Return where it is now."""
@@ -108,6 +112,7 @@ class Simulator:
             ev.AssignmentOrdered: self._ordered,
             ev.AssignmentMoved: self._assignment_moved,
             ev.UnitMoved: self._unit_moved,
+            ev.MoveUpOrdered: self._moved_up,
             ev.RoadClosed: self._road_closed,
             ev.RoadReopened: self._road_reopened,
         }
@@ -210,7 +215,7 @@ class Simulator:
         crew.at, crew.leg = crew.where(event.time), None
         crew.assignment, crew.incident = data.assignment, data.incident
         crew.turnout_s, crew.drive_s, crew.route = data.turnout_s, data.drive_s, data.route
-        crew.service = None
+        crew.service, crew.post = None, None
         self._enter(crew, AssignmentState.ORDERED, event.time)
 
     def _assignment_moved(self, event: Event, data: ev.AssignmentMoved) -> None:
@@ -234,6 +239,16 @@ class Simulator:
             self._wait(crew, None)
         elif data.state is UnitState.RETURNING and crew.stage is None and crew.leg is None:
             self._go_home(crew, event.time)
+
+    def _moved_up(self, event: Event, data: ev.MoveUpOrdered) -> None:
+        crew = self._crews.get(data.unit)
+        post = (data.lon, data.lat) if data.post else None
+        if crew is None or crew.stage is not None or (crew.post == post and crew.leg):
+            return
+        crew.at, crew.leg = crew.where(event.time), None
+        # What it reports from here on is not of its last assignment, and has ids of its own.
+        crew.post, crew.assignment = post, ""
+        self._go_home(crew, event.time)
 
     def _road_closed(self, event: Event, data: ev.RoadClosed) -> None:
         closure = CircleClosure(data.lon, data.lat, data.radius_m)
@@ -306,7 +321,7 @@ class Simulator:
 
     def _go_home(self, crew: _Crew, now: datetime) -> None:
         crew.stage, crew.service, crew.route = None, None, ()
-        self._drive(crew, crew.at, crew.home, now)
+        self._drive(crew, crew.at, crew.post or crew.home, now)
 
     def _drive(
         self,
@@ -403,6 +418,8 @@ class Simulator:
                 (unit.home_lon, unit.home_lat),
                 (unit.lon, unit.lat),
             )
+            if unit.post_lon is not None and unit.post_lat is not None:
+                self._crews[unit.id].post = unit.post_lon, unit.post_lat
         on_scene = AssignmentState.ON_SCENE.value
         arrived = [a for a in situation.assignments.values() if on_scene in a.times]
         services = {}

@@ -212,6 +212,28 @@ class RecallUnit(Order, frozen=True, kw_only=True):
     unit: str
 
 
+class DivertUnit(Order, frozen=True, kw_only=True):
+    """Turn a unit that is under way to this incident instead, at once."""
+
+    type_name: ClassVar[str] = "order.divert_unit"
+    incident: str
+    unit: str
+
+
+class ConfirmMoveUp(Order, frozen=True, kw_only=True):
+    """Let a unit move up, or go back, as is proposed for it."""
+
+    type_name: ClassVar[str] = "order.confirm_move_up"
+    unit: str
+
+
+class RefuseMoveUp(Order, frozen=True, kw_only=True):
+    """Leave a unit where it is, for a while."""
+
+    type_name: ClassVar[str] = "order.refuse_move_up"
+    unit: str
+
+
 class HoldUnit(Order, frozen=True, kw_only=True):
     """Keep a unit from being proposed until lifted."""
 
@@ -375,7 +397,14 @@ class IncidentMoved(Payload, frozen=True, kw_only=True):
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``count`` units with all of ``skills``, there within ``within_s`` seconds of the report."""
+    """``count`` units with all of ``skills``, there within ``within_s`` seconds of the report.
+
+    Attributes
+    ----------
+    alternatives
+        Other sets of skills that will do; a unit with one of them comes second to one with
+        ``skills`` that is there about as soon.
+    """
 
     key: str
     skills: tuple[str, ...]
@@ -383,6 +412,17 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     within_s: float
     playbook: str
     names: dict[str, str] = {}
+    alternatives: tuple[tuple[str, ...], ...] = ()
+
+    def met_by(self, skills: frozenset[str]) -> bool:
+        """Say whether a unit with these skills fits, as asked for or as an alternative."""
+        return skills.issuperset(self.skills) or self.is_second(skills)
+
+    def is_second(self, skills: frozenset[str]) -> bool:
+        """Say whether a unit with these skills fits as an alternative only."""
+        return not skills.issuperset(self.skills) and any(
+            skills.issuperset(other) for other in self.alternatives
+        )
 
 
 class PlanAdopted(Payload, frozen=True, kw_only=True):
@@ -437,10 +477,23 @@ class DeadlineDropped(Payload, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A unit that could go: seconds from order to arrival.
+    """A unit that could go: seconds from order to arrival and what it would cost the plan.
 
-    ``added_s`` is what the whole plan would lose if it went instead of the chosen one, in seconds
-    of this incident; one beyond the target weighs more than one before it.
+    Attributes
+    ----------
+    added_s
+        What the whole plan would lose if it went instead of the chosen one, in seconds of this
+        incident; one beyond the target weighs more than one before it.
+    bare_s
+        Seconds that life-threatening calls to come are expected to wait longer if it goes.
+    diverted_from
+        Incident that it is under way to now, and would be turned from.
+    gain_s
+        Seconds that a diversion or relief wins here against the best without it.
+    relieves
+        Unit under way that it takes the place of, because it is there sooner.
+    alternative
+        It fits by an alternative of the requirement, not by the skills that it asks for first.
     """
 
     unit: str
@@ -448,10 +501,19 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     drive_s: float
     length_m: float = 0.0
     added_s: float = 0.0
+    bare_s: float = 0.0
+    diverted_from: str = ""
+    gain_s: float = 0.0
+    relieves: str = ""
+    alternative: bool = False
 
 
 class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
-    """Units ruled out and the rule: busy, held, banned, off_duty, road_closed, lacks_skill."""
+    """Units ruled out and the rule.
+
+    ``busy``, ``held``, ``banned``, ``off_duty``, ``road_closed``, ``lacks_skill``,
+    ``reserved`` (for the posture in force).
+    """
 
     rule: str
     units: tuple[str, ...]
@@ -474,6 +536,18 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
     """Who should go, by which road, how long, who was second, who was ruled out and why.
 
     ``more`` says that this plan goes on in the next one, for other incidents.
+
+    Attributes
+    ----------
+    policy
+        The rule that chose.
+    status
+        Of the model: ``complete``, or ``short`` where somebody is missing.
+    gap
+        Relative gap to the best answer that the model may still hide; 0 where it is the best.
+    coverage, coverage_after
+        Expected share of urgent calls that would be reached in time, before and after these
+        units go; None where the policy doesn't look at it.
     """
 
     type_name: ClassVar[str] = "proposal.made"
@@ -482,9 +556,13 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
     choices: tuple[Choice, ...]
     shortage: dict[str, int] = {}
     automatic: bool = False
-    status: str = "OPTIMAL"
+    status: str = "complete"
     replaces: str = ""
     more: bool = False
+    policy: str = ""
+    gap: float = 0.0
+    coverage: float | None = None
+    coverage_after: float | None = None
 
 
 class ProposalWithdrawn(Payload, frozen=True, kw_only=True):
@@ -497,7 +575,7 @@ class ProposalWithdrawn(Payload, frozen=True, kw_only=True):
 
 
 class AssignmentOrdered(Payload, frozen=True, kw_only=True):
-    """A unit is sent."""
+    """A unit is sent; ``diverted_from`` is the incident that it was turned from."""
 
     type_name: ClassVar[str] = "assignment.ordered"
     assignment: str
@@ -512,6 +590,83 @@ class AssignmentOrdered(Payload, frozen=True, kw_only=True):
     drive_s: float = 0.0
     length_m: float = 0.0
     route: tuple[Point, ...] = ()
+    diverted_from: str = ""
+
+
+class UnitDiverted(Payload, frozen=True, kw_only=True):
+    """A unit under way is turned; its old assignment ends behind this, a new one may follow.
+
+    Attributes
+    ----------
+    assignment, incident
+        What it was under way to.
+    to
+        Incident that it goes to now; empty where it was relieved and is free.
+    kind
+        ``divert``: to a more urgent incident. ``relief``: another unit is there sooner and takes
+        its place. ``order``: a person turned it.
+    gain_s
+        Seconds that the incident it was turned for wins.
+    """
+
+    type_name: ClassVar[str] = "unit.diverted"
+    unit: str
+    assignment: str
+    incident: str
+    to: str
+    kind: str
+    by: str
+    gain_s: float = 0.0
+    reason: str = ""
+
+
+class MoveUpProposed(Payload, frozen=True, kw_only=True):
+    """An idle unit should stand elsewhere, for what others' going left bare; or go back.
+
+    Attributes
+    ----------
+    post
+        Facility where it should stand, or a place's name; empty: its own post.
+    coverage, coverage_after
+        Expected share of urgent calls reached in time, as things are and with this move.
+    """
+
+    type_name: ClassVar[str] = "move_up.proposed"
+    unit: str
+    lon: float
+    lat: float
+    drive_s: float
+    post: str = ""
+    coverage: float = 0.0
+    coverage_after: float = 0.0
+
+
+class MoveUpWithdrawn(Payload, frozen=True, kw_only=True):
+    """A move-up no longer stands: ``not_needed`` any more, or ``refused`` by a person.
+
+    A refused one isn't proposed again before ``until``.
+    """
+
+    type_name: ClassVar[str] = "move_up.withdrawn"
+    unit: str
+    why: str
+    by: str = ""
+    reason: str = ""
+    until: datetime | None = None
+
+
+class MoveUpOrdered(Payload, frozen=True, kw_only=True):
+    """An idle unit drives to another post, ready for orders all the way; or back to its own."""
+
+    type_name: ClassVar[str] = "move_up.ordered"
+    unit: str
+    lon: float
+    lat: float
+    drive_s: float
+    by: str
+    post: str = ""
+    route: tuple[Point, ...] = ()
+    reason: str = ""
 
 
 class AssignmentMoved(Payload, frozen=True, kw_only=True):

@@ -78,6 +78,49 @@ class Settings(BaseSettings):
     correlation_window_s: float = Field(
         1800.0, gt=0, description="… and younger than this, in seconds."
     )
+    policy: str = Field(
+        "joint+divert+coverage",
+        description="Rule by which the desk chooses: `closest-idle`, `joint`, `joint+divert`, "
+        "`joint+divert+coverage`, or a city's own, as the name of an entry point in "
+        "`gridcommand.policies` or as `module:Class`.",
+    )
+    divert_gain_s: float = Field(
+        60.0,
+        ge=0,
+        description="A unit under way is turned to a life-threatening incident only for a gain "
+        "beyond this, in seconds.",
+    )
+    divert_losses: int = Field(
+        2, ge=0, description="Units under way that one incident may lose to more urgent ones."
+    )
+    swap_gain_s: float = Field(
+        60.0,
+        ge=0,
+        description="A unit under way to a life-threatening incident is relieved by an idle one "
+        "that is there sooner by more than this, in seconds.",
+    )
+    late_s: float = Field(
+        300.0,
+        gt=0,
+        description="An arrival later than this after the call is late, in seconds: what "
+        "coverage looks at and reports count.",
+    )
+    coverage_weight: float = Field(
+        1.0,
+        ge=0,
+        description="How much a second that a future urgent call is expected to wait longer "
+        "counts against one of a life-threatening incident now; 0: not at all.",
+    )
+    move_up_below: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="Move-ups are proposed when expected coverage falls under this share of "
+        "what the whole fleet would give; 0: never.",
+    )
+    automatic_move_ups: bool = Field(
+        False, description="Move-ups are ordered without asking a person."
+    )
     relay_poll_ms: int = Field(
         5, ge=1, description="Interval at which the relay looks into the inbox, in ms."
     )

@@ -11,6 +11,7 @@ its assignments and its tasks leave the memory (the tables and the journal keep 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -31,12 +32,17 @@ from models.lifecycles import (
 from models.words import Channel, Grade, Posture
 
 Kind: TypeAlias = Literal[
-    "incidents", "units", "assignments", "proposals", "tasks", "closures", "settings"
+    "incidents", "units", "assignments", "proposals", "tasks", "closures", "move_ups", "settings"
 ]
 Touched: TypeAlias = set[tuple[Kind, str]]
 
 ENDED_KEPT = 300
 ESCALATIONS_KEPT = 20
+DEMAND_SIDE_DEG = 0.005
+"""Side of the squares in which demand is counted: some 450 by 550 m in a temperate city."""
+
+URGENT = 2
+"""Calls of this priority or worse are demand that coverage is for."""
 
 
 class Escalation(msgspec.Struct, frozen=True):
@@ -49,7 +55,11 @@ class Escalation(msgspec.Struct, frozen=True):
 
 
 class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What we believe is happening. ``opened_at`` is our time of the first report."""
+    """What we believe is happening.
+
+    ``opened_at`` is our time of the first report; ``losses`` counts units under way that were
+    turned to something more urgent.
+    """
 
     id: str
     number: str
@@ -90,6 +100,7 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     bans: list[str] = []
     escalations: list[Escalation] = []
     merged_into: str = ""
+    losses: int = 0
     first_ordered_at: datetime | None = None
     first_on_scene_at: datetime | None = None
     closed_at: datetime | None = None
@@ -101,7 +112,12 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """People and vehicle that can be sent. ``queue`` holds what it does next, visible to all."""
+    """People and vehicle that can be sent. ``queue`` holds what it does next, visible to all.
+
+    ``post`` names where it stands, or drives to, away from home, with its place; empty: at home.
+    ``duty_s`` are the seconds that its ended assignments took, for fairness; ``stays_until`` is
+    how long a move-up that a person refused isn't proposed again.
+    """
 
     id: str
     kind: str
@@ -122,10 +138,19 @@ class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):
     queue: list[str] = []
     held_by: str = ""
     held_reason: str = ""
+    post: str = ""
+    post_lon: float | None = None
+    post_lat: float | None = None
+    duty_s: float = 0.0
+    stays_until: datetime | None = None
 
 
 class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One unit sent to one incident. ``times`` says when each state began."""
+    """One unit sent to one incident. ``times`` says when each state began.
+
+    ``diverted_from`` is the incident that it was under way to when it was turned to this one,
+    ``diverted_to`` the one that it was turned to from here.
+    """
 
     id: str
     incident: str
@@ -142,6 +167,8 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
     length_m: float = 0.0
     route: tuple[Point, ...] = ()
     times: dict[str, datetime] = {}
+    diverted_from: str = ""
+    diverted_to: str = ""
 
     @property
     def ended(self) -> bool:
@@ -159,7 +186,25 @@ class Proposal(msgspec.Struct, kw_only=True, omit_defaults=True):
     updated_seq: int
     shortage: dict[str, int] = {}
     automatic: bool = False
-    status: str = "OPTIMAL"
+    status: str = "complete"
+    policy: str = ""
+    gap: float = 0.0
+    coverage: float | None = None
+    coverage_after: float | None = None
+
+
+class MoveUp(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An idle unit should stand elsewhere: waiting for a decision. ``id`` is the unit's."""
+
+    id: str
+    lon: float
+    lat: float
+    drive_s: float
+    made_at: datetime
+    updated_seq: int
+    post: str = ""
+    coverage: float = 0.0
+    coverage_after: float = 0.0
 
 
 class Task(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -218,6 +263,27 @@ class Rules(msgspec.Struct, kw_only=True):
     correlation_window_s: float = 1800.0
 
 
+class Demand(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Where and when urgent calls came so far: what coverage learns from.
+
+    Attributes
+    ----------
+    since
+        When counting began.
+    calls
+        Urgent incidents opened.
+    places
+        ``column:row:hour`` to how many: square of `DEMAND_SIDE_DEG` and hour of the day, UTC.
+    asked
+        Skills, joined by ``|``, to the urgent incidents that asked for a unit with them.
+    """
+
+    since: datetime | None = None
+    calls: int = 0
+    places: dict[str, int] = {}
+    asked: dict[str, int] = {}
+
+
 class Situation(msgspec.Struct, kw_only=True):
     """Everything a desk knows, after journal event ``seq``."""
 
@@ -236,6 +302,8 @@ class Situation(msgspec.Struct, kw_only=True):
     rules: Rules = msgspec.field(default_factory=Rules)
     ended: list[str] = []
     plan_due: bool = False
+    move_ups: dict[str, MoveUp] = {}
+    demand: Demand = msgspec.field(default_factory=Demand)
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
@@ -269,6 +337,8 @@ def apply(situation: Situation, event: Event) -> Touched:
     """
     touched: Touched = set()
     situation.seq = event.seq
+    if situation.demand.since is None:
+        situation.demand.since = event.time
     if situation.now is None or event.time > situation.now:
         situation.now = event.time
     handler = _HANDLERS.get(type(event.data))
@@ -325,6 +395,11 @@ def _unit_registered(s: Situation, event: Event, data: ev.UnitRegistered, touche
         queue=known.queue if known else [],
         held_by=known.held_by if known else "",
         held_reason=known.held_reason if known else "",
+        post=known.post if known else "",
+        post_lon=known.post_lon if known else None,
+        post_lat=known.post_lat if known else None,
+        duty_s=known.duty_s if known else 0.0,
+        stays_until=known.stays_until if known else None,
     )
     s.plan_due = True
     touched.add(("units", data.unit))
@@ -368,6 +443,12 @@ def _incident_opened(s: Situation, event: Event, data: ev.IncidentOpened, touche
         facts=dict(data.facts),
     )
     touched.add(("incidents", data.incident))
+    if data.priority <= URGENT and data.lon is not None and data.lat is not None:
+        s.demand.calls += 1
+        column = math.floor(data.lon / DEMAND_SIDE_DEG)
+        row = math.floor(data.lat / DEMAND_SIDE_DEG)
+        key = f"{column}:{row}:{data.received_at.hour}"
+        s.demand.places[key] = s.demand.places.get(key, 0) + 1
 
 
 def _report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: Touched) -> None:
@@ -417,6 +498,10 @@ def _forget(s: Situation, incident_id: str, touched: Touched) -> None:
 def _plan_adopted(s: Situation, event: Event, data: ev.PlanAdopted, touched: Touched) -> None:
     incident = _touch_incident(s, event, data.incident, touched)
     incident.playbook_names = data.names
+    if not incident.requirements and incident.priority <= URGENT:
+        for requirement in data.requirements:
+            key = "|".join(requirement.skills)
+            s.demand.asked[key] = s.demand.asked.get(key, 0) + 1
     incident.playbooks = list(data.playbooks)
     incident.requirements = list(data.requirements)
     incident.notices = list(data.notices)
@@ -464,6 +549,10 @@ def _proposal_made(s: Situation, event: Event, data: ev.ProposalMade, touched: T
         shortage=data.shortage,
         automatic=data.automatic,
         status=data.status,
+        policy=data.policy,
+        gap=data.gap,
+        coverage=data.coverage,
+        coverage_after=data.coverage_after,
     )
     touched.add(("proposals", data.proposal))
 
@@ -503,12 +592,64 @@ def _assignment_ordered(
         length_m=data.length_m,
         route=data.route,
         times={AssignmentState.ORDERED.value: event.time},
+        diverted_from=data.diverted_from,
     )
     touched.add(("assignments", data.assignment))
     unit = _touch_unit(s, event, data.unit, touched)
     unit.state, unit.since = UnitState.ASSIGNED, event.time
     unit.assignment, unit.incident = data.assignment, data.incident
+    # Wherever it stood: what comes after the assignment is its way home.
+    unit.post, unit.post_lon, unit.post_lat = "", None, None
+    _drop_move_up(s, data.unit, touched)
     s.plan_due = True
+
+
+def _unit_diverted(s: Situation, event: Event, data: ev.UnitDiverted, touched: Touched) -> None:
+    sent = s.assignments[data.assignment]
+    sent.diverted_to, sent.updated_seq = data.to, event.seq
+    touched.add(("assignments", data.assignment))
+    _touch_incident(s, event, data.incident, touched).losses += data.kind == "divert"
+    if data.to:
+        _touch_incident(s, event, data.to, touched)
+    _touch_unit(s, event, data.unit, touched)
+
+
+def _move_up_proposed(
+    s: Situation, event: Event, data: ev.MoveUpProposed, touched: Touched
+) -> None:
+    s.move_ups[data.unit] = MoveUp(
+        id=data.unit,
+        lon=data.lon,
+        lat=data.lat,
+        drive_s=data.drive_s,
+        made_at=event.time,
+        updated_seq=event.seq,
+        post=data.post,
+        coverage=data.coverage,
+        coverage_after=data.coverage_after,
+    )
+    touched.add(("move_ups", data.unit))
+
+
+def _move_up_withdrawn(
+    s: Situation, event: Event, data: ev.MoveUpWithdrawn, touched: Touched
+) -> None:
+    _drop_move_up(s, data.unit, touched)
+    if data.until is not None:
+        _touch_unit(s, event, data.unit, touched).stays_until = data.until
+
+
+def _move_up_ordered(s: Situation, event: Event, data: ev.MoveUpOrdered, touched: Touched) -> None:
+    unit = _touch_unit(s, event, data.unit, touched)
+    unit.state, unit.since, unit.post = UnitState.RETURNING, event.time, data.post
+    away = bool(data.post)
+    unit.post_lon, unit.post_lat = (data.lon, data.lat) if away else (None, None)
+    _drop_move_up(s, data.unit, touched)
+
+
+def _drop_move_up(s: Situation, unit: str, touched: Touched) -> None:
+    if s.move_ups.pop(unit, None) is not None:
+        touched.add(("move_ups", unit))
 
 
 def _assignment_moved(
@@ -524,6 +665,8 @@ def _assignment_moved(
         if unit.assignment == data.assignment:
             unit.assignment, unit.incident = "", ""
             unit.state, unit.since = UnitState.RETURNING, event.time
+        began = assignment.times.get(AssignmentState.ORDERED.value, event.time)
+        unit.duty_s += round((event.time - began).total_seconds(), 1)
         s.plan_due = True
     else:
         unit.state, unit.since = UNIT_STATE_OF_ASSIGNMENT[data.state], event.time
@@ -535,6 +678,9 @@ def _assignment_moved(
 def _unit_moved(s: Situation, event: Event, data: ev.UnitMoved, touched: Touched) -> None:
     unit = _touch_unit(s, event, data.unit, touched)
     unit.state, unit.since = data.state, event.time
+    if data.state is UnitState.OUT_OF_SERVICE:
+        unit.post, unit.post_lon, unit.post_lat = "", None, None
+        _drop_move_up(s, data.unit, touched)
     if data.lon is not None and data.lat is not None:
         unit.lon, unit.lat, unit.position_at = data.lon, data.lat, event.time
     s.plan_due = True
@@ -652,6 +798,10 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Situation, Event, Any, Touched], Non
     ev.ProposalWithdrawn: _proposal_withdrawn,
     ev.AssignmentOrdered: _assignment_ordered,
     ev.AssignmentMoved: _assignment_moved,
+    ev.UnitDiverted: _unit_diverted,
+    ev.MoveUpProposed: _move_up_proposed,
+    ev.MoveUpWithdrawn: _move_up_withdrawn,
+    ev.MoveUpOrdered: _move_up_ordered,
     ev.UnitMoved: _unit_moved,
     ev.UnitHeld: _unit_held,
     ev.UnitQueued: _unit_queued,

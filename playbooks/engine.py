@@ -104,6 +104,7 @@ class _Needed(msgspec.Struct, frozen=True):
     skills: tuple[str, ...]
     count: int | Expression
     within_s: float
+    alternatives: tuple[tuple[str, ...], ...] = ()
 
 
 class Playbook(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,6 +265,7 @@ def _add_requirement(
         within_s=needed.within_s,
         playbook=playbook.id,
         names=needed.names,
+        alternatives=needed.alternatives,
     )
     before = requirements.get(needed.key, asked)
     larger = asked if asked.count > before.count else before
@@ -344,4 +346,5 @@ def _needed(row: dict[str, Any]) -> _Needed:
         skills=tuple(row["skills"]),
         count=Expression(count) if isinstance(count, str) else count,
         within_s=float(row["within_s"]),
+        alternatives=tuple(tuple(skills) for skills in row.get("alternatives", ())),
     )

@@ -77,6 +77,12 @@ def playbook_schema() -> dict[str, Any]:
                 "minItems": 1,
                 "description": "each unit must have all of them",
             },
+            "alternatives": {
+                "type": "array",
+                "items": {"type": "array", "items": {"enum": list(SKILLS)}, "minItems": 1},
+                "minItems": 1,
+                "description": "other sets of skills that will do, second to the first",
+            },
             "count": {
                 "type": ["integer", "string"],
                 "minimum": 1,

@@ -22,6 +22,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from dispatch.desk import Desk
+from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
 from models import events as ev
@@ -319,7 +320,7 @@ class DeskShell:
             speed_factor=self._pack.speed_factor,
             cache_dir=self._settings.data_dir / "cache",
         )
-        desk = Desk(situation, self._pack, self._playbooks, travel)
+        desk = Desk(situation, self._pack, self._playbooks, travel, Policy.of(self._settings))
         return _Seat(lease, desk, read_clock(self._store, jurisdiction))
 
     def _leave(self, jurisdiction: str) -> None:

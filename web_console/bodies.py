@@ -132,6 +132,28 @@ class RecallUnitIn(OrderBody):
     unit: Id
 
 
+class DivertUnitIn(OrderBody):
+    """Turn a unit that is under way to this incident instead, at once."""
+
+    type: Literal["divert_unit"]
+    incident: Id
+    unit: Id
+
+
+class ConfirmMoveUpIn(OrderBody):
+    """Let a unit move up, or go back, as is proposed for it."""
+
+    type: Literal["confirm_move_up"]
+    unit: Id
+
+
+class RefuseMoveUpIn(OrderBody):
+    """Leave a unit where it is; its move-up isn't proposed again for a while."""
+
+    type: Literal["refuse_move_up"]
+    unit: Id
+
+
 class HoldUnitIn(OrderBody):
     """Keep a unit from being proposed."""
 
@@ -231,6 +253,9 @@ OrderIn = Annotated[
     ConfirmProposalIn
     | SendUnitsIn
     | RecallUnitIn
+    | DivertUnitIn
+    | ConfirmMoveUpIn
+    | RefuseMoveUpIn
     | HoldUnitIn
     | LiftHoldIn
     | PinUnitIn

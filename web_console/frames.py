@@ -17,7 +17,15 @@ from models import events as ev
 from models.events import TYPE_PREFIX, Event
 from models.situation import Situation
 
-KINDS: Final = ("incidents", "units", "assignments", "proposals", "tasks", "closures")
+KINDS: Final = (
+    "incidents",
+    "units",
+    "assignments",
+    "proposals",
+    "tasks",
+    "closures",
+    "move_ups",
+)
 RULES: Final = "rules"
 
 # Too many to read, and nothing that a person decided or must know.

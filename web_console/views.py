@@ -2,8 +2,8 @@
 
 For: reducing entities for a worker and noticing when one leaves what they may see. Pure. A
 worker sees own tasks (role ``grid_worker``; assigned to them, or in an own cell, or to no cell
-and nobody), incidents from own cells and own reports and those of own tasks, the own unit and
-its assignments; no proposals. Everybody sees closures and rules.
+and nobody), incidents from own cells and own reports and those of own tasks, the own unit, its
+assignments and where it should move up; no other proposals. Everybody sees closures and rules.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class WorkerView:
                 for entity in getattr(situation, kind).values()
                 if self._show(situation, kind, entity)
             ]
-            for kind in ("incidents", "units", "assignments", "tasks", "closures")
+            for kind in ("incidents", "units", "assignments", "tasks", "closures", "move_ups")
         }
         shown["proposals"] = []
         shown[RULES] = situation.rules
@@ -84,7 +84,7 @@ class WorkerView:
         match kind:
             case "incidents":
                 visible = self._incident(situation, entity)
-            case "units":
+            case "units" | "move_ups":
                 visible = entity.id == self._viewer.name
             case "assignments":
                 visible = self._assignment(entity)

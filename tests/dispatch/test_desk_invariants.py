@@ -91,6 +91,16 @@ class DeskMachine(RuleBasedStateMachine):
     def recall(self, unit: str) -> None:
         self.world.say(ev.RecallUnit(unit=unit, by="wang"))
 
+    @rule(which=pick, unit=units)
+    def divert(self, which: int, unit: str) -> None:
+        if incident := self._incident(which):
+            self.world.say(ev.DivertUnit(incident=incident, unit=unit, by="wang"))
+
+    @rule(unit=units, confirm=st.booleans())
+    def move_up(self, unit: str, confirm: bool) -> None:
+        kind = ev.ConfirmMoveUp if confirm else ev.RefuseMoveUp
+        self.world.say(kind(unit=unit, by="wang"))
+
     @rule(unit=units, held=st.booleans())
     def hold(self, unit: str, held: bool) -> None:
         order: ev.Order = (
@@ -205,12 +215,15 @@ class DeskMachine(RuleBasedStateMachine):
             assert not self.folded.units[data.unit].held_by
             assert data.unit not in incident.bans
             assert not incident.by_hand
+        if data.by == "gridcommand" and data.diverted_from:
+            assert incident.priority == 1
+            assert self.folded.incidents[data.diverted_from].losses <= 2
 
     def invariant_6_no_closed_road_no_missing_skill(self, data: ev.AssignmentOrdered) -> None:
         incident, unit = self.folded.incidents[data.incident], self.folded.units[data.unit]
         for requirement in incident.requirements:
             if requirement.key == data.requirement:
-                assert set(requirement.skills) <= set(unit.skills)
+                assert requirement.met_by(frozenset(unit.skills))
         closed: set[str] = set()
         for closure in self.folded.closures.values():
             closed |= self.roads.edges_in(CircleClosure(closure.lon, closure.lat, closure.radius_m))

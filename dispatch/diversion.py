@@ -1,0 +1,142 @@
+"""Who under way may be turned, from where, and what is told of it.
+
+For: the planner, which offers these units to the model beside the idle ones, and the order book.
+
+A unit under way may be turned only
+- to a life-threatening incident (priority `TO_PRIORITY`), from one that is less urgent,
+- while it hasn't arrived, and was sent by the machine or by confirming what the machine proposed:
+  what a person ordered otherwise, pinned or queued for it stands,
+- if the incident that it leaves has lost fewer than ``divert_losses`` units this way.
+A unit under way to a life-threatening incident may be relieved there by an idle one that is
+sooner, once for each place; it becomes free.
+
+So a storm is impossible: a diversion always ends at a life-threatening incident, from which
+nobody is diverted; an incident loses a bounded number; a relief isn't relieved. Besides, a
+diversion or a relief must win ``divert_gain_s`` or ``swap_gain_s`` against the best without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from dispatch.legs import Leg
+from dispatch.policy import Policy
+from dispatch.step import Step
+from dispatch.wanted import MACHINE
+from models.events import AssignmentMoved, Point, UnitDiverted
+from models.lifecycles import AssignmentState
+from models.situation import Assignment, Incident, Situation, Unit
+
+TO_PRIORITY = 1
+DIVERT, RELIEF, ORDER = "divert", "relief", "order"
+
+UNDER_WAY = frozenset({AssignmentState.ORDERED, AssignmentState.ACCEPTED, AssignmentState.EN_ROUTE})
+
+
+def under_way(situation: Situation, incident: Incident) -> Iterable[Assignment]:
+    """Return the assignments of an incident whose units haven't arrived."""
+    sent = (situation.assignments[name] for name in incident.assignments)
+    return (one for one in sent if one.state in UNDER_WAY)
+
+
+def turnable(situation: Situation, sent: Assignment, policy: Policy) -> bool:
+    """Say whether a unit may be turned from where it is under way to."""
+    incident = situation.incidents[sent.incident]
+    return (
+        _the_machines(situation, sent, incident)
+        and incident.priority > TO_PRIORITY
+        and incident.losses < policy.divert_losses
+    )
+
+
+def relievable(situation: Situation, sent: Assignment) -> bool:
+    """Say whether an idle unit may take the place of one that is under way."""
+    incident = situation.incidents[sent.incident]
+    return (
+        _the_machines(situation, sent, incident)
+        and incident.priority == TO_PRIORITY
+        and not _was_relieved(situation, incident, sent.requirement)
+    )
+
+
+def _the_machines(situation: Situation, sent: Assignment, incident: Incident) -> bool:
+    unit = situation.units[sent.unit]
+    return (
+        sent.state in UNDER_WAY
+        and sent.requirement != ""
+        and not sent.override
+        and not incident.by_hand
+        and sent.unit not in incident.pins
+        and not unit.held_by
+        and not unit.queue
+    )
+
+
+def _was_relieved(situation: Situation, incident: Incident, requirement: str) -> bool:
+    sent = (situation.assignments[name] for name in incident.assignments)
+    return any(
+        one.requirement == requirement and one.state is AssignmentState.CANCELLED for one in sent
+    )
+
+
+def where(sent: Assignment, unit: Unit, now: datetime) -> Point:
+    """Return where a unit under way is now: as far along its road as it should be."""
+    began = sent.times.get(AssignmentState.EN_ROUTE.value)
+    if began is None or not sent.route:
+        return unit.lon, unit.lat
+    return Leg.along(sent.route, began, sent.drive_s).position(now)
+
+
+def turn_s(sent: Assignment, now: datetime, policy: Policy) -> float:
+    """Return the seconds until a unit under way rolls towards another place."""
+    if sent.state is AssignmentState.EN_ROUTE:
+        return policy.rolling_s
+    since = (now - sent.times[AssignmentState.ORDERED.value]).total_seconds()
+    return max(policy.rolling_s, sent.turnout_s - since)
+
+
+def left_s(sent: Assignment, now: datetime) -> float:
+    """Return the seconds until a unit under way should be where it goes."""
+    began = sent.times.get(AssignmentState.EN_ROUTE.value)
+    if began is not None:
+        return max(0.0, sent.drive_s - (now - began).total_seconds())
+    since = (now - sent.times[AssignmentState.ORDERED.value]).total_seconds()
+    return max(0.0, sent.turnout_s - since) + sent.drive_s
+
+
+def turn(
+    step: Step,
+    sent: Assignment,
+    *,
+    to: str,
+    kind: str,
+    gain_s: float = 0.0,
+    by: str = MACHINE,
+    reason: str = "",
+) -> None:
+    """Take a unit off what it is under way to, and tell both incidents."""
+    step.emit(
+        UnitDiverted(
+            unit=sent.unit,
+            assignment=sent.id,
+            incident=sent.incident,
+            to=to,
+            kind=kind,
+            by=by,
+            gain_s=round(gain_s, 1),
+            reason=reason,
+        ),
+        incident=sent.incident,
+    )
+    step.emit(
+        AssignmentMoved(
+            assignment=sent.id,
+            incident=sent.incident,
+            unit=sent.unit,
+            state=AssignmentState.CANCELLED,
+            by=by,
+            reason="relieved" if kind == RELIEF else "diverted",
+        ),
+        incident=sent.incident,
+    )

@@ -1,0 +1,220 @@
+"""Why these units: the choices of a proposal, with who was second and who was ruled out.
+
+For: the planner, once the model has answered. Not for: choosing. Relies on the travel times for
+roads; each chosen unit's is computed here, nobody else's is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from dispatch import assignment, diversion
+from dispatch.policy import Policy
+from dispatch.step import Step
+from dispatch.travel_times import TravelTimes
+from dispatch.wanted import Able, Wanted, place_of, sendable, turnout_s
+from models.events import Candidate, Choice, Exclusion, Point
+from models.lifecycles import UnitState
+from models.situation import Assignment, Unit
+
+
+@dataclass
+class Found:
+    """A solution and what an explanation of it needs.
+
+    Attributes
+    ----------
+    able
+        Who fits what, free or not.
+    problem, solution
+        What was asked and answered; no solution where nobody who fits is free.
+    turned
+        Units under way that were offered too, with what they are under way to.
+    reference_s
+        For each slot: seconds to the arrival of its last unit without any diversion.
+    bare_s, loss
+        What the going of each unit leaves bare, in seconds and as a share of coverage.
+    """
+
+    able: Able
+    problem: assignment.Problem
+    solution: assignment.Solution | None
+    turned: dict[str, Assignment] = field(default_factory=dict)
+    reference_s: dict[str, float] = field(default_factory=dict)
+    bare_s: dict[str, float] = field(default_factory=dict)
+    loss: dict[str, float] = field(default_factory=dict)
+    share: float | None = None
+
+    def __post_init__(self) -> None:
+        self._columns = {slot.id: column for column, slot in enumerate(self.problem.slots)}
+
+    def result(self, wanted: Wanted) -> assignment.SlotResult | None:
+        """Return what became of a slot; None where nobody who fits is free."""
+        if self.solution is None or wanted.slot_id not in self._columns:
+            return None
+        return self.solution[wanted.slot_id]
+
+    def chosen(self, wanted: Wanted) -> tuple[assignment.Candidate, ...]:
+        """Return who goes newly; who is on the way there anyhow is no news."""
+        result = self.result(wanted)
+        if result is None:
+            return ()
+        new = [c for c in result.chosen if not self.stays(c.unit_id, wanted)]
+        return tuple(new[: wanted.missing])
+
+    def stays(self, unit: str, wanted: Wanted) -> bool:
+        """Say whether a unit is under way to this very slot."""
+        sent = self.turned.get(unit)
+        return sent is not None and sent.incident == wanted.incident.id
+
+    def unreachable(self, wanted: Wanted) -> set[str]:
+        """Return the offered units that no open road leads to the slot."""
+        column = self._columns.get(wanted.slot_id)
+        if column is None:
+            return set()
+        rows = np.flatnonzero(np.isinf(self.problem.time_s[:, column]))
+        return {self.problem.unit_ids[row] for row in rows.tolist()}
+
+
+class Explainer:
+    """Makes the choices of proposals.
+
+    Parameters
+    ----------
+    travel
+        The planner's.
+    """
+
+    def __init__(self, travel: TravelTimes, policy: Policy) -> None:
+        self._travel = travel
+        self._policy = policy
+
+    def choices(self, step: Step, wanted: Wanted, found: Found) -> Iterable[Choice]:
+        """Return a choice for each unit that is missing, chosen or not."""
+        result, chosen = found.result(wanted), found.chosen(wanted)
+        excluded = self._excluded(step, wanted, found)
+        dearest = max((c.cost for c in chosen), default=0)
+        second = assignment.second(wanted.incident.priority)
+        gone = {c.unit_id for c in chosen}
+        runners_up = tuple(
+            self._candidate(step, wanted, found, c, (c.cost - dearest) / second)
+            for c in (result.runners_up if result else ())
+            if c.unit_id not in gone and not found.stays(c.unit_id, wanted)
+        )
+        for slot in range(wanted.missing):
+            if slot >= len(chosen):
+                yield Choice(
+                    requirement=wanted.requirement.key,
+                    slot=slot,
+                    runners_up=runners_up,
+                    excluded=excluded,
+                )
+                continue
+            candidate = self._candidate(step, wanted, found, chosen[slot])
+            yield self.by_road(
+                step,
+                wanted,
+                Choice(
+                    requirement=wanted.requirement.key,
+                    slot=slot,
+                    chosen=candidate,
+                    runners_up=runners_up,
+                    excluded=excluded,
+                ),
+            )
+
+    def by_road(self, step: Step, wanted: Wanted, choice: Choice) -> Choice:
+        """Return a choice with the road that its unit takes now."""
+        if choice.chosen is None:
+            return choice
+        unit = step.unit(choice.chosen.unit)
+        route = self._travel.route(self.stands(step, unit), place_of(wanted.incident))
+        return msgspec.structs.replace(
+            choice,
+            chosen=msgspec.structs.replace(
+                choice.chosen, length_m=round(route.length_m, 1) if route else 0.0
+            ),
+            route=rounded(route.geometry) if route else (),
+            streets=tuple((name, round(m, 1)) for name, m in route.streets) if route else (),
+        )
+
+    def stands(self, step: Step, unit: Unit) -> Point:
+        """Return where a unit is now, under way or not."""
+        sent = step.situation.assignments.get(unit.assignment)
+        if sent is not None and sent.state in diversion.UNDER_WAY:
+            return diversion.where(sent, unit, step.now)
+        return unit.lon, unit.lat
+
+    def turnout_s(self, step: Step, unit: Unit) -> float:
+        """Return the seconds until a unit rolls, from its post or from where it is under way."""
+        sent = step.situation.assignments.get(unit.assignment)
+        if sent is not None and sent.state in diversion.UNDER_WAY:
+            return diversion.turn_s(sent, step.now, self._policy)
+        return turnout_s(unit, self._policy)
+
+    def _candidate(
+        self,
+        step: Step,
+        wanted: Wanted,
+        found: Found,
+        one: assignment.Candidate,
+        added_s: float = 0.0,
+    ) -> Candidate:
+        unit = step.unit(one.unit_id)
+        turnout = round(self.turnout_s(step, unit), 1)
+        sent = found.turned.get(unit.id)
+        gain_s = 0.0
+        if sent is not None:
+            reference_s = found.reference_s.get(wanted.slot_id, assignment.LONGEST_S)
+            gain_s = round(min(reference_s, assignment.LONGEST_S) - one.time_s, 1)
+        return Candidate(
+            unit=unit.id,
+            turnout_s=turnout,
+            drive_s=round(max(0.0, one.time_s - turnout), 1),
+            added_s=round(added_s, 1),
+            bare_s=round(found.bare_s.get(unit.id, 0.0), 1),
+            diverted_from=sent.incident if sent else "",
+            gain_s=gain_s,
+            alternative=wanted.requirement.is_second(frozenset(unit.skills)),
+        )
+
+    def _excluded(self, step: Step, wanted: Wanted, found: Found) -> tuple[Exclusion, ...]:
+        able = found.able[wanted.kind]
+        unreachable = found.unreachable(wanted)
+        rules: dict[str, list[str]] = {}
+        for unit in able:
+            if unit.id in found.turned and unit.id not in wanted.incident.bans:
+                continue
+            rule = _rule_against(unit, wanted, unreachable)
+            if rule:
+                rules.setdefault(rule, []).append(unit.id)
+        excluded = [
+            Exclusion(rule=rule, units=tuple(ids[: self._policy.named_exclusions]), count=len(ids))
+            for rule, ids in rules.items()
+        ]
+        lacking = len(step.situation.units) - len(able)
+        if lacking:
+            # Who lacks the skill is no news; the others are who a commander asks about.
+            excluded.append(Exclusion(rule="lacks_skill", units=(), count=lacking))
+        return tuple(sorted(excluded, key=lambda e: e.rule))
+
+
+def _rule_against(unit: Unit, wanted: Wanted, unreachable: set[str]) -> str:
+    if unit.id in wanted.incident.bans:
+        return "banned"
+    if unit.held_by:
+        return "held"
+    if unit.state is UnitState.OUT_OF_SERVICE:
+        return "off_duty"
+    if not sendable(unit):
+        return "busy"
+    return "road_closed" if unit.id in unreachable else ""
+
+
+def rounded(points: Iterable[Point]) -> tuple[Point, ...]:
+    """Return a line with six decimals: 11 cm, all that a street centreline knows."""
+    return tuple((round(lon, 6), round(lat, 6)) for lon, lat in points)

@@ -1,0 +1,85 @@
+"""Rules by which a desk chooses who goes: one page each, by name in the settings.
+
+For: :class:`dispatch.planning.Planner`, which gathers what waits and who may go, and asks the
+rule in force. Built in are :data:`BUILT_IN`; a city's own is a class that keeps to
+:class:`Rule`, named in the settings either by the name of an entry point in the group
+``gridcommand.policies`` or as ``module:Class``. Not for: saying who may be sent at all. Whatever a
+rule answers, the planner hands it only units that have the skills, are reachable and aren't held
+or banned, and a pin is kept before it is asked.
+
+A rule must be a pure function of the problem: no clock, no chance, no memory. Otherwise a replay
+won't give the same bytes.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Protocol, runtime_checkable
+
+from dispatch.assignment import Problem, Solution
+from dispatch.policies.closest_idle import ClosestIdle
+from dispatch.policies.joint import Joint
+from dispatch.policies.joint_coverage import JointCoverage
+from dispatch.policies.joint_divert import JointDivert
+from models.errors import GridcommandError
+
+ENTRY_POINTS = "gridcommand.policies"
+
+
+class UnknownPolicyError(GridcommandError, ValueError):
+    """No rule of that name; the message lists those that there are."""
+
+
+@runtime_checkable
+class Rule(Protocol):
+    """What a policy is.
+
+    Attributes
+    ----------
+    diverts
+        Units under way are offered too, as `dispatch.diversion` allows.
+    covers
+        What a choice leaves bare stands in the problem (``bare_s``), and units move up.
+    """
+
+    diverts: bool
+    covers: bool
+
+    def choose(self, problem: Problem) -> Solution:
+        """Say who goes where."""
+
+
+BUILT_IN: dict[str, type[Rule]] = {
+    "closest-idle": ClosestIdle,
+    "joint": Joint,
+    "joint+divert": JointDivert,
+    "joint+divert+coverage": JointCoverage,
+}
+
+
+def rule_named(name: str) -> Rule:
+    """Return the rule of a name: built in, an entry point's, or ``module:Class``.
+
+    Raises
+    ------
+    UnknownPolicyError
+        There is none, or what is there is no rule.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name]()
+    found = next((e for e in entry_points(group=ENTRY_POINTS) if e.name == name), None)
+    try:
+        if found is not None:
+            made = found.load()()
+        else:
+            module, _, member = name.partition(":")
+            made = getattr(import_module(module), member)()
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise UnknownPolicyError(
+            f"there is no policy {name!r}: {error}. Built in: {', '.join(BUILT_IN)}; a city's own "
+            f"is an entry point in {ENTRY_POINTS!r} or is written module:Class"
+        ) from error
+    if not isinstance(made, Rule):
+        raise UnknownPolicyError(f"{name!r} is no policy: it needs choose(), diverts and covers")
+    return made

@@ -1,0 +1,106 @@
+"""What incidents still want, and which units may be sent to it.
+
+For: the planner and what it is made of. Pure functions of the situation; not for choosing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+
+from dispatch.policy import Policy
+from dispatch.roads import CircleClosure
+from dispatch.travel_times import TravelTimes
+from models.events import Point, Requirement
+from models.lifecycles import SENDABLE_UNIT, AssignmentState, UnitState
+from models.situation import Incident, Situation, Unit
+
+MACHINE = "gridcommand"
+"""Who orders when nobody had to: stands in ``by``."""
+
+
+Kind: TypeAlias = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
+"""Skills, and the sets of skills that will do instead."""
+
+Able: TypeAlias = dict[Kind, list[Unit]]
+"""For each kind that is asked for, the units that fit, by id."""
+
+
+def slot_id(incident: str, requirement: str) -> str:
+    """Return a requirement's name in the model."""
+    return f"{incident}|{requirement}"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A requirement of an incident as the planner looks at it.
+
+    Attributes
+    ----------
+    missing
+        Units that are not there and not under way.
+    """
+
+    incident: Incident
+    requirement: Requirement
+    missing: int
+
+    @property
+    def slot_id(self) -> str:
+        """Name in the model."""
+        return slot_id(self.incident.id, self.requirement.key)
+
+    @property
+    def kind(self) -> Kind:
+        """What a unit must have to fit."""
+        return self.requirement.skills, self.requirement.alternatives
+
+    def within_s(self, now: datetime) -> float:
+        """Return the seconds left of the requirement's target."""
+        gone = (now - self.incident.opened_at).total_seconds()
+        return max(0.0, self.requirement.within_s - gone)
+
+
+def missing(situation: Situation, incident: Incident) -> list[tuple[Requirement, int]]:
+    """Return what an incident's requirements still lack; units that came and left count as had."""
+    had: dict[str, int] = {}
+    for assignment_id in incident.assignments:
+        sent = situation.assignments[assignment_id]
+        if sent.state is not AssignmentState.CANCELLED:
+            had[sent.requirement] = had.get(sent.requirement, 0) + 1
+    gaps = ((r, r.count - had.get(r.key, 0)) for r in incident.requirements)
+    return [(requirement, gap) for requirement, gap in gaps if gap > 0]
+
+
+def able_units(situation: Situation, waiting: Iterable[Wanted]) -> Able:
+    """Return who fits what is asked for, free or not."""
+    asked = {w.kind: w.requirement for w in waiting}
+    units = [(u, frozenset(u.skills)) for _, u in sorted(situation.units.items())]
+    return {kind: [u for u, has in units if r.met_by(has)] for kind, r in asked.items()}
+
+
+def sendable(unit: Unit) -> bool:
+    """Say whether a unit may be proposed."""
+    return unit.state in SENDABLE_UNIT and not unit.held_by and not unit.assignment
+
+
+def turnout_s(unit: Unit, policy: Policy) -> float:
+    """Return the seconds from order to wheels rolling."""
+    return policy.turnout_s if unit.state is UnitState.AVAILABLE else policy.rolling_s
+
+
+def place_of(incident: Incident) -> Point:
+    """Return where an incident is; only those that have a place are planned."""
+    if incident.lon is None or incident.lat is None:
+        raise ValueError(f"incident {incident.id} has no place")
+    return incident.lon, incident.lat
+
+
+def close_roads(situation: Situation, travel: TravelTimes) -> None:
+    """Make the travel times those of the situation's closures; free when nothing changed."""
+    travel.set_closures(
+        CircleClosure(closure.lon, closure.lat, closure.radius_m)
+        for _, closure in sorted(situation.closures.items())
+    )
