@@ -77,7 +77,7 @@ def test_a_proposal_explains_itself(world: DeskWorld) -> None:
     late_s = second.turnout_s + second.drive_s - 300  # each of them costs four
     slower_s = second.drive_s - choice.chosen.drive_s
     assert late_s > 0
-    barer_s = second.bare_s - choice.chosen.bare_s
+    barer_s = 4 * (second.bare_s - choice.chosen.bare_s)  # priority 1 weighs four times 2
     assert second.added_s == pytest.approx(slower_s + 3 * late_s + barer_s, abs=0.5)
     assert [(e.rule, e.count) for e in choice.excluded] == [("lacks_skill", 2)]
 
