@@ -22,14 +22,16 @@ from pathlib import Path
 
 import msgspec
 from report import print_result
-from running import Running, base_url, live_url, running_up, session
+from running import live_url
 from websockets.asyncio.client import connect
+from websockets.typing import Origin
 
+from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.events import ReportReceived
 from models.registers import Drill
 from models.settings import Settings
 from models.situation import Incident
-from models.store import Store, open_store
+from models.store import Store
 from models.words import Role
 from streams.recording import Recording
 from web_console.accounts import COOKIE
@@ -47,20 +49,20 @@ def main() -> None:
     parser.add_argument("--to-end", action="store_true", help="wait for the drill's end instead")
     parser.add_argument("--keep", type=Path, help="use this data folder and leave it")
     options = parser.parse_args()
+    city = {"GRIDCOMMAND_CITY": options.city}
     arguments = ("--demo", "--city", options.city, "--speed", str(options.speed))
     with (
         tempfile.TemporaryDirectory() as scratch,
-        running_up(options.keep or Path(scratch), *arguments) as system,
+        running_system(options.keep or Path(scratch), *arguments, environment=city) as system,
     ):
-        settings = Settings(city=options.city)
-        store = open_store(settings)
+        store = system.store()
         drill = _drill(store)
-        seen = asyncio.run(_first_incident(settings, store, drill.jurisdiction))
+        seen = asyncio.run(_first_incident(system, drill.jurisdiction))
         figures = {"up_s": system.ready_s, "first_incident_s": seen - system.began}
         seconds = None if options.to_end else options.minutes * 60
         figures |= _memory(system, store, drill.jurisdiction, seconds)
         if options.to_end:
-            figures |= _account(settings, store, drill)
+            figures |= _account(system.settings, store, drill)
         store.close()
     size = {"city": options.city, "speed": options.speed, "wall_s": round(figures.pop("wall_s"))}
     print_result("demo", seed=None, size=size, figures=figures)
@@ -84,12 +86,12 @@ class _Frame(msgspec.Struct):
     situation: _Changes = msgspec.field(default_factory=_Changes)
 
 
-async def _first_incident(settings: Settings, store: Store, jurisdiction: str) -> float:
-    token = session(store, Role.COMMANDER)
+async def _first_incident(system: OwnSystem, jurisdiction: str) -> float:
+    token = system.session(Role.COMMANDER)
     async with connect(
-        await live_url(settings, token),
+        await live_url(system, token),
         additional_headers={"Cookie": f"{COOKIE}={token}"},
-        origin=base_url(settings),
+        origin=Origin(system.base_url),
         max_size=None,
         compression=None,
     ) as screen:
@@ -102,7 +104,7 @@ async def _first_incident(settings: Settings, store: Store, jurisdiction: str) -
 
 
 def _memory(
-    system: Running, store: Store, jurisdiction: str, seconds: float | None
+    system: OwnSystem, store: Store, jurisdiction: str, seconds: float | None
 ) -> dict[str, float]:
     """Watch until the time is up, or the drill's end; MB at one minute, at half, at the end."""
     began = time.monotonic()

@@ -24,12 +24,13 @@ from pathlib import Path
 import aiohttp
 import msgspec
 from report import print_result
-from running import base_url, live_url, recorded_reports, running_up, session
+from running import live_url, recorded_reports
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin
 
+from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.city import CityPack
 from models.settings import Settings
-from models.store import open_store
 from models.words import Role
 from web_console.accounts import COOKIE
 
@@ -46,9 +47,9 @@ def main() -> None:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as scratch,
-        running_up(options.keep or Path(scratch)) as system,
+        running_system(options.keep or Path(scratch)) as system,
     ):
-        figures = asyncio.run(_measure(Settings(), options.rate, options.seconds, options.seed))
+        figures = asyncio.run(_measure(system, options.rate, options.seconds, options.seed))
     figures["up_s"] = system.ready_s
     print_result(
         "report_to_screen",
@@ -58,15 +59,13 @@ def main() -> None:
     )
 
 
-async def _measure(settings: Settings, rate: float, seconds: float, seed: int) -> dict[str, float]:
-    base = base_url(settings)
-    store = open_store(settings)
-    worker, commander = session(store, Role.GRID_WORKER), session(store, Role.COMMANDER)
-    store.close()
+async def _measure(system: OwnSystem, rate: float, seconds: float, seed: int) -> dict[str, float]:
+    base, settings = system.base_url, system.settings
+    worker, commander = system.session(Role.GRID_WORKER), system.session(Role.COMMANDER)
     async with connect(
-        await live_url(settings, commander),
+        await live_url(system, commander),
         additional_headers={"Cookie": f"{COOKIE}={commander}"},
-        origin=base,
+        origin=Origin(base),
         max_size=None,
         compression=None,
     ) as screen:

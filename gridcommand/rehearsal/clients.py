@@ -1,0 +1,194 @@
+"""Phones that keep what isn't acknowledged, and screens that come back with the seq they have.
+
+They remember what they were told, which is all that the checker believes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
+from websockets.typing import Origin
+
+from gridcommand.rehearsal.system import OwnSystem
+from models.words import Role
+from web_console.accounts import COOKIE
+
+TRY_AGAIN_S = 0.2
+ANSWER_S = 5.0
+ACKNOWLEDGED = 202
+
+
+class Phones:
+    """Send reports, keep each until it is acknowledged, and try again for as long as it takes."""
+
+    def __init__(self, system: OwnSystem) -> None:
+        self._base = system.base_url
+        self._token = system.session(Role.GRID_WORKER)
+        self.acknowledged: dict[str, float] = {}
+        """Report to when it was acknowledged, by ``time.monotonic()``."""
+        self.refused: dict[str, str] = {}
+        """Report to what was said of it: those will never be accepted."""
+        self.waiting: set[str] = set()
+        self.tries = 0
+        self._answered = asyncio.Event()
+
+    async def send_all(self, reports: list[dict[str, Any]], rate: float, seconds: float) -> None:
+        """Send reports in turn at a steady rate, each under an id of its own."""
+        headers = {"Cookie": f"{COOKIE}={self._token}", "Origin": self._base}
+        timeout = aiohttp.ClientTimeout(total=ANSWER_S)
+        async with (
+            aiohttp.ClientSession(self._base, headers=headers, timeout=timeout) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            start = time.monotonic()
+            for number in range(int(rate * seconds)):
+                await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
+                body = {"id": str(uuid.uuid4()), **reports[number % len(reports)]}
+                group.create_task(self._keep_sending(client, body))
+
+    async def until_acknowledged(self, count: int, within_s: float) -> None:
+        """Wait until so many reports are acknowledged.
+
+        Raises
+        ------
+        TimeoutError
+            They were not in time.
+        """
+        async with asyncio.timeout(within_s):
+            while len(self.acknowledged) < count:
+                self._answered.clear()
+                await self._answered.wait()
+
+    async def _keep_sending(self, client: aiohttp.ClientSession, body: Mapping[str, Any]) -> None:
+        name = body["id"]
+        self.waiting.add(name)
+        while name in self.waiting:
+            self.tries += 1
+            with suppress(aiohttp.ClientError, TimeoutError, OSError):
+                async with client.post("/api/reports", json=body) as answer:
+                    said = await answer.text()
+                    if answer.status == ACKNOWLEDGED:
+                        self.acknowledged[name] = time.monotonic()
+                        self.waiting.discard(name)
+                    elif answer.status < 500 and answer.status != 429:
+                        self.refused[name] = said
+                        self.waiting.discard(name)
+            self._answered.set()
+            if name in self.waiting:
+                await asyncio.sleep(TRY_AGAIN_S)
+
+
+class Screen:
+    """A commander's screen: follows the live channel, heals, and keeps what it has seen.
+
+    Attributes
+    ----------
+    seen
+        Report to when an incident with it was first on the screen, by ``time.monotonic()``.
+    kinds
+        The situation as the frames add up to it: kind to id to entity.
+    gaps
+        Frames that didn't follow on the one before.
+    """
+
+    def __init__(self, system: OwnSystem, jurisdiction: str) -> None:
+        self._base = system.base_url
+        self._token = system.session(Role.COMMANDER)
+        self._jurisdiction = jurisdiction
+        self.seq: int | None = None
+        self.seen: dict[str, float] = {}
+        self.kinds: dict[str, dict[str, Any]] = {}
+        self.gaps: list[tuple[int, int | None]] = []
+        self.snapshots = 0
+        self.connections = 0
+        self._heard = asyncio.Event()
+
+    async def follow(self) -> None:
+        """Watch until cancelled; a channel that breaks is opened again."""
+        while True:
+            with suppress(OSError, WebSocketException, aiohttp.ClientError, TimeoutError):
+                await self._watch(await self._live_url())
+            await asyncio.sleep(TRY_AGAIN_S)
+
+    async def until_seen(self, reports: set[str], within_s: float) -> set[str]:
+        """Wait until all these reports were seen; return those that were not in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while reports - self.seen.keys():
+                    self._heard.clear()
+                    await self._heard.wait()
+        return reports - self.seen.keys()
+
+    async def until(self, holds: Any, within_s: float = 20.0) -> None:
+        """Wait until ``holds()`` is true of what the screen shows.
+
+        Raises
+        ------
+        TimeoutError
+            It didn't come to that in time.
+        """
+        async with asyncio.timeout(within_s):
+            while not holds():
+                self._heard.clear()
+                await self._heard.wait()
+
+    def incident_of(self, report: str) -> dict[str, Any] | None:
+        """Return the incident that a report belongs to, if the screen shows one."""
+        incidents = self.kinds.get("incidents", {}).values()
+        return next((one for one in incidents if report in one.get("reports", ())), None)
+
+    async def _live_url(self) -> str:
+        headers = {"Cookie": f"{COOKIE}={self._token}"}
+        timeout = aiohttp.ClientTimeout(total=ANSWER_S)
+        async with (
+            aiohttp.ClientSession(self._base, timeout=timeout) as client,
+            client.get("/api/session", headers=headers) as answer,
+        ):
+            answer.raise_for_status()
+            return str((await answer.json())["live_url"])
+
+    async def _watch(self, url: str) -> None:
+        cookie = {"Cookie": f"{COOKIE}={self._token}"}
+        async with connect(
+            url,
+            additional_headers=cookie,
+            origin=Origin(self._base),
+            max_size=None,
+            compression=None,
+        ) as channel:
+            self.connections += 1
+            hello = {"type": "hello", "jurisdiction": self._jurisdiction, "seq": self.seq}
+            await channel.send(json.dumps(hello))
+            async for frame in channel:
+                self._take(json.loads(frame))
+
+    def _take(self, frame: dict[str, Any]) -> None:
+        if frame["type"] == "snapshot":
+            self.snapshots += 1
+            self.seq = frame["seq"]
+            kinds = {k: v for k, v in frame["situation"].items() if isinstance(v, list)}
+            self.kinds = {kind: {one["id"]: one for one in many} for kind, many in kinds.items()}
+        elif frame["type"] == "delta":
+            if frame["from"] != self.seq:
+                self.gaps.append((frame["from"], self.seq))
+            self.seq = frame["seq"]
+            for kind, many in frame["upsert"].items():
+                if isinstance(many, list):
+                    self.kinds.setdefault(kind, {}).update({one["id"]: one for one in many})
+            for kind, ids in frame["remove"].items():
+                for name in ids:
+                    self.kinds.get(kind, {}).pop(name, None)
+        now = time.monotonic()
+        for incident in self.kinds.get("incidents", {}).values():
+            for report in incident.get("reports", ()):
+                self.seen.setdefault(report, now)
+        self._heard.set()

@@ -1,0 +1,78 @@
+"""A real ``gridcommand up``, and a phone, a commander's screen and requests against it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gridcommand.rehearsal.clients import Phones, Screen
+from gridcommand.rehearsal.system import OwnSystem, running_system
+from models.words import Role
+from web_console.accounts import COOKIE
+
+HOME = "us-ca-sf"
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnSystem]:
+    """San Francisco, live, without a drill; one for the tests of a module."""
+    with running_system(tmp_path_factory.mktemp("system") / "var") as running:
+        yield running
+
+
+@pytest.fixture
+async def screen(system: OwnSystem) -> AsyncIterator[Screen]:
+    """A commander's screen that has its snapshot."""
+    async with watching(system) as one:
+        yield one
+
+
+@asynccontextmanager
+async def watching(system: OwnSystem, jurisdiction: str = HOME) -> AsyncIterator[Screen]:
+    """Follow a jurisdiction on a screen of its own."""
+    one = Screen(system, jurisdiction)
+    following = asyncio.create_task(one.follow())
+    try:
+        await one.until(lambda: one.seq is not None)
+        yield one
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+Asking = Callable[..., AbstractAsyncContextManager[aiohttp.ClientSession]]
+
+
+@pytest.fixture
+def signed_in(system: OwnSystem) -> Asking:
+    """Give a client that is signed in with a role."""
+
+    def client(role: Role, **headers: str) -> Any:
+        cookie = {"Cookie": f"{COOKIE}={system.session(role)}", "Origin": system.base_url}
+        return aiohttp.ClientSession(system.base_url, headers=cookie | headers)
+
+    return client
+
+
+@pytest.fixture
+def phones(system: OwnSystem) -> Phones:
+    """Grid workers' phones."""
+    return Phones(system)
+
+
+def recorded_places(count: int) -> list[dict[str, Any]]:
+    """Reports at places some streets apart, so that each is an incident of its own."""
+    return [
+        {
+            "text": "Medical Incident",
+            "code": "Medical Incident",
+            "lon": round(-122.45 + 0.004 * (number % 12), 6),
+            "lat": round(37.74 + 0.004 * (number // 12 % 12), 6),
+        }
+        for number in range(count)
+    ]

@@ -1,0 +1,86 @@
+"""Processes are ended with ``kill -9`` while reports flow: nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gridcommand.rehearsal.checker import check
+from gridcommand.rehearsal.clients import Phones, Screen
+from gridcommand.rehearsal.system import OwnSystem, running_system
+from tests.integration.conftest import HOME, recorded_places, watching
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
+RATE = 40.0
+HEALED_S = 30.0
+STOP_S = 5.0
+WITHOUT_CLOCK = ("incidents", "units", "assignments", "proposals", "tasks", "closures")
+
+
+@asynccontextmanager
+async def sending(system: OwnSystem, seconds: float) -> AsyncIterator[tuple[Phones, Screen]]:
+    """Send at `RATE` while the block runs and until all is acknowledged and seen; then check."""
+    phones = Phones(system)
+    async with watching(system) as screen:
+        sending = asyncio.create_task(phones.send_all(recorded_places(144), RATE, seconds))
+        yield phones, screen
+        async with asyncio.timeout(seconds + HEALED_S):
+            await sending
+        assert not phones.refused
+        missing = await screen.until_seen(set(phones.acknowledged), HEALED_S)
+        store = system.store()
+        try:
+            verdict = check(store, HOME, phones.acknowledged, screen.seen)
+        finally:
+            store.close()
+        assert not missing, verdict
+        assert verdict.holds, verdict
+        assert verdict.acknowledged == int(RATE * seconds)
+        assert not screen.gaps
+        async with watching(system) as fresh:
+            await fresh.until(lambda: fresh.seq is not None and fresh.seq >= (screen.seq or 0))
+            await screen.until(lambda: (screen.seq or 0) >= (fresh.seq or 0))
+            for kind in WITHOUT_CLOCK:
+                assert screen.kinds.get(kind, {}) == fresh.kinds.get(kind, {}), kind
+
+
+@pytest.mark.parametrize("name", ["worker", "broker", "console"])
+async def test_a_killed_process_loses_nothing(system: OwnSystem, name: str) -> None:
+    async with sending(system, 4.0) as (phones, _):
+        await phones.until_acknowledged(40, HEALED_S)
+        killed = system.child(name)
+        killed.send_signal(signal.SIGKILL)
+        await phones.until_acknowledged(100, HEALED_S)
+    assert system.child(name).pid != killed.pid
+
+
+async def test_a_killed_supervisor_and_a_stop_lose_nothing_and_the_next_start_goes_on(
+    tmp_path: Path,
+) -> None:
+    with running_system(tmp_path / "var") as system:
+        async with sending(system, 4.0) as (phones, screen):
+            await phones.until_acknowledged(40, HEALED_S)
+            await asyncio.to_thread(system.kill)
+            assert not [one for one in system.family() if one.is_running()]
+            await asyncio.to_thread(system.start)
+        before = {n: i["number"] for n, i in screen.kinds["incidents"].items()}
+        family = system.family()
+        took = await asyncio.to_thread(system.stop)
+        assert took < STOP_S
+        assert not [one for one in family if one.is_running() and not _is_zombie(one.pid)]
+        await asyncio.to_thread(system.start)
+        async with watching(system) as again:
+            assert {n: i["number"] for n, i in again.kinds["incidents"].items()} == before
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG) is not None
+    except ChildProcessError:
+        return not Path(f"/proc/{pid}").exists()
