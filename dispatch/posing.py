@@ -72,7 +72,7 @@ class Poser:
                     id=w.slot_id,
                     priority=w.incident.priority,
                     count=w.missing,
-                    within_s=w.within_s(step.now),
+                    within_s=self._within_s(step, w),
                     rank=rank,
                 )
                 for rank, w in enumerate(waiting)
@@ -232,6 +232,14 @@ class Poser:
             bare_s=None if base.bare_s is None else np.append(base.bare_s, np.zeros(len(sent))),
         )
         return problem, {one.unit: one for one in sent}
+
+    def _within_s(self, step: Step, wanted: Wanted) -> float:
+        """Seconds left of a requirement's target; who comes first at a life in danger has less."""
+        within_s, incident = wanted.within_s(step.now), wanted.incident
+        if incident.priority > diversion.TO_PRIORITY or incident.first_on_scene_at is not None:
+            return within_s
+        gone = (step.now - incident.opened_at).total_seconds()
+        return min(within_s, max(0.0, self._policy.late_s - gone))
 
     def _turnable(self, step: Step, under_way: Iterable[str]) -> list[Assignment]:
         situation = step.situation

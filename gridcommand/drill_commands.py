@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from gridcommand.configuration import load_settings
 from gridcommand.processes import configure_logging, run_until_stopped, tell_ready
 from gridcommand.recordings import SUFFIX, find_recording, own_folder, recordings
 from gridcommand.run_commands import CityOption
+from models.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -70,8 +73,29 @@ def run(
     fast: Annotated[
         bool, typer.Option("--fast", help="Straight through the desk, as fast as it goes.")
     ] = False,
+    policy: Annotated[
+        str | None, typer.Option(help="With --fast: the policy; the settings' own by default.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="With --fast: a second policy on the same calls.")
+    ] = None,
+    load: Annotated[
+        float, typer.Option(min=1.0, max=20.0, help="With --fast: so many times the calls.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="With --load: what the copies are drawn from.")] = 1,
+    closures: Annotated[
+        Path | None, typer.Option(help="With --fast: road closures, a JSON file.")
+    ] = None,
+    fleet: Annotated[
+        Path | None, typer.Option(help="With --fast: other units, a CSV file like units.csv.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="With --fast: write the journal here, .jsonl or .jsonl.gz.")
+        Path | None,
+        typer.Option(help="With --fast: write the report here (JSON), and a page beside it."),
+    ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(help="With --fast: write the journal here, .jsonl or .jsonl.gz."),
     ] = None,
 ) -> None:
     """Replay a recording: into the running system, or --fast by itself.
@@ -81,29 +105,70 @@ def run(
     - `gridcommand drill run new_year_2017 --speed 600` needs broker and worker running
 
     - `gridcommand drill run new_year_2017 --fast` needs nothing, prints the journal's hash
+
+    - `gridcommand drill run new_year_2017 --fast --against closest-idle --load 4 --out busy.json`
     """
     settings = load_settings(city=city)
     path = find_recording(settings, name)
     if fast:
-        from models.city import CityPack
-        from playbooks.engine import PlaybookSet
-        from streams.fast import replay
-        from streams.recording import Recording
-
         configure_logging(settings)
-        result = replay(
-            Recording.load(path),
-            CityPack.load(settings.city_path),
-            PlaybookSet.load(settings.plans_dir),
-            out=out,
-            progress=lambda text: typer.echo(text, err=True),
-        )
-        typer.echo(result.text())
+        _run_fast(settings, path, policy, against, load, seed, closures, fleet, out, journal)
         return
     from streams.drill import run_drill
 
     tell_ready()
     run_until_stopped(settings, lambda stop: run_drill(settings, path, speed, stop))
+
+
+def _run_fast(
+    settings: Settings,
+    path: Path,
+    policy: str | None,
+    against: str | None,
+    load: float,
+    seed: int,
+    closures: Path | None,
+    fleet: Path | None,
+    out: Path | None,
+    journal: Path | None,
+) -> None:
+    from dispatch.policies import rule_named
+    from dispatch.policy import Policy
+    from dispatch.roads import RoadGraph
+    from models.city import CityPack
+    from playbooks.engine import PlaybookSet
+    from streams.fast_page import page
+    from streams.fast_report import compare, text
+    from streams.recording import Recording
+
+    names = list(dict.fromkeys([policy or settings.policy, *([against] if against else [])]))
+    for one in names:
+        rule_named(one)
+    own = Policy.of(settings)
+    if out is not None and not out.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
+    pack = CityPack.load(settings.city_path)
+    if fleet is not None:
+        pack = pack.with_fleet(fleet)
+    report, measured, results = compare(
+        Recording.load(path),
+        pack,
+        PlaybookSet.load(settings.plans_dir),
+        [msgspec.structs.replace(own, name=one) for one in names],
+        load=load,
+        seed=seed,
+        closures=closures,
+        journal=journal,
+        progress=lambda told: typer.echo(told, err=True),
+    )
+    for one, result in results.items():
+        typer.echo(f"{one}:\n{result.text()}" if len(results) > 1 else result.text())
+    typer.echo(text(report))
+    if out is not None:
+        out.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        shown = out.with_suffix(".html")
+        shown.write_text(page(report, measured, RoadGraph.load(pack)), encoding="utf-8")
+        typer.echo(f"{out} and {shown} written")
 
 
 @app.command("record")

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -284,6 +284,18 @@ class CityPack:
             priority_map=MappingProxyType(priority_map),
             pack_hash=_hash(path),
         )
+
+    def with_fleet(self, path: Path) -> CityPack:
+        """Return the city with the units of another table, in the form of ``units.csv``.
+
+        Raises
+        ------
+        CityPackError
+            As `load`.
+        """
+        units = read_table(path, _UNIT_COLUMNS, _unit, lambda unit: unit.id)
+        told = f"{self.pack_hash}\n{hashlib.sha256(path.read_bytes()).hexdigest()}"
+        return replace(self, units=units, pack_hash=hashlib.sha256(told.encode()).hexdigest())
 
     @property
     def nodes_path(self) -> Path:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from heapq import merge
 from pathlib import Path
 
 import msgspec
@@ -30,6 +31,7 @@ from models.errors import GridcommandError
 from models.events import (
     ClockTicked,
     Event,
+    Order,
     Payload,
     ReportReceived,
     ServiceRecorded,
@@ -116,6 +118,8 @@ def replay(
     automatic: Iterable[int] = (1, 2, 3, 4),
     until: datetime | None = None,
     graph: RoadGraph | None = None,
+    observe: Callable[[Event], None] | None = None,
+    orders: Iterable[Event] = (),
 ) -> FastResult:
     """Replay a recording to its end.
 
@@ -133,6 +137,10 @@ def replay(
         Leave out what was recorded at or after this time.
     graph
         The pack's roads, if they are loaded already.
+    observe
+        Told each event of the journal.
+    orders
+        What people order meanwhile, by time; given before what was recorded at the same instant.
 
     Raises
     ------
@@ -141,8 +149,10 @@ def replay(
     """
     with ExitStack() as files:
         sink = files.enter_context(open_for_lines(out)) if out else None
-        run = _Run(recording, pack, playbooks, policy or Policy(), graph, sink, progress)
-        return run.to_the_end(tuple(automatic), until)
+        # Nobody is there to confirm a move-up either.
+        policy = msgspec.structs.replace(policy or Policy(), automatic_move_ups=True)
+        run = _Run(recording, pack, playbooks, policy, graph, sink, progress, observe)
+        return run.to_the_end(tuple(automatic), until, orders)
 
 
 class _Run:
@@ -155,6 +165,7 @@ class _Run:
         graph: RoadGraph | None,
         sink: LineSink | None,
         progress: Callable[[str], None] | None,
+        observe: Callable[[Event], None] | None,
     ) -> None:
         self._recording = recording
         self._pack = pack
@@ -162,6 +173,7 @@ class _Run:
         self._policy = policy
         self._sink = sink
         self._progress = progress
+        self._observe = observe
         roads = graph or RoadGraph.load(pack)
         self._desk = Desk(
             Situation(jurisdiction=recording.jurisdiction, exercise=True),
@@ -182,7 +194,9 @@ class _Run:
         self._dead: dict[str, str] = {}
         self._positions_at: datetime | None = None
 
-    def to_the_end(self, automatic: tuple[int, ...], until: datetime | None) -> FastResult:
+    def to_the_end(
+        self, automatic: tuple[int, ...], until: datetime | None, orders: Iterable[Event]
+    ) -> FastResult:
         began = time.perf_counter()
         first = self._recording.described.first
         for event in opening_events(
@@ -197,7 +211,8 @@ class _Run:
         ):
             self._step(event)
         now = first
-        for line in self._recording.happenings():
+        happenings = self._recording.happenings()
+        for line in merge(orders, happenings, key=lambda event: event.time):
             if until is not None and line.time >= until:
                 break
             self._run_before(line.time)
@@ -238,6 +253,9 @@ class _Run:
             self._step(self._event(tick, "/clock", now, ClockTicked()))
 
     def _line(self, line: Event) -> None:
+        if isinstance(line.data, Order):
+            self._step(line)
+            return
         self._crews.learn(line)
         if isinstance(line.data, ServiceRecorded):
             return
@@ -275,6 +293,8 @@ class _Run:
             self._crews.observe(made)
             self._hands.observe(made)
             self._tally.observe(made)
+            if self._observe:
+                self._observe(made)
         if self._positions_at is None and self._crews.busy:
             self._positions_at = event.time + timedelta(seconds=POSITIONS_EVERY_S)
 

@@ -1,0 +1,291 @@
+"""The page of a fast replay's report: one HTML file that opens offline, in Chinese and English.
+
+For: people who compare policies: a table, curves of first arrival, a map of lateness over the
+city's own streets, coverage over time, unit hours, and the certificate at the foot. Charts are
+plain SVG made here. Every text stands twice; which one shows is a choice at the top of the page,
+kept by the page itself, without script. Not for: figures that aren't in the JSON beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+from dispatch.roads import RoadGraph
+from streams.measures import CURVE_END_S, Measures
+
+COLOURS = ("#c2410c", "#1d4ed8", "#047857", "#7e22ce")
+ROADS_DRAWN = 12_000
+SQUARE_DEG = 0.006
+WIDTH, HEIGHT, EDGE = 720, 300, 44
+
+_STYLE = """
+body{font:15px/1.5 system-ui,"Noto Sans CJK SC",sans-serif;margin:2rem auto;max-width:60rem;
+padding:0 1rem;color:#1c1917;background:#fff}
+table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
+th,td{border-bottom:1px solid #d6d3d1;padding:.25rem .75rem;text-align:right}
+th:first-child,td:first-child{text-align:left}svg{max-width:100%;height:auto}
+code{overflow-wrap:anywhere;font-size:.85em}footer{margin-top:2rem;border-top:2px solid #1c1917}
+#zh:checked~main [lang=en],#en:checked~main [lang=zh]{display:none}
+figure{margin:1rem 0}.maps{display:flex;flex-wrap:wrap;gap:1rem}.maps figure{flex:1 1 20rem}
+"""
+
+
+def page(report: Mapping[str, Any], measured: Mapping[str, Measures], graph: RoadGraph) -> str:
+    """Return the page as HTML.
+
+    Parameters
+    ----------
+    report
+        As `streams.fast_report.compare` made it.
+    measured
+        By the policy's name; only for the places of calls on the map.
+    graph
+        The city's streets.
+    """
+    policies = report["policies"]
+    inputs, configuration = report["inputs"], report["configuration"]
+    parts = [
+        _both("h1", "策略对比", "Policies compared"),
+        _both(
+            "p",
+            f"录像 {escape(inputs['recording'])}，负荷 {configuration['load']:g} 倍。"
+            "“紧急”指危及生命（优先级 1）；从接报到首支力量到场超过 "
+            f"{_late_s(policies):g} 秒为迟到，"
+            "始终无人到场的也算迟到。这是演练推演，不是消防部门当晚的实绩。",
+            f"Recording {escape(inputs['recording'])}, {configuration['load']:g} times its calls. "
+            "“Urgent” is life-threatening (priority 1); late is a first arrival more than "
+            f"{_late_s(policies):g} seconds after the call, or none at all. An exercise: not what "
+            "the department did that night.",
+        ),
+        _table(policies),
+        _both("h2", "首支力量到场（紧急）", "First arrival, urgent calls"),
+        _curves({name: one["urgent"]["curve"] for name, one in policies.items()}),
+        _both("h2", "首支力量到场（其他）", "First arrival, other calls"),
+        _curves({name: one["other"]["curve"] for name, one in policies.items()}),
+        _both("h2", "紧急迟到的分布", "Where urgent calls were late"),
+        '<div class="maps">',
+        *(_map(name, measured[name], graph, one["late_s"]) for name, one in policies.items()),
+        "</div>",
+        _coverage({name: one["run"]["coverage_by_hour"] for name, one in policies.items()}),
+        _both("h2", "各优先级", "By priority"),
+        _priorities(policies),
+        _both("h2", "力量工时", "Unit hours"),
+        _hours(policies),
+        _foot(report),
+    ]
+    return (
+        '<!doctype html><html><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>Gridcommand · {escape(inputs['recording'])}</title><style>{_STYLE}</style></head>"
+        '<body><input type="radio" name="language" id="zh" checked><label for="zh">中文</label> '
+        '<input type="radio" name="language" id="en"><label for="en">English</label><main>'
+        + "\n".join(parts)
+        + "</main></body></html>\n"
+    )
+
+
+def _both(tag: str, zh: str, en: str) -> str:
+    return f'<{tag} lang="zh">{zh}</{tag}><{tag} lang="en">{en}</{tag}>'
+
+
+def _late_s(policies: Mapping[str, Any]) -> float:
+    return float(next(iter(policies.values()))["late_s"])
+
+
+_ROWS = (
+    ("urgent", "calls", "紧急：起数", "Urgent: calls"),
+    ("urgent", "late", "紧急：迟到", "Urgent: late"),
+    ("urgent", "mean_s", "紧急：平均（秒）", "Urgent: mean, s"),
+    ("urgent", "median_s", "紧急：中位（秒）", "Urgent: median, s"),
+    ("urgent", "p90_s", "紧急：P90（秒）", "Urgent: P90, s"),
+    ("other", "calls", "其他：起数", "Other: calls"),
+    ("other", "mean_s", "其他：平均（秒）", "Other: mean, s"),
+    ("other", "p90_s", "其他：P90（秒）", "Other: P90, s"),
+    ("other", "p99_s", "其他：P99（秒）", "Other: P99, s"),
+    ("run", "diversions_per_100", "每百次派遣改派", "Diversions per 100 assignments"),
+    ("run", "reliefs", "就近接替", "Reliefs"),
+    ("run", "move_ups", "前置调动", "Move-ups"),
+)
+
+
+def _table(policies: Mapping[str, Any]) -> str:
+    rows = [
+        [_both("span", zh, en), *(_number(one[group][key]) for one in policies.values())]
+        for group, key, zh, en in _ROWS
+    ]
+    return _grid(["", *map(escape, policies)], rows)
+
+
+def _priorities(policies: Mapping[str, Any]) -> str:
+    rows = []
+    for name, one in policies.items():
+        for priority, figures in one["by_priority"].items():
+            first, full = figures["first_arrival"], figures["full_complement"]
+            rows.append(
+                [f"{escape(name)} · {priority}", _number(figures["calls"])]
+                + [_number(first[key]) for key in ("mean_s", "median_s", "p90_s")]
+                + [_number(full[key]) for key in ("mean_s", "median_s", "p90_s")]
+            )
+    heads = [
+        _both("span", "策略 · 优先级", "Policy · priority"),
+        _both("span", "起数", "Calls"),
+        *(_both("span", f"首到{zh}", f"First, {en}") for zh, en in _STATISTICS),
+        *(_both("span", f"到齐{zh}", f"Full, {en}") for zh, en in _STATISTICS),
+    ]
+    return _grid(heads, rows)
+
+
+_STATISTICS = (("平均", "mean"), ("中位", "median"), ("P90", "P90"))
+
+
+def _hours(policies: Mapping[str, Any]) -> str:
+    kinds = sorted({kind for one in policies.values() for kind in one["run"]["unit_hours"]})
+    rows = [
+        [
+            escape(kind),
+            *(
+                _number(one["run"]["unit_hours"].get(kind, {}).get("hours"))
+                for one in policies.values()
+            ),
+        ]
+        for kind in kinds
+    ]
+    return _grid(["", *map(escape, policies)], rows)
+
+
+def _grid(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = "".join(f"<th>{one}</th>" for one in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{one}</td>' for one in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def _curves(curves: Mapping[str, list[tuple[int, float]]]) -> str:
+    lines = {
+        name: [(s / CURVE_END_S, share) for s, share in points] for name, points in curves.items()
+    }
+    minutes = [(m * 60 / CURVE_END_S, f"{m} min") for m in range(0, CURVE_END_S // 60 + 1, 5)]
+    return _chart(lines, minutes, [(share / 4, f"{share * 25} %") for share in range(5)])
+
+
+def _coverage(hours: Mapping[str, list[dict[str, Any]]]) -> str:
+    known = {name: of_all for name, of_all in hours.items() if of_all}
+    if not known:
+        return ""
+    names = sorted({one["hour"] for of_all in known.values() for one in of_all})
+    at = {name: row / max(1, len(names) - 1) for row, name in enumerate(names)}
+    lines = {
+        name: [(at[one["hour"]], one["mean"]) for one in of_all] for name, of_all in known.items()
+    }
+    days = [(at[name], name[5:10]) for name in names if name[11:13] == "00"]
+    return _both("h2", "预期覆盖率（逐小时）", "Expected coverage by hour") + _chart(
+        lines, days, [(share / 4, f"{share * 25} %") for share in range(5)]
+    )
+
+
+def _chart(
+    lines: Mapping[str, list[tuple[float, float]]],
+    across: Iterable[tuple[float, str]],
+    up: Iterable[tuple[float, str]],
+) -> str:
+    def x(share: float) -> float:
+        return round(EDGE + share * (WIDTH - 2 * EDGE), 1)
+
+    def y(share: float) -> float:
+        return round(HEIGHT - EDGE + share * (2 * EDGE - HEIGHT), 1)
+
+    drawn = [
+        f'<line x1="{x(0)}" x2="{x(1)}" y1="{y(at)}" y2="{y(at)}" stroke="#e7e5e4"/>'
+        f'<text x="{EDGE - 6}" y="{y(at) + 4}" text-anchor="end">{label}</text>'
+        for at, label in up
+    ]
+    drawn += [
+        f'<text x="{x(at)}" y="{HEIGHT - EDGE + 18}" text-anchor="middle">{label}</text>'
+        for at, label in across
+    ]
+    for number, (name, points) in enumerate(lines.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        path = " ".join(f"{x(one)},{y(other)}" for one, other in points)
+        drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        drawn.append(
+            f'<text x="{x(0) + 8 + number * 220}" y="16" fill="{colour}">{escape(name)}</text>'
+        )
+    return (
+        f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}" font-size="12" role="img">'
+        + "".join(drawn)
+        + "</svg></figure>"
+    )
+
+
+def _map(name: str, measured: Measures, graph: RoadGraph, late_s: float) -> str:
+    """Squares by the share of urgent calls that were late, over the longest of the streets."""
+    west, south = graph.node_lonlat.min(axis=0).tolist()
+    east, north = graph.node_lonlat.max(axis=0).tolist()
+    squint = math.cos(math.radians((south + north) / 2))
+    scale = 400 / max((east - west) * squint, north - south, 1e-6)
+
+    def at(lon: float, lat: float) -> tuple[float, float]:
+        return round((lon - west) * squint * scale, 1), round((north - lat) * scale, 1)
+
+    longest = sorted(range(len(graph.edge_ids)), key=lambda e: (-graph.edge_length_m[e], e))
+    roads = []
+    for edge in sorted(longest[:ROADS_DRAWN]):
+        (x1, y1), (x2, y2) = (
+            at(*graph.node_lonlat[int(node)].tolist())
+            for node in (graph.edge_u[edge], graph.edge_v[edge])
+        )
+        roads.append(f"M{x1} {y1}L{x2} {y2}")
+    squares: dict[tuple[int, int], list[bool]] = {}
+    for case in measured.counted(urgent=True):
+        if case.lon is not None and case.lat is not None:
+            key = math.floor(case.lon / SQUARE_DEG), math.floor(case.lat / SQUARE_DEG)
+            late = case.first_s is None or case.first_s > late_s
+            squares.setdefault(key, []).append(late)
+    shown = []
+    for (column, row), late_ones in sorted(squares.items()):
+        x1, y1 = at(column * SQUARE_DEG, (row + 1) * SQUARE_DEG)
+        x2, y2 = at((column + 1) * SQUARE_DEG, row * SQUARE_DEG)
+        share = sum(late_ones) / len(late_ones)
+        red, green, blue = 220 if share else 34, round(197 * (1 - share)), round(94 * (1 - share))
+        shown.append(
+            f'<rect x="{x1}" y="{y1}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" '
+            f'fill="rgb({red},{green},{blue})" fill-opacity=".55">'
+            f"<title>{sum(late_ones)} / {len(late_ones)}</title></rect>"
+        )
+    wide, high = at(east, south)
+    return (
+        f'<figure><figcaption>{escape(name)}</figcaption><svg viewBox="0 0 {wide} {high}" '
+        'role="img"><path d="' + "".join(roads) + '" stroke="#a8a29e" stroke-width=".4" '
+        'fill="none"/>' + "".join(shown) + "</svg></figure>"
+    )
+
+
+def _foot(report: Mapping[str, Any]) -> str:
+    proof = report["certificate"]
+    listed = "".join(
+        f"<li>{escape(name)}: <code>{escape(value)}</code></li>" for name, value in proof.items()
+    )
+    data = json.dumps(
+        {name: one["urgent"]["counts"] for name, one in report["policies"].items()},
+        ensure_ascii=False,
+    )
+    return (
+        "<footer>"
+        + _both(
+            "p",
+            "证书：同样的输入、配置与代码得到同样的证书。代码版本 "
+            f"{escape(report['code']['version'])}。",
+            "Certificate: the same inputs, configuration and code give the same one. "
+            f"Code version {escape(report['code']['version'])}.",
+        )
+        + f"<ul>{listed}</ul><p><code>{escape(data)}</code></p></footer>"
+    )

@@ -1,0 +1,238 @@
+"""A fast replay's report: policies on the same night, as data, with a certificate.
+
+For: ``gridcommand drill run --fast --out FILE``. Replays a recording once for each policy, under
+the same load, fleet and closures, and gives one JSON document and one page
+(:mod:`streams.fast_page`). Nothing of the wall clock is in it: the same run gives the same bytes
+and so the same certificate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dispatch.policy import Policy
+from dispatch.roads import RoadGraph
+from models.city import CityPack
+from models.events import CloseRoad, Event
+from playbooks.engine import PlaybookSet
+from streams.errors import RecordingError
+from streams.fast import FastResult, replay
+from streams.measures import URGENT, Measures
+from streams.overload import Overload
+from streams.recording import Recording
+
+ROOMS = ("models", "playbooks", "dispatch", "streams")
+
+
+class _Closure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A closure of a ``--closures`` file; ``since`` and ``until`` are times with zone."""
+
+    id: str
+    lon: float
+    lat: float
+    radius_m: float
+    since: datetime | None = None
+    until: datetime | None = None
+    reason: str = ""
+
+
+class _Closures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    closures: tuple[_Closure, ...]
+
+
+def read_closures(path: Path, recording: Recording) -> list[Event]:
+    """Return the orders of a file of closures, by time.
+
+    The file is JSON: ``{"closures": [{"id", "lon", "lat", "radius_m", "since", "until",
+    "reason"}]}``; without ``since`` a closure stands from the beginning.
+
+    Raises
+    ------
+    RecordingError
+        The file can't be read, or a closure is none; the message says which and why.
+    """
+    try:
+        read = msgspec.json.decode(path.read_bytes(), type=_Closures)
+    except OSError as error:
+        raise RecordingError(f"{path}: {error.strerror or error}") from error
+    except msgspec.MsgspecError as error:
+        raise RecordingError(f"{path}: no file of closures: {error}") from error
+    orders = []
+    seen: set[str] = set()
+    for number, one in enumerate(read.closures):
+        where = f"{path}: closures[{number}] {one.id!r}"
+        if one.id in seen:
+            raise RecordingError(f"{where}: the id is given twice")
+        seen.add(one.id)
+        if not (-180 <= one.lon <= 180 and -90 <= one.lat <= 90):
+            raise RecordingError(f"{where}: lon {one.lon}, lat {one.lat} is no place on earth")
+        if not 0 < one.radius_m <= 20_000:
+            raise RecordingError(f"{where}: radius_m {one.radius_m} must be in (0, 20000]")
+        since = one.since or recording.described.first
+        if since.tzinfo is None or (one.until is not None and one.until.tzinfo is None):
+            raise RecordingError(f"{where}: since and until need a zone, such as Z at the end")
+        if one.until is not None and one.until <= since:
+            raise RecordingError(f"{where}: it ends at {one.until}, before it begins at {since}")
+        orders.append(
+            Event(
+                id=f"closure/{one.id}",
+                source="/closures",
+                time=since,
+                jurisdiction=recording.jurisdiction,
+                exercise=True,
+                data=CloseRoad(
+                    closure=one.id,
+                    lon=one.lon,
+                    lat=one.lat,
+                    radius_m=one.radius_m,
+                    until=one.until,
+                    by="drill",
+                    reason=one.reason,
+                ),
+            )
+        )
+    return sorted(orders, key=lambda order: (order.time, order.id))
+
+
+def compare(
+    recording: Recording,
+    pack: CityPack,
+    playbooks: PlaybookSet,
+    policies: Sequence[Policy],
+    *,
+    load: float = 1.0,
+    seed: int = 1,
+    closures: Path | None = None,
+    journal: Path | None = None,
+    progress: Callable[[str], None] | None = None,
+    until: datetime | None = None,
+) -> tuple[dict[str, Any], dict[str, Measures], dict[str, FastResult]]:
+    """Replay a recording under each policy.
+
+    Returns
+    -------
+    tuple
+        The report, and by the policy's name its measures and the replay's result.
+    """
+    graph = RoadGraph.load(pack)
+    inputs = {
+        "recording": recording.path.name,
+        "recording_sha256": _hash(recording.path.read_bytes()),
+        "city": pack.id,
+        "pack_sha256": pack.pack_hash,
+        "playbooks_sha256": playbooks.hash,
+        "closures_sha256": _hash(closures.read_bytes()) if closures else "",
+    }
+    orders: Iterable[Event] = read_closures(closures, recording) if closures else ()
+    calls = recording if load == 1 else Overload.of(recording, load, seed)
+    measured: dict[str, Measures] = {}
+    results: dict[str, FastResult] = {}
+    for policy in policies:
+        measured[policy.name] = Measures()
+        results[policy.name] = replay(
+            calls,
+            pack,
+            playbooks,
+            policy,
+            out=journal if policy is policies[0] else None,
+            progress=_named(progress, policy.name),
+            graph=graph,
+            until=until,
+            observe=measured[policy.name].observe,
+            orders=orders,
+        )
+    report: dict[str, Any] = {
+        "report": "gridcommand-fast-drill/1",
+        "inputs": inputs,
+        "configuration": {
+            "load": load,
+            "seed": seed,
+            "until": until.isoformat() if until else None,
+            "urgent": f"priority {URGENT}: life-threatening",
+            "policies": {p.name: msgspec.to_builtins(p) for p in policies},
+        },
+        "code": {"version": version("gridcommand"), "source_sha256": source_hash()},
+        "policies": {
+            p.name: _figures(measured[p.name], results[p.name], p.late_s) for p in policies
+        },
+    }
+    report["certificate"] = certificate(report)
+    return report, measured, results
+
+
+def certificate(report: dict[str, Any]) -> dict[str, str]:
+    """Return the hashes of a report's parts, and the one over them all."""
+    parts = {
+        name: _hash(json.dumps(report[name], sort_keys=True, ensure_ascii=False).encode())
+        for name in ("inputs", "configuration", "code", "policies")
+    }
+    return {**parts, "certificate": _hash("\n".join(parts.values()).encode())}
+
+
+def source_hash() -> str:
+    """Return the hash over our own code, file by file: what a version number may not tell."""
+    root = Path(__file__).parent.parent
+    hashed = hashlib.sha256()
+    for room in ROOMS:
+        for path in sorted((root / room).rglob("*.py")):
+            hashed.update(f"{path.relative_to(root).as_posix()}\n".encode())
+            hashed.update(path.read_bytes())
+    return hashed.hexdigest()
+
+
+def text(report: dict[str, Any]) -> str:
+    """Return the report's figures as lines for a terminal."""
+    lines = []
+    for name, figures in report["policies"].items():
+        for group in ("urgent", "other"):
+            one = figures[group]
+            lines.append(
+                f"{name}: {group} calls {one['calls']}, late {one['late']} "
+                f"({one['late_share']:.1%}), mean {one['mean_s']} s, 90 % {one['p90_s']} s, "
+                f"99 % {one['p99_s']} s"
+            )
+        run = figures["run"]
+        lines.append(
+            f"{name}: {run['assignments']} assignments, {run['diversions_per_100']:.1f} diversions "
+            f"per 100, {run['reliefs']} reliefs, {run['move_ups']} move-ups"
+        )
+    lines.append(f"certificate {report['certificate']['certificate']}")
+    return "\n".join(lines)
+
+
+def _figures(measured: Measures, result: FastResult, late_s: float) -> dict[str, Any]:
+    return {
+        "urgent": measured.group(urgent=True, late_s=late_s),
+        "other": measured.group(urgent=False, late_s=late_s),
+        "late_s": late_s,
+        "by_priority": measured.by_priority(late_s),
+        "run": measured.run(),
+        "journal": {
+            "hash": result.journal_hash,
+            "events": result.events,
+            "calls": result.calls,
+            "closed": result.closed,
+            "open": result.open,
+            "dead_letters": len(result.dead_letters),
+            "refused": result.refused,
+        },
+    }
+
+
+def _named(progress: Callable[[str], None] | None, name: str) -> Callable[[str], None] | None:
+    if progress is None:
+        return None
+    tell = progress
+    return lambda text: tell(f"{name}: {text}")
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
