@@ -245,6 +245,15 @@ class Registers:
         with transaction(self._engine, writes=True) as connection:
             connection.execute(delete(_session).where(_session.c.token_hash == token_hash(token)))
 
+    def close_other_sessions(self, account: Account, token: str) -> None:
+        """Sign an account out everywhere but where this token is."""
+        with transaction(self._engine, writes=True) as connection:
+            connection.execute(
+                delete(_session).where(
+                    _session.c.account == account.id, _session.c.token_hash != token_hash(token)
+                )
+            )
+
     def make_link(
         self, account: Account, *, at: datetime, hours: float, jurisdiction: str = ""
     ) -> str:

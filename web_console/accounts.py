@@ -133,13 +133,7 @@ class SignIn:
         Problem
             401 when name or password is wrong, 429 after too many tries.
         """
-        wait_s = self._failures.wait_s(name, address)
-        if wait_s > 0:
-            seconds = int(wait_s) + 1
-            headers = {"Retry-After": str(seconds)}
-            raise Problem(429, "too_many_tries", "wait", seconds=seconds, headers=headers)
-        # Counted before it is checked: tries at the same time must not pass together.
-        self._failures.note(name, address)
+        self._try(name, address)
         account = await asyncio.to_thread(self._store.account, name)
         usable = account is not None and account.password_hash and not account.disabled
         hashed = account.password_hash if account is not None and usable else _NOBODY
@@ -149,6 +143,16 @@ class SignIn:
             raise Problem(401, "wrong_password")
         self._failures.forget(name, address)
         return await self._open(account, "")
+
+    def _try(self, name: str, address: str) -> None:
+        """Count a try, or refuse it for a while after too many that failed."""
+        wait_s = self._failures.wait_s(name, address)
+        if wait_s > 0:
+            seconds = int(wait_s) + 1
+            headers = {"Retry-After": str(seconds)}
+            raise Problem(429, "too_many_tries", "wait", seconds=seconds, headers=headers)
+        # Counted before it is checked: tries at the same time must not pass together.
+        self._failures.note(name, address)
 
     async def by_link(self, token: str) -> tuple[str, Person]:
         """Return token and person of a one-time link, which is used up by this.
@@ -168,24 +172,34 @@ class SignIn:
         self._cache.pop(token_hash(token), None)
         await asyncio.to_thread(self._store.close_session, token)
 
-    async def set_password(self, person: Person, current: str, password: str) -> None:
-        """Give an account a password; who has one must know it.
+    async def set_password(
+        self, person: Person, current: str, password: str, *, token: str, address: str
+    ) -> None:
+        """Give an account a password; who has one must know it. Ends the account's other sessions.
+
+        Parameters
+        ----------
+        token
+            Of the session that goes on.
 
         Raises
         ------
         Problem
-            422 when it is too short, 401 when ``current`` is wrong.
+            403 when ``current`` is wrong, 429 after too many tries.
         """
         account = await asyncio.to_thread(self._store.account, person.name)
         if account is None:
             raise Problem(401, "not_signed_in", "sign_in")
+        self._try(person.name, address)
         async with self._hashing:
             if account.password_hash and not await asyncio.to_thread(
                 _verify, account.password_hash, current
             ):
-                raise Problem(401, "wrong_password")
+                raise Problem(403, "wrong_present_password")
             hashed = await asyncio.to_thread(_hasher.hash, password)
+        self._failures.forget(person.name, address)
         await asyncio.to_thread(self._store.change_account, person.name, password_hash=hashed)
+        await asyncio.to_thread(self._store.close_other_sessions, account, token)
         self._cache.clear()
 
     async def set_language(self, person: Person, language: str) -> None:

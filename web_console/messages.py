@@ -118,6 +118,7 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "validation": ("提交的内容有误", "What was sent can't be used"),
     "not_signed_in": ("请先登录", "Please sign in"),
     "wrong_password": ("姓名或密码不对", "Name or password is wrong"),
+    "wrong_present_password": ("当前密码不对", "The present password is wrong"),
     "link_used": ("链接已使用或已过期", "This link was used or has expired"),
     "not_allowed": ("您没有这项权限", "You are not allowed to do this"),
     "foreign_origin": ("请求来自其他网站", "The request came from another site"),

@@ -7,6 +7,7 @@ allowed by its hash in the Content-Security-Policy.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -30,6 +31,19 @@ from web_console.routes_session import live_url
 STATIC: Final = Path(__file__).parent / "static"
 NODE_MODULES: Final = CHECKOUT / "node_modules"
 MODULES_URL: Final = "/static/node_modules/"
+_FIELD_FILES: Final = (
+    "field/*",
+    "lib/*",
+    "i18n/*",
+    "css/*",
+    "live.js",
+    "theme-first.js",
+    "icon.svg",
+)
+_FIELD_PACKAGE_FILES: Final = tuple(
+    f"{MODULES_URL}maplibre-gl/dist/maplibre-gl{part}"
+    for part in (".css", "-worker.mjs", "-shared.mjs")
+)
 _MARK: Final = "<!--importmap-->"
 
 router = APIRouter(include_in_schema=False)
@@ -51,8 +65,10 @@ async def start(request: Request, console: ConsoleOf, person: Visitor) -> Respon
     """Show the page that goes with the role."""
     if person is None:
         return _to_sign_in(request)
-    name = "field.html" if person.role is Role.GRID_WORKER else "console.html"
-    return _page(name, request, console)
+    if person.role is Role.GRID_WORKER:
+        # Not served here: the page that opens without a network is the one at /field.
+        return RedirectResponse("/field", 303)
+    return _page("console.html", request, console)
 
 
 @router.get("/console")
@@ -69,6 +85,18 @@ async def console_page(request: Request, console: ConsoleOf, person: Visitor) ->
 async def field_page(request: Request, console: ConsoleOf, person: Visitor) -> Response:
     """Show the field page."""
     return _to_sign_in(request) if person is None else _page("field.html", request, console)
+
+
+@router.get("/field-shell.js")
+async def field_shell() -> Response:
+    """Give the field page's service worker, with the files that it keeps filled in."""
+    headers = {
+        "Service-Worker-Allowed": "/field",
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
+    }
+    script = await asyncio.to_thread(_field_shell)
+    return Response(script, media_type="text/javascript", headers=headers)
 
 
 @router.get("/admin")
@@ -130,6 +158,24 @@ def _packages() -> tuple[str, ...]:
         parts = url.removeprefix(MODULES_URL).split("/")
         names.add("/".join(parts[: 2 if parts[0].startswith("@") else 1]) + "/")
     return tuple(sorted(names))
+
+
+def _field_shell() -> str:
+    own = [
+        path
+        for part in _FIELD_FILES
+        for path in sorted(STATIC.glob(part))
+        if path.is_file() and path.suffix in (".js", ".css", ".svg")
+    ]
+    imports = json.loads((STATIC / "importmap.json").read_text("utf-8"))["imports"]
+    packages = sorted(url for url in imports.values() if not url.endswith("/"))
+    digest = hashlib.sha256((STATIC / "field.html").read_bytes())
+    for path in own:
+        digest.update(path.read_bytes())
+    files = [f"/static/{path.relative_to(STATIC).as_posix()}" for path in own]
+    shell = json.dumps(["/field", *files, *packages, *_FIELD_PACKAGE_FILES])
+    script = (STATIC / "field-shell.js").read_text("utf-8")
+    return script.replace("{{version}}", digest.hexdigest()[:16]).replace("{{files}}", shell)
 
 
 def _page(name: str, request: Request, console: ConsoleOf) -> Response:

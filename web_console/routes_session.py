@@ -107,11 +107,22 @@ async def sign_out(request: Request, response: Response, console: ConsoleOf) -> 
 
 
 @router.post(
-    "/session/password", status_code=204, responses=responses(401, 503), summary="Set password"
+    "/session/password",
+    status_code=204,
+    responses=responses(401, 403, 429, 503),
+    summary="Set password",
 )
-async def set_password(body: PasswordIn, console: ConsoleOf, person: SignedIn) -> None:
-    """Set a password; who has one must say it."""
-    await console.sign_in.set_password(person, body.current, body.password)
+async def set_password(
+    body: PasswordIn, request: Request, console: ConsoleOf, person: SignedIn
+) -> None:
+    """Set a password; who has one must say it. Ends the account's other sessions."""
+    await console.sign_in.set_password(
+        person,
+        body.current,
+        body.password,
+        token=request.cookies.get(COOKIE, ""),
+        address=request.client.host if request.client else "",
+    )
 
 
 @router.get("/accounts", responses=responses(401, 403, 503), summary="Accounts")

@@ -420,14 +420,24 @@ async def test_a_link_signs_in_once_and_a_password_from_then_on(
     short = await client.post("/api/session/password", json={"password": "x" * (PASSWORD_MIN - 1)})
     assert short.status_code == 422
     # Who has a password must know it to change it.
-    assert (await client.post("/api/session/password", json=password)).status_code == 401
+    wrong = await client.post("/api/session/password", json=password | {"current": "not this"})
+    assert (wrong.status_code, wrong.json()["code"]) == (403, "wrong_present_password")
+    # Whoever else is signed in with the account is out as soon as its password changes.
+    account = store.account("carla")
+    assert account is not None
+    other = store.open_session(account, at=datetime.now(UTC), hours=1)
+    changed = {"current": "correct horse", "password": "battery staple"}
+    assert (await client.post("/api/session/password", json=changed)).status_code == 204
+    assert store.session(other, at=datetime.now(UTC)) is None
+    assert (await client.get("/api/session")).status_code == 200
+    password = {"password": "battery staple"}
     assert (await client.delete("/api/session")).status_code == 204
     assert (await client.get("/api/session")).status_code == 401
     wrong = await client.post("/api/session", json={"name": "carla", "password": "wrong"})
     assert wrong.status_code == 401
     right = await client.post("/api/session", json={"name": "carla"} | password)
     assert right.json()["has_password"] is True
-    assert "correct horse" not in str(store.account("carla"))
+    assert "battery staple" not in str(store.account("carla"))
 
 
 async def test_an_account_without_a_password_has_none_to_guess(

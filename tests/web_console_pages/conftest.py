@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -221,7 +222,7 @@ def open_page(browser: Browser, town: Town) -> Iterator[OpenPage]:
             ),
         )
         page.goto(town.link(name, role, DRILL))
-        page.wait_for_url(f"{town.url}/")
+        page.wait_for_url(re.compile(rf"^{re.escape(town.url)}/(field)?$"))
         if path:
             page.goto(f"{town.url}{path}")
         return page

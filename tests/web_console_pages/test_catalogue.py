@@ -42,7 +42,7 @@ def refusals() -> Iterator[str]:
 
 
 def rules() -> Iterator[str]:
-    text = (ROOT / "dispatch/planning.py").read_text(encoding="utf-8")
+    text = (ROOT / "dispatch/explanation.py").read_text(encoding="utf-8")
     body = text[text.index("def _rule_against") :]
     yield from re.findall(r'return "([a-z_]+)"', body[: body.index("\n\n\n")])
 

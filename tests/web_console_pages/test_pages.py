@@ -121,6 +121,54 @@ def test_saved_report_survives_a_reload(open_page: OpenPage) -> None:
     expect(card.get_by_text(re.compile("^Received"))).to_be_visible()
 
 
+def test_the_field_page_opens_without_a_network_and_sends_later(
+    open_page: OpenPage, town: Town
+) -> None:
+    phone = open_page("worker-7", Role.GRID_WORKER, size=PHONE, has_touch=True)
+    expect(phone.get_by_role("button", name="Send report")).to_be_visible()
+    phone.evaluate("navigator.serviceWorker.ready")
+    phone.wait_for_function("navigator.serviceWorker.controller !== null")
+    town.close_console()
+    phone.reload()
+    phone.get_by_label("In your words").fill("filed with no network, page opened anew")
+    phone.get_by_role("button", name="Send report").click()
+    card = phone.locator("article", has_text="filed with no network")
+    expect(card.get_by_text(re.compile("Saved on this phone"))).to_be_visible()
+    phone.reload()
+    town.open_console()
+    phone.get_by_role("button", name="My reports").click()
+    expect(card.get_by_text(re.compile("^Received"))).to_be_visible(timeout=40_000)
+
+
+def test_a_person_sets_and_changes_the_password(open_page: OpenPage, town: Town) -> None:
+    page = open_page("pia", Role.DISPATCHER)
+    page.get_by_role("button", name="Account").click()
+    page.get_by_role("button", name="Set a password").click()
+    page.get_by_label("New password").fill("correct horse battery")
+    page.get_by_role("button", name="Save password").click()
+    expect(page.get_by_role("status").filter(has_text="Saved")).to_be_visible()
+    page.get_by_label("Present password").fill("not this one")
+    page.get_by_label("New password").fill("another horse battery")
+    page.get_by_role("button", name="Save password").click()
+    expect(page.get_by_role("status").filter(has_text="present password is wrong")).to_be_visible()
+    page.context.clear_cookies()
+    page.goto(f"{town.url}/signin")
+    page.get_by_label("Name").fill("pia")
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{town.url}/")
+
+
+def test_grid_cells_are_shown_and_remembered(open_page: OpenPage) -> None:
+    page = open_page("commander-8", Role.COMMANDER)
+    expect(page.get_by_text("Connected")).to_be_visible()
+    with page.expect_response("**/api/cells.geojson") as answer:
+        page.get_by_role("button", name="Grid cells").click()
+    assert answer.value.ok
+    page.reload()
+    expect(page.get_by_role("button", name="Grid cells")).to_have_attribute("aria-pressed", "true")
+
+
 def test_what_the_server_refuses_comes_back_field_by_field(open_page: OpenPage) -> None:
     phone = open_page("worker-5", Role.GRID_WORKER, size=PHONE, has_touch=True)
     phone.get_by_role("button", name="Send report").click()

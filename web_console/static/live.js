@@ -10,7 +10,8 @@
 export const LOG_KEPT = 300;
 export const UNHEARD_MS = 6000;
 /** @type {readonly Kind[]} */
-export const KINDS = ['incidents', 'units', 'assignments', 'proposals', 'tasks', 'closures'];
+export const KINDS = ['incidents', 'units', 'assignments', 'proposals', 'tasks', 'closures',
+  'move_ups'];
 
 /**
  * @param {string} jurisdiction
@@ -20,7 +21,7 @@ export function empty(jurisdiction) {
   return {
     ready: false, jurisdiction, exercise: false, seq: 0, now: null, wall: null, heardAt: 0,
     clock: null, pipeline: null, incidents: new Map(), units: new Map(), assignments: new Map(),
-    proposals: new Map(), tasks: new Map(), closures: new Map(), rules: {}, log: [], behind: 0,
+    proposals: new Map(), tasks: new Map(), closures: new Map(), move_ups: new Map(), rules: {}, log: [], behind: 0,
   };
 }
 

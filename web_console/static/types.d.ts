@@ -20,13 +20,13 @@ export interface Incident {
   assignments?: string[]; tasks?: string[]; proposal?: string; by_hand?: boolean;
   triaged_by?: string; pins?: string[]; bans?: string[]; escalations?: Escalation[];
   merged_into?: string; first_ordered_at?: string | null; first_on_scene_at?: string | null;
-  closed_at?: string | null;
+  closed_at?: string | null; losses?: number;
 }
 export interface Unit {
   id: string; kind: string; skills: string[]; owner: string; state: string; lon: number;
   lat: number; home_lon: number; home_lat: number; since: string; position_at: string;
   updated_seq: number; station?: string; call_sign?: string; assignment?: string;
-  incident?: string; queue?: string[]; held_by?: string; held_reason?: string;
+  incident?: string; queue?: string[]; held_by?: string; held_reason?: string; post?: string;
 }
 export interface Assignment {
   id: string; incident: string; unit: string; requirement: string; state: string; by: string;
@@ -35,7 +35,8 @@ export interface Assignment {
 }
 export interface Candidate {
   unit: string; turnout_s: number; drive_s: number; length_m?: number; cost?: number;
-  added_s?: number;
+  added_s?: number; bare_s?: number;
+  diverted_from?: string; gain_s?: number; relieves?: string; alternative?: boolean;
 }
 export interface Exclusion { rule: string; units: string[]; count: number }
 export interface Choice {
@@ -45,6 +46,7 @@ export interface Choice {
 export interface Proposal {
   id: string; incident: string; made_at: string; choices: Choice[]; updated_seq: number;
   shortage?: Record<string, number>; automatic?: boolean; status?: string;
+  policy?: string; gap?: number; coverage?: number | null; coverage_after?: number | null;
 }
 export interface Task {
   id: string; incident: string; title: Names; role: string; due: string; state: string;
@@ -54,6 +56,10 @@ export interface Task {
 export interface Closure {
   id: string; lon: number; lat: number; radius_m: number; since: string; updated_seq: number;
   until?: string | null; by?: string; reason?: string;
+}
+export interface MoveUp {
+  id: string; lon: number; lat: number; drive_s: number; made_at: string; updated_seq: number;
+  post?: string; coverage?: number; coverage_after?: number;
 }
 export interface Rules { posture?: string; automatic_priorities?: number[] }
 
@@ -66,7 +72,7 @@ export interface LogEntry {
 
 export interface Entities {
   incidents: Incident; units: Unit; assignments: Assignment; proposals: Proposal; tasks: Task;
-  closures: Closure;
+  closures: Closure; move_ups: MoveUp;
 }
 export type Kind = keyof Entities;
 export type Upsert = { [K in Kind]?: Entities[K][] } & { rules?: Rules };
@@ -76,7 +82,7 @@ export interface LiveState {
   wall: string | null; heardAt: number; clock: Clock | null; pipeline: Pipeline | null;
   incidents: Map<string, Incident>; units: Map<string, Unit>;
   assignments: Map<string, Assignment>; proposals: Map<string, Proposal>;
-  tasks: Map<string, Task>; closures: Map<string, Closure>; rules: Rules; log: LogEntry[];
+  tasks: Map<string, Task>; closures: Map<string, Closure>; move_ups: Map<string, MoveUp>; rules: Rules; log: LogEntry[];
   behind: number;
 }
 export interface Refused {
@@ -96,6 +102,7 @@ export type Frame =
 export interface Session {
   name: string; role: string; live_url: string; jurisdiction?: string; jurisdictions?: string[];
   cells?: string[]; unit?: string; language?: Lang; display_name?: string;
+  has_password?: boolean;
 }
 export interface Facility { id: string; kind: string; lon: number; lat: number; names?: Names;
   name_zh?: string; name_en?: string }

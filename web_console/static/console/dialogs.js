@@ -12,14 +12,15 @@ import { uuid7 } from '../lib/ids.js';
 import { order } from './orders.js';
 import { Empty, Priority, categoryName, kindName } from './parts.js';
 import { choosable, ended, metresBetween } from './selectors.js';
-import { ask, live, theCity, ui } from './state.js';
+import { PasswordForm } from '../lib/password.js';
+import { ask, live, theCity, theSession, ui } from './state.js';
 
 /**
  * @typedef {{kind: 'reason', title: string, action: string, run: (reason: string) => void}
  *   | {kind: 'choose' | 'triage' | 'merge' | 'close', incident: string}
  *   | {kind: 'closure', lon: number, lat: number}
  *   | {kind: 'reopen', closure: string}
- *   | {kind: 'help'}} Dialog
+ *   | {kind: 'help' | 'password'}} Dialog
  */
 
 export function Dialogs() {
@@ -33,6 +34,7 @@ export function Dialogs() {
     case 'merge': return html`<${Merge} id=${dialog.incident} />`;
     case 'close': return html`<${Close} id=${dialog.incident} />`;
     case 'closure': return html`<${CloseRoad} lon=${dialog.lon} lat=${dialog.lat} />`;
+    case 'password': return html`<${Password} />`;
     case 'reopen': return html`<${Reopen} id=${dialog.closure} />`;
     default: return html`<${Help} />`;
   }
@@ -123,6 +125,12 @@ function ChooseUnits({ id }) {
     <p class="faint">${t('choose.text')}</p>
     <${ReasonField} value=${reason} onInput=${setReason} needed />
   </${Sheet}>`;
+}
+
+function Password() {
+  const me = theSession();
+  return html`<${Sheet} title=${t(me.has_password ? 'password.change' : 'password.set')}>
+    <${PasswordForm} me=${me} /></${Sheet}>`;
 }
 
 const GoneSheet = () => html`<${Sheet} title=${t('detail.gone')}>

@@ -5,9 +5,9 @@
 import { html } from 'htm/preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-import { canDraw, makeMap, mapStyle, ring, roads } from '../lib/base_map.js';
+import { canDraw, gridCells, makeMap, mapStyle, ring, roads } from '../lib/base_map.js';
 import { nameOf, t } from '../lib/i18n.js';
-import { prefs, usePrefs } from '../lib/prefs.js';
+import { prefs, setCells, usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { Marks, drawIncident, drawMore, drawUnit, under } from './marks.js';
 import { rows, running } from './selectors.js';
@@ -55,7 +55,7 @@ export function fitSelected() {
 }
 
 export function CityMap() {
-  const { theme } = usePrefs();
+  const { theme, cells } = usePrefs();
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const sheet = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const picking = useStore(ui, (u) => u.picking);
@@ -91,8 +91,10 @@ export function CityMap() {
   useEffect(() => {
     const map = current;
     if (!map) return;
-    roads().then((streets) => map.setStyle(mapStyle(theme, streets), { diff: true }));
-  }, [theme]);
+    Promise.all([roads(), cells ? gridCells() : null])
+      .then(([streets, grid]) => map.setStyle(mapStyle(theme, streets, grid), { diff: true }))
+      .catch(() => setCells(false));
+  }, [theme, cells, state]);
 
   const city = theCity();
   return html`<section class="map ${picking ? 'picking' : ''}" aria-label=${t('map.title')}>
@@ -106,6 +108,11 @@ export function CityMap() {
       <button type="button" class="iconbutton" title=${t('map.fit')} aria-label=${t('map.fit')}
         onClick=${fitCity}><svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><path
         d="M1 1h5v2H3v3H1zM10 1h5v5h-2V3h-3zM1 10h2v3h3v2H1zM13 10h2v5h-5v-2h3z" /></svg></button>
+      <button type="button" class="iconbutton" aria-pressed=${cells} title=${t('map.cells')}
+        aria-label=${t('map.cells')} onClick=${() => setCells(!cells)}>
+        <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><path
+        d="M1 1h6v6H1zM9 1h6v6H9zM1 9h6v6H1zM9 9h6v6H9zM2.5 2.5v3h3v-3zM10.5 2.5v3h3v-3zM2.5 10.5v3h3v-3zM10.5 10.5v3h3v-3z"
+        fill-rule="evenodd" /></svg></button>
       <button type="button" class="iconbutton" aria-pressed=${picking} title=${t('map.close_road')}
         aria-label=${t('map.close_road')} onClick=${() => setUi({ picking: !picking })}>
         <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><path

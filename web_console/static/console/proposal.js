@@ -62,6 +62,7 @@ export function ProposalCard({ incident, state }) {
     ${short.length > 0 && html`<p class="notice bad">${short.map(([key, n]) => t('proposal.shortage', {
       n, what: needName(incident, key),
     })).join(' · ')}</p>`}
+    ${proposal.policy && html`<${Model} proposal=${proposal} />`}
     <div class="proposal-act">
       <${OrderButton} kind="primary" orderKey=${`confirm-${incident.id}`} hotkey="c"
         disabled=${!chosen.length} onClick=${() => confirmProposal(incident)}>
@@ -112,6 +113,7 @@ function Choice({ choice, incident, state }) {
       turnout: minutes(chosen.turnout_s), drive: minutes(chosen.drive_s),
       length: distance(chosen.length_m ?? 0),
     })}</div>
+    <${Turned} chosen=${chosen} state=${state} />
     <${Road} streets=${choice.streets ?? []} />` : html`<p class="chip bad">${t('proposal.nobody')}</p>`}
     ${others.length > 0 && html`<div class="second">
       <span class="faint">${t('proposal.second')}</span>
@@ -146,6 +148,38 @@ function Choice({ choice, incident, state }) {
     </div>`}
   </div>`;
 }
+
+/**
+ * What sending this unit means for others: whom it leaves, whom it relieves.
+ * @param {{chosen: import('../types.js').Candidate, state: import('../types.js').LiveState}} props
+ */
+function Turned({ chosen, state }) {
+  const from = chosen.diverted_from ? state.incidents.get(chosen.diverted_from) : undefined;
+  return html`<span class="turned">
+    ${chosen.diverted_from && html`<span class="notice warn">${t('proposal.diverts', {
+      unit: chosen.unit, number: from?.number ?? chosen.diverted_from,
+      gain: minutes(chosen.gain_s ?? 0) })}</span>`}
+    ${chosen.relieves && html`<span class="notice">${t('proposal.relieves', {
+      unit: chosen.unit, other: chosen.relieves, gain: minutes(chosen.gain_s ?? 0) })}</span>`}
+    ${chosen.alternative && html`<span class="faint">${t('proposal.alternative')}</span>`}
+  </span>`;
+}
+
+/**
+ * What the choice leaves for the next call, and how sure the model is.
+ * @param {{proposal: import('../types.js').Proposal}} props
+ */
+function Model({ proposal }) {
+  const { coverage, coverage_after: after, gap = 0 } = proposal;
+  return html`<p class="faint model">
+    ${coverage != null && after != null && html`<span title=${t('proposal.coverage_text')}>${t(
+      'proposal.coverage', { before: percent(coverage), after: percent(after) })}</span> · `}
+    ${tOr(`policy.${proposal.policy}`, proposal.policy ?? '')} · ${t(gap > 0 ? 'proposal.gap'
+      : 'proposal.optimal', { gap: percent(gap) })}</p>`;
+}
+
+/** @param {number} share */
+const percent = (share) => `${(share * 100).toFixed(1)} %`;
 
 /** @param {{streets: [string, number][]}} props */
 function Road({ streets }) {

@@ -4,7 +4,7 @@
 import { html } from 'htm/preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-import { clockTime } from '../lib/format.js';
+import { clockTime, minutes } from '../lib/format.js';
 import { get } from '../lib/http.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { refusal } from './orders.js';
@@ -74,6 +74,8 @@ export function sentence(entry) {
     playbooks: (data.playbooks ?? []).map((/** @type {string} */ id) =>
       nameOf(data.names?.[id], id)).join(', '),
     n: data.requirements?.length ?? 0,
+    to: live.get().incidents.get(data.to ?? '')?.number ?? data.to ?? '',
+    gain: minutes(data.gain_s ?? 0),
   };
   let key = `log.${type}`;
   if (type === 'incident.moved') values.state = tOr(`incident.${values.state}`, `${values.state}`);
@@ -86,6 +88,7 @@ export function sentence(entry) {
   if (type === 'unit.moved' || type === 'unit.status_reported') {
     values.state = tOr(`unit.${values.state}`, `${values.state}`);
   }
+  if (type === 'unit.diverted') key = `log.unit.diverted.${data.kind}`;
   if (type === 'unit.held' && data.held === false) key = 'log.unit.lifted';
   if (type === 'unit.queued' && data.queued === false) key = 'log.unit.unqueued';
   if (type === 'proposal.withdrawn') values.reason = tOr(`withdrawn.${data.why}`, data.why ?? '');

@@ -213,6 +213,8 @@ function Account() {
         ${t('top.help')} <kbd>?</kbd></button>
       <a href="/field">${t('top.field')}</a>
       ${me.role === 'admin' && html`<a href="/admin">${t('top.admin')}</a>`}
+      <button type="button" onClick=${() => { setOpen(false); ask({ kind: 'password' }); }}>
+        ${t(me.has_password ? 'password.change' : 'password.set')}</button>
       <button type="button" onClick=${signOut}>${t('top.signout')}</button>
     </div>`}
   </div>`;

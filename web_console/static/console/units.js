@@ -3,15 +3,15 @@
 import { html } from 'htm/preact';
 import { useState } from 'preact/hooks';
 
-import { span } from '../lib/format.js';
-import { t } from '../lib/i18n.js';
+import { minutes, span } from '../lib/format.js';
+import { nameOf, t } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { order } from './orders.js';
 import { Empty, OrderButton, StateChip, kindName } from './parts.js';
 import { free, kinds } from './selectors.js';
-import { ask, live, select, setUi, ui } from './state.js';
+import { ask, live, select, setUi, theCity, ui } from './state.js';
 
 /** @param {import('../types.js').Unit} unit */
 export function hold(unit) {
@@ -53,6 +53,7 @@ export function Units() {
         onInput=${(/** @type {any} */ e) => setWords(e.currentTarget.value)} />
     </div>
     <div class="rows unit-rows">
+      ${[...state.move_ups.values()].map((move) => html`<${MoveUpCard} key=${move.id} move=${move} />`)}
       ${groups.map((g) => html`<div key=${g.kind}>
         <h3>${kindName(g.kind)}<span>${t('units.free_of', { free: g.free, total: g.total })}</span></h3>
         ${g.units.map((u) => html`<${UnitRow} key=${u.id} unit=${u} state=${state}
@@ -61,6 +62,34 @@ export function Units() {
       ${state.ready && !groups.length && html`<${Empty}
         title=${t(state.units.size ? 'units.none_found' : 'units.none')}
         text=${t(state.units.size ? 'units.none_found_text' : 'units.none_text')} />`}
+    </div>
+  </section>`;
+}
+
+/**
+ * An idle unit should stand elsewhere: where, why, and a decision.
+ * @param {{move: import('../types.js').MoveUp}} props
+ */
+function MoveUpCard({ move }) {
+  const { jurisdiction } = live.get();
+  const place = theCity().facilities?.find((f) => f.id === move.post);
+  const where = place ? nameOf(place.names ?? { zh: place.name_zh ?? '', en: place.name_en ?? '' },
+    move.post) : move.post;
+  const key = `move-${move.id}`;
+  return html`<section class="move-up" aria-label=${t('move_up.title')}>
+    <h3>${t('move_up.title')}</h3>
+    <p>${t(move.post ? 'move_up.forward' : 'move_up.back', { unit: move.id, place: where ?? '',
+      time: minutes(move.drive_s) })}</p>
+    <p class="faint" title=${t('proposal.coverage_text')}>${t('proposal.coverage', {
+      before: `${((move.coverage ?? 0) * 100).toFixed(1)} %`,
+      after: `${((move.coverage_after ?? 0) * 100).toFixed(1)} %` })}</p>
+    <div class="proposal-act">
+      <${OrderButton} kind="primary" orderKey=${key} onClick=${() => order(jurisdiction,
+        'confirm_move_up', { unit: move.id }, { key })}>${t('move_up.confirm')}</${OrderButton}>
+      <${OrderButton} orderKey=${`${key}-no`} onClick=${() => order(jurisdiction,
+        'refuse_move_up', { unit: move.id }, { key: `${key}-no` })}>${t('move_up.refuse')}</${OrderButton}>
+      <button type="button" class="button" onClick=${() => setUi({ unit: move.id, pane: 'map' })}>
+        ${t('units.map')}</button>
     </div>
   </section>`;
 }
@@ -82,6 +111,7 @@ function UnitRow({ unit, marked, state }) {
         onClick=${() => select(incident.id)}>${incident.number}</button>`}
       ${(unit.queue?.length ?? 0) > 0 && html`<span class="flag"
         title=${t('units.queue_text')}>${t('units.queue', { n: unit.queue?.length ?? 0 })}</span>`}
+      ${unit.post && html`<span class="flag">${t('units.moved_up')}</span>`}
       ${unit.held_by && html`<span class="flag flag-held" title=${unit.held_reason ?? ''}>
         ${t('units.held_by', { who: unit.held_by })}</span>`}
     </div>

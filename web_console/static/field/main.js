@@ -7,6 +7,7 @@ import { html, render } from 'htm/preact';
 import { openChannel } from '../lib/channel.js';
 import { ApiError, get, session, signOut, toSignIn } from '../lib/http.js';
 import { nameOf, otherLang, t } from '../lib/i18n.js';
+import { PasswordForm } from '../lib/password.js';
 import { prefs, setLang, setTheme, usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { span } from '../lib/format.js';
@@ -40,6 +41,8 @@ function App() {
           <button type="button" onClick=${() => setTheme(theme === 'dark' ? 'light' : 'dark')}>
             ${t('top.theme')}</button>
           ${me.role !== 'grid_worker' && html`<a href="/console">${t('field.console')}</a>`}
+          <details class="nested"><summary>${t(me.has_password ? 'password.change' : 'password.set')}</summary>
+            <${PasswordForm} me=${me} /></details>
           <button type="button" onClick=${signOut}>${t('top.signout')}</button>
         </div></details>
     </header>
@@ -83,6 +86,16 @@ async function scene() {
   }
 }
 
+/** Keep the page itself on this phone, so that it opens without a network. */
+async function keepPage() {
+  if (!('serviceWorker' in navigator)) return;
+  try {
+    await navigator.serviceWorker.register('/field-shell.js', { scope: '/field' });
+  } catch {
+    // A browser that doesn't allow it works as before, with a network.
+  }
+}
+
 const root = /** @type {HTMLElement} */ (document.getElementById('app'));
 try {
   const { city, me } = await scene();
@@ -97,6 +110,7 @@ try {
     onSignedOut: toSignIn,
   });
   render(html`<${App} />`, root);
+  keepPage();
   prefs.subscribe(() => {
     document.title = t('page.field', { city: nameOf(city.names, city.id) });
   });

@@ -41,9 +41,10 @@ export const paintOf = (theme) => PAINT[theme];
 /**
  * @param {'dark' | 'light'} theme
  * @param {any} roads GeoJSON
+ * @param {any} cells GeoJSON of the grid cells, or null where they aren't shown
  * @returns {any}
  */
-export function mapStyle(theme, roads) {
+export function mapStyle(theme, roads, cells = null) {
   const p = PAINT[theme];
   /**
    * @param {number} near
@@ -82,6 +83,7 @@ export function mapStyle(theme, roads) {
     version: 8,
     sources: {
       roads: { type: 'geojson', data: roads, tolerance: 0.6, maxzoom: 15 },
+      cells: { type: 'geojson', data: cells ?? NOTHING },
       closures: { type: 'geojson', data: NOTHING },
       routes: { type: 'geojson', data: NOTHING },
     },
@@ -91,6 +93,12 @@ export function mapStyle(theme, roads) {
       line('roads-middle', isClass('middle'), p.middle, 6, 0.8),
       line('roads-major', isClass('major'), p.major, 7, 1.1),
       line('roads-fast', isClass('fast'), p.fast, 8, 1.5),
+      { id: 'cells', type: 'line', source: 'cells',
+        paint: { 'line-color': p.text, 'line-width': 1, 'line-opacity': 0.45,
+          'line-dasharray': [3, 2] } },
+      { id: 'cells-names', type: 'symbol', source: 'cells', minzoom: 13.5,
+        layout: { 'text-field': ['get', 'code'], 'text-font': [FONT], 'text-size': 10.5 },
+        paint: { 'text-color': p.text, 'text-halo-color': p.halo, 'text-halo-width': 1.4 } },
       { id: 'closures-fill', type: 'fill', source: 'closures',
         paint: { 'fill-color': p.closed, 'fill-opacity': 0.22 } },
       { id: 'closures-line', type: 'line', source: 'closures',
@@ -120,6 +128,18 @@ export function roads() {
     throw error;
   });
   return loading;
+}
+
+/** @type {Promise<any> | null} */
+let loadingCells = null;
+
+/** The grid cells, asked for once. */
+export function gridCells() {
+  loadingCells ??= get('/api/cells.geojson').catch((error) => {
+    loadingCells = null;
+    throw error;
+  });
+  return loadingCells;
 }
 
 /**

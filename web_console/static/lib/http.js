@@ -57,7 +57,7 @@ export async function request(method, path, body, { timeoutMs = 15000 } = {}) {
     const after = Number(response.headers.get('Retry-After'));
     throw new ApiError(
       response.status,
-      data?.detail ?? data?.title ?? t('error.status', { status: response.status }),
+      data?.detail || data?.title || t('error.status', { status: response.status }),
       Array.isArray(data?.errors) ? data.errors : [],
       Number.isFinite(after) && after > 0 ? after : null,
     );

@@ -2,10 +2,11 @@
 
 import { createStore, useStore } from './store.js';
 
-/** @typedef {{lang: import('../types.js').Lang, theme: 'dark' | 'light'}} Prefs */
+/** @typedef {{lang: import('../types.js').Lang, theme: 'dark' | 'light', cells: boolean}} Prefs */
 
 const LANG = 'gridcommand.lang';
 const THEME = 'gridcommand.theme';
+const CELLS = 'gridcommand.cells';
 
 /** @param {string} key */
 function kept(key) {
@@ -40,6 +41,7 @@ function firstLang() {
 export const prefs = createStore({
   lang: firstLang(),
   theme: document.documentElement.dataset.theme === 'light' ? 'light' : 'dark',
+  cells: kept(CELLS) === 'yes',
 });
 
 function apply() {
@@ -60,6 +62,12 @@ export function setLang(lang) {
 export function setTheme(theme) {
   keep(THEME, theme);
   prefs.update((p) => ({ ...p, theme }));
+}
+
+/** @param {boolean} cells whether the map shows the grid cells */
+export function setCells(cells) {
+  keep(CELLS, cells ? 'yes' : 'no');
+  prefs.update((p) => ({ ...p, cells }));
 }
 
 /** Draw again when language or theme changes. */
