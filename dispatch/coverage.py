@@ -27,8 +27,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,9 @@ _DEMAND = 10_000_000
 
 _LATE = RADII.index(1.0)
 _MARKS = len(RADII) - 1
-_Classes: TypeAlias = tuple[tuple[frozenset[str], float], ...]
+_Number = TypeVar("_Number", np.float64, np.int64)
+_Class: TypeAlias = tuple[tuple[frozenset[str], ...], float]
+"""Sets of skills of which a unit needs one, and the share of urgent calls that ask for it."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ class State:
         1 where a unit is within a mark of a square.
     has : float (classes, n)
         1 where a unit has the skills of a class.
+    counts : int (classes, marks * squares)
+        Units of a class that are in reach.
     spare : float (classes, marks * squares)
         Chance that nobody of a class who is in reach is idle by then.
     busy, asked
@@ -112,17 +117,41 @@ class State:
     units: tuple[Unit, ...]
     reach: NDArray[np.float64]
     has: NDArray[np.float64]
+    counts: NDArray[np.int64]
     spare: NDArray[np.float64]
     busy: tuple[float, ...]
     asked: tuple[float, ...]
     demand: NDArray[np.float64]
 
+    @classmethod
+    def of(
+        cls,
+        units: tuple[Unit, ...],
+        reach: NDArray[np.float64],
+        has: NDArray[np.float64],
+        busy: tuple[float, ...],
+        asked: tuple[float, ...],
+        demand: NDArray[np.float64],
+    ) -> State:
+        """Return the state of these units."""
+        counts = np.asarray(has @ reach, dtype=np.int64)
+        return cls(units, reach, has, counts, _spare(counts, busy), busy, asked, demand)
+
     def share(self) -> float:
         """Return the expected share of demand that somebody reaches in time."""
+        return self._share(_late(self.spare))
+
+    def share_with(self, row: int, reach: NDArray[np.float64]) -> float:
+        """Return the share if the unit of a row stood elsewhere, with this reach."""
+        moved = np.rint(_late(reach) - _late(self.reach[row])).astype(np.int64)
+        counts = _late(self.counts) + self.has[:, row, None].astype(np.int64) * moved
+        return self._share(_spare(counts, self.busy))
+
+    def _share(self, spare: NDArray[np.float64]) -> float:
         one = _late(self.demand)
         parts = [
-            asked * float(np.rint(one * (1 - _late(spare))).sum())
-            for asked, spare in zip(self.asked, self.spare, strict=True)
+            asked * float(np.rint(one * (1 - of_class)).sum())
+            for asked, of_class in zip(self.asked, spare, strict=True)
         ]
         return sum(parts) / _DEMAND / (sum(self.asked) or 1.0)
 
@@ -147,6 +176,8 @@ class Coverage:
         self._closed: frozenset[str] = frozenset()
         self._shares: dict[tuple[int, int], NDArray[np.float64]] = {}
         self._full: dict[tuple[object, ...], float] = {}
+        self._classes: tuple[_Class, ...] = ()
+        self._columns: dict[tuple[str, ...], NDArray[np.float64]] = {}
         marks = [mark * policy.late_s for mark in RADII]
         self._worth = np.repeat(
             [
@@ -182,30 +213,37 @@ class Coverage:
         padded = np.append(cost_s, 0.0), np.append(loss / _DEMAND / weight, 0.0)
         return Bare(state.share(), self.whole(now), padded[0][mine], padded[1][mine])
 
-    def state(self, now: datetime, moved: dict[str, Point] | None = None) -> State:
-        """Return coverage by class; ``moved`` has units stand elsewhere."""
+    def state(self, now: datetime) -> State:
+        """Return coverage by class as it stands."""
         idle = tuple(u for _, u in sorted(self._situation.units.items()) if sendable(u))
-        stands = [(moved or {}).get(u.id) or self.stands(u) for u in idle]
         classes = self.classes()
-        has = np.array([[skills <= set(u.skills) for u in idle] for skills, _ in classes], float)
-        fleet = [
-            sum(skills <= set(u.skills) for u in self._situation.units.values())
-            for skills, _ in classes
-        ]
+        has, fleet = self._has(idle, classes)
         busy = tuple(
-            min(MOST_BUSY, max(LEAST_BUSY, 1 - float(mine.sum()) / all_of_them))
-            for mine, all_of_them in zip(has, fleet, strict=True)
+            min(MOST_BUSY, max(LEAST_BUSY, 1 - mine / whole))
+            for mine, whole in zip(has.sum(axis=1).tolist(), fleet, strict=True)
         )
-        reach = self._rows(stands)
-        return State(
-            units=idle,
-            reach=reach,
-            has=has.reshape(len(classes), len(idle)),
-            spare=_spare(has.reshape(len(classes), len(idle)), reach, busy),
-            busy=busy,
-            asked=tuple(asked for _, asked in classes),
-            demand=self._demand(now),
-        )
+        reach = self._rows([self.stands(u) for u in idle])
+        asked = tuple(asked for _, asked in classes)
+        return State.of(idle, reach, has, busy, asked, self._demand(now))
+
+    def reach(self, place: Point) -> NDArray[np.float64]:
+        """Return which squares are within which mark of a place."""
+        return np.asarray(self._rows([place])[0])
+
+    def _has(
+        self, units: Sequence[Unit], classes: tuple[_Class, ...]
+    ) -> tuple[NDArray[np.float64], list[float]]:
+        """Return who of some units is of which class, and how many of the fleet are."""
+        if classes != self._classes:
+            self._classes, self._columns = classes, {}
+        columns = self._columns
+        fleet = np.zeros(len(classes))
+        for unit in self._situation.units.values():
+            if unit.skills not in columns:
+                columns[unit.skills] = np.array([_fits(unit, sets) for sets, _ in classes], float)
+            fleet += columns[unit.skills]
+        mine = [columns[unit.skills] for unit in units]
+        return np.array(mine).reshape(len(units), len(classes)).T, fleet.tolist()
 
     def won(
         self, state: State, units: Sequence[int], places: Sequence[Point]
@@ -226,16 +264,21 @@ class Coverage:
             result += asked * has[list(units), None] * (gain[None, :] - loss[:, None])
         return result / _DEMAND / (sum(state.asked) or 1.0)
 
-    def classes(self) -> _Classes:
-        """Return the sets of skills that urgent calls ask for, and the share that does."""
+    def classes(self) -> tuple[_Class, ...]:
+        """Return what urgent calls ask for and how many do: each by itself, and anyone of them.
+
+        The last stands for the first to arrive, whoever it is.
+        """
         demand = self._situation.demand
-        found = []
+        found: list[_Class] = []
         for key, count in sorted(demand.asked.items()):
             skills = frozenset(key.split("|"))
             asked = min(1.0, count / max(demand.calls, 1))
             units = self._situation.units.values()
-            if asked >= LEAST_SHARE and any(skills <= set(u.skills) for u in units):
-                found.append((skills, asked))
+            if asked >= LEAST_SHARE and any(_fits(u, (skills,)) for u in units):
+                found.append(((skills,), asked))
+        if len(found) > 1:
+            found.append((tuple(sets[0] for sets, _ in found), 1.0))
         return tuple(found)
 
     def stands(self, unit: Unit) -> Point:
@@ -265,13 +308,10 @@ class Coverage:
         # One is enough: it changes with demand, not with who is busy.
         key = (homes, classes, now.hour, self._situation.demand.calls, self._closed)
         if key not in self._full:
-            has = np.array([[skills <= set(u.skills) for u in fleet] for skills, _ in classes])
-            has = has.reshape(len(classes), len(fleet)).astype(float)
-            reach, busy = self._rows(homes), (LEAST_BUSY,) * len(classes)
+            has, _ = self._has(fleet, classes)
             asked = tuple(asked for _, asked in classes)
-            whole = State(
-                tuple(fleet), reach, has, _spare(has, reach, busy), busy, asked, self._demand(now)
-            )
+            busy = (LEAST_BUSY,) * len(classes)
+            whole = State.of(tuple(fleet), self._rows(homes), has, busy, asked, self._demand(now))
             self._full = {key: whole.share()}
         return self._full[key]
 
@@ -318,16 +358,13 @@ class Coverage:
         return (demand.calls + prior) / (max(0.0, seen_s) + PRIOR_S)
 
 
-def _late(line: NDArray[np.float64]) -> NDArray[np.float64]:
+def _late(line: NDArray[_Number]) -> NDArray[_Number]:
     """Return the part of marks by squares that the mark of lateness has."""
     squares = line.shape[-1] // _MARKS
     return line[..., _LATE * squares : (_LATE + 1) * squares]
 
 
-def _spare(
-    has: NDArray[np.float64], reach: NDArray[np.float64], busy: Iterable[float]
-) -> NDArray[np.float64]:
-    counts = np.asarray(has @ reach, dtype=np.int64)
+def _spare(counts: NDArray[np.int64], busy: Iterable[float]) -> NDArray[np.float64]:
     tables = []
     for one, count in zip(busy, counts, strict=True):
         powers = [1.0]
@@ -335,6 +372,16 @@ def _spare(
             powers.append(powers[-1] * one)
         tables.append(np.array(powers)[count])
     return np.array(tables).reshape(counts.shape)
+
+
+@lru_cache(maxsize=1 << 12)
+def _skills_fit(skills: tuple[str, ...], sets: tuple[frozenset[str], ...]) -> bool:
+    has = frozenset(skills)
+    return any(one <= has for one in sets)
+
+
+def _fits(unit: Unit, sets: tuple[frozenset[str], ...]) -> bool:
+    return _skills_fit(unit.skills, sets)
 
 
 def _at_home(unit: Unit) -> bool:

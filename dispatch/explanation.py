@@ -96,7 +96,6 @@ class Explainer:
     def choices(self, step: Step, wanted: Wanted, found: Found) -> Iterable[Choice]:
         """Return a choice for each unit that is missing, chosen or not."""
         result, chosen = found.result(wanted), found.chosen(wanted)
-        excluded = self._excluded(step, wanted, found)
         dearest = max((c.cost for c in chosen), default=0)
         second = assignment.second(wanted.incident.priority)
         gone = {c.unit_id for c in chosen}
@@ -105,6 +104,8 @@ class Explainer:
             for c in (result.runners_up if result else ())
             if c.unit_id not in gone and not found.stays(c.unit_id, wanted)
         )
+        # Who is under way and could be turned is named, not ruled out.
+        excluded = self._excluded(step, wanted, found, gone | {c.unit for c in runners_up})
         for slot in range(wanted.missing):
             if slot >= len(chosen):
                 yield Choice(
@@ -182,12 +183,14 @@ class Explainer:
             alternative=wanted.requirement.is_second(frozenset(unit.skills)),
         )
 
-    def _excluded(self, step: Step, wanted: Wanted, found: Found) -> tuple[Exclusion, ...]:
+    def _excluded(
+        self, step: Step, wanted: Wanted, found: Found, named: set[str]
+    ) -> tuple[Exclusion, ...]:
         able = found.able[wanted.kind]
         unreachable = found.unreachable(wanted)
         rules: dict[str, list[str]] = {}
         for unit in able:
-            if unit.id in found.turned and unit.id not in wanted.incident.bans:
+            if unit.id in named:
                 continue
             rule = _rule_against(unit, wanted, unreachable)
             if rule:

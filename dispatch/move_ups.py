@@ -1,6 +1,7 @@
 """Idle units that should stand elsewhere while others are away, and go back.
 
-For: the planner, after everything that waits has its proposal. When expected coverage
+For: the planner, after everything that waits has its proposal. A post is where any unit is at home,
+whoever else stands there: an ambulance may wait at any fire station. When expected coverage
 (:mod:`dispatch.coverage`) falls under ``move_up_below`` of what the whole fleet would give, the
 one move that wins most is proposed, if it wins at least ``move_up_gain``; one at a time, so each
 is judged by what the one before it left. A unit at another post is proposed to go back as soon as
@@ -43,14 +44,12 @@ class MoveUps:
         if not self._policy.move_up_below:
             return
         situation = step.situation
-        self._drop(step)
-        if situation.move_ups:
-            return
         state = self._coverage.state(step.now)
-        if not state.asked:
-            return
         share = state.share()
-        found = self._back(step, share) or self._forward(step, state, share)
+        self._drop(step, state, share)
+        if situation.move_ups or not state.asked:
+            return
+        found = self._back(step, state, share) or self._forward(step, state, share)
         if found is None:
             return
         step.emit(found)
@@ -60,8 +59,9 @@ class MoveUps:
             move_up(step, situation.move_ups[found.unit], found.drive_s,
                     route.geometry if route else (), by=MACHINE)  # fmt: skip
 
-    def _drop(self, step: Step) -> None:
+    def _drop(self, step: Step, state: State, share: float) -> None:
         situation = step.situation
+        rows = {unit.id: row for row, unit in enumerate(state.units)}
         for name, move in sorted(situation.move_ups.items()):
             unit = situation.units[name]
             if not _may_move(unit, step):
@@ -69,17 +69,16 @@ class MoveUps:
                 continue
             if not move.post:
                 continue
-            now = self._coverage.state(step.now).share()
-            then = self._coverage.state(step.now, {name: (move.lon, move.lat)}).share()
-            if then - now < self._policy.move_up_gain / 2:
+            reach = self._coverage.reach((move.lon, move.lat))
+            if state.share_with(rows[name], reach) - share < self._policy.move_up_gain / 2:
                 step.emit(MoveUpWithdrawn(unit=name, why="not_needed"))
 
-    def _back(self, step: Step, share: float) -> MoveUpProposed | None:
-        for _, unit in sorted(step.situation.units.items()):
+    def _back(self, step: Step, state: State, share: float) -> MoveUpProposed | None:
+        for row, unit in enumerate(state.units):
             if not unit.post or not _may_move(unit, step):
                 continue
             home = unit.home_lon, unit.home_lat
-            after = self._coverage.state(step.now, {unit.id: home}).share()
+            after = state.share_with(row, self._coverage.reach(home))
             if share - after < self._policy.move_up_gain * BACK_SHARE:
                 drive_s = float(self._travel.matrix([(unit.lon, unit.lat)], [home])[0, 0])
                 if np.isfinite(drive_s):
@@ -91,14 +90,12 @@ class MoveUps:
         if share >= self._policy.move_up_below * self._coverage.whole(step.now):
             return None
         posts = _posts(situation)
-        stands = {self._coverage.stands(unit) for unit in state.units}
-        empty = {place: name for place, name in posts.items() if place not in stands}
         movable = [
             (row, u) for row, u in enumerate(state.units) if not u.post and _may_move(u, step)
         ]
-        if not empty or not movable:
+        if not posts or not movable:
             return None
-        places = sorted(empty)
+        places = sorted(posts)
         estimate = self._coverage.won(state, [row for row, _ in movable], places)
         order = np.argsort(-estimate, axis=None, kind="stable")[:TRIED]
         best: tuple[float, str, Point, float] | None = None
@@ -110,13 +107,13 @@ class MoveUps:
             drive_s = float(self._travel.matrix([(unit.lon, unit.lat)], [place])[0, 0])
             if drive_s > self._policy.move_up_most_s:
                 continue
-            after = self._coverage.state(step.now, {unit.id: place}).share()
+            after = state.share_with(movable[at][0], self._coverage.reach(place))
             if after - share >= self._policy.move_up_gain and (best is None or after > best[0]):
                 best = after, unit.id, place, drive_s
         if best is None:
             return None
         after, name, place, drive_s = best
-        return _proposed(situation.units[name], place, drive_s, empty[place], share, after)
+        return _proposed(situation.units[name], place, drive_s, posts[place], share, after)
 
 
 def move_up(

@@ -158,7 +158,10 @@ class Planner:
         solution = self.rule.choose(problem)
         if self.rule.diverts:
             reference_s = {s.id: _last_s(solution[s.id], s.count) for s in problem.slots}
-            more = self._poser.with_turnable(step, problem, served, reference_s, self._under_way)
+            first_s = {s.id: _first_s(solution[s.id]) for s in problem.slots}
+            more = self._poser.with_turnable(
+                step, problem, served, reference_s, first_s, self._under_way
+            )
             if more is not None:
                 problem, turned = more
                 solution = self.rule.choose(problem)
@@ -424,6 +427,10 @@ def _last_s(result: assignment.SlotResult, count: int) -> float:
     if len(result.chosen) < count:
         return float("inf")
     return max((c.time_s for c in result.chosen), default=0.0)
+
+
+def _first_s(result: assignment.SlotResult) -> float:
+    return min((c.time_s for c in result.chosen), default=float("inf"))
 
 
 def _same(old: Proposal, chosen: dict[str, tuple[str, ...]], shortage: dict[str, int]) -> bool:

@@ -36,6 +36,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     divert_gain_s
         A unit under way is turned to a life-threatening incident only for a gain beyond this, in
         seconds there, against the best that could be done with idle units.
+    divert_gain_others_s
+        The same for a unit that would not be the first at its incident: who comes first matters.
     divert_losses
         Times that one incident may lose a unit under way to more urgent ones: the bound that
         makes a storm of diversions impossible, and keeps the less urgent from waiting for ever.
@@ -78,15 +80,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     incidents_per_plan: int = 40
     proposals_per_plan: int = 4
     named_exclusions: int = 12
-    divert_gain_s: float = 60.0
+    divert_gain_s: float = 30.0
+    divert_gain_others_s: float = 240.0
     divert_losses: int = 2
-    swap_gain_s: float = 60.0
+    swap_gain_s: float = 30.0
     late_s: float = 300.0
     coverage_weight: float = 1.0
     coverage_most_s: float = 60.0
     busy_s: float = 2400.0
-    move_up_below: float = 0.9
-    move_up_gain: float = 0.02
+    move_up_below: float = 1.0
+    move_up_gain: float = 0.01
     move_up_most_s: float = 900.0
     automatic_move_ups: bool = False
     refused_s: float = 1800.0

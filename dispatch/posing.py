@@ -92,6 +92,7 @@ class Poser:
         base: assignment.Problem,
         waiting: Sequence[Wanted],
         reference_s: dict[str, float],
+        first: dict[str, float],
         under_way: Iterable[str],
     ) -> tuple[assignment.Problem, dict[str, Assignment]] | None:
         """Return the question with those under way too who would win enough; None if nobody would.
@@ -100,6 +101,8 @@ class Poser:
         ----------
         reference_s
             For each slot: when its last unit arrives without diversion.
+        first
+            The same for its first one.
         under_way
             Incidents that units are under way to.
         """
@@ -118,8 +121,13 @@ class Poser:
         turn_s = [diversion.turn_s(one, step.now, self._policy) for one in sent]
         seconds = self._travel.matrix(starts, places) + np.array(turn_s, np.float32)[:, None]
         fits = np.zeros(seconds.shape, bool)
+        first_s = self._first_s(step, waiting, first)
         for at, (_, wanted) in enumerate(urgent):
-            most = reference_s[wanted.slot_id] - self._policy.divert_gain_s
+            most = max(
+                reference_s[wanted.slot_id] - self._policy.divert_gain_others_s,
+                min(reference_s[wanted.slot_id], first_s[wanted.incident.id])
+                - self._policy.divert_gain_s,
+            )
             for row, unit in enumerate(units):
                 fits[row, at] = (
                     seconds[row, at] < most
@@ -137,6 +145,21 @@ class Poser:
             return None
         rows.sort()
         return self._extended(step, base, urgent, [sent[r] for r in rows], seconds, fits, rows)
+
+    def _first_s(
+        self, step: Step, waiting: Sequence[Wanted], first: dict[str, float]
+    ) -> dict[str, float]:
+        """Seconds to the first arrival at each incident without diversion; 0 where one is there."""
+        result: dict[str, float] = {}
+        for wanted in waiting:
+            incident = wanted.incident
+            if incident.id not in result:
+                under_way = diversion.under_way(step.situation, incident)
+                times = [self.left_s(step, sent) for sent in under_way]
+                there = incident.first_on_scene_at is not None
+                result[incident.id] = 0.0 if there else min(times, default=float("inf"))
+            result[incident.id] = min(result[incident.id], first[wanted.slot_id])
+        return result
 
     def left_s(self, step: Step, sent: Assignment) -> float:
         """Return the seconds until a unit under way is there, by the roads that are open now."""

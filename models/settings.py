@@ -85,7 +85,7 @@ class Settings(BaseSettings):
         "`gridcommand.policies` or as `module:Class`.",
     )
     divert_gain_s: float = Field(
-        60.0,
+        30.0,
         ge=0,
         description="A unit under way is turned to a life-threatening incident only for a gain "
         "beyond this, in seconds.",
@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         2, ge=0, description="Units under way that one incident may lose to more urgent ones."
     )
     swap_gain_s: float = Field(
-        60.0,
+        30.0,
         ge=0,
         description="A unit under way to a life-threatening incident is relieved by an idle one "
         "that is there sooner by more than this, in seconds.",
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
         "counts against one of a life-threatening incident now; 0: not at all.",
     )
     move_up_below: float = Field(
-        0.9,
+        1.0,
         ge=0,
         le=1,
         description="Move-ups are proposed when expected coverage falls under this share of "

@@ -245,6 +245,7 @@ def test_a_person_may_be_ahead_of_the_simulated_crew(night: Night) -> None:
 
 
 def test_a_road_that_closes_ahead_is_driven_round(night: Night) -> None:
+    night.world.say(ev.HoldUnit(unit="E02", by="w"))  # or it would relieve the one that is delayed
     night.call(recorded("engine", 300.0), at=(3, 0))
     sent = of(night.world.journal, ev.AssignmentOrdered)[0]
     night.pass_time(sent.turnout_s + 1)
