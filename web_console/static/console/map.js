@@ -113,7 +113,7 @@ export function CityMap() {
         <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><path
         d="M1 1h6v6H1zM9 1h6v6H9zM1 9h6v6H1zM9 9h6v6H9zM2.5 2.5v3h3v-3zM10.5 2.5v3h3v-3zM2.5 10.5v3h3v-3zM10.5 10.5v3h3v-3z"
         fill-rule="evenodd" /></svg></button>
-      <button type="button" class="iconbutton" aria-pressed=${picking} title=${t('map.close_road')}
+      <button type="button" class="iconbutton danger" aria-pressed=${picking} title=${t('map.close_road')}
         aria-label=${t('map.close_road')} onClick=${() => setUi({ picking: !picking })}>
         <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><path
         d="M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zM3.5 6.8h9v2.4h-9z" /></svg></button>

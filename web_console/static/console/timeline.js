@@ -62,7 +62,7 @@ export function sentence(entry) {
   const values = {
     unit: data.unit ?? entry.unit ?? '',
     by: who ? tOr(`by.${who}`, who) : t('by.machine'),
-    reason: data.reason ? tOr(`unit.${data.reason}`, tOr(`because.${data.reason}`, data.reason)) : '',
+    reason: data.reason ? tOr(`because.${data.reason}`, tOr(`unit.${data.reason}`, data.reason)) : '',
     state: data.state ?? '',
     category: data.category ? categoryName(data.category) : '',
     priority: data.priority ?? '',
