@@ -13,7 +13,7 @@ import { Empty, OrderButton, Priority, StateChip, UnitChip, categoryName, skillN
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
 import { arrival, assignmentsOf, coverage, ended, running } from './selectors.js';
-import { ask, live, select, theCity, tick, ui } from './state.js';
+import { ask, callSign, live, select, theCity, tick, ui } from './state.js';
 import { Timeline } from './timeline.js';
 
 const SKEW_SHOWN_S = 90;
@@ -137,7 +137,7 @@ function Requirements({ incident, state }) {
         <div class="need-who">
           ${had.map((a) => html`<${UnitChip} key=${a.id} id=${a.unit} state=${a.state} />`)}
           ${proposed.map((c) => html`<span class="unitchip proposed" key=${c.slot}
-            title=${t('needs.proposed')}>${c.chosen?.unit}</span>`)}
+            title=${t('needs.proposed')}>${callSign(c.chosen?.unit ?? '')}</span>`)}
           ${missing > 0 && !ended(incident) && html`<span class="chip bad">
             ${t('needs.missing', { n: missing })}</span>`}
         </div>
@@ -169,7 +169,7 @@ function Sent({ incident, state }) {
             ${there !== null && a.length_m ? ` · ${distance(a.length_m)}` : ''}</div></div>
         ${running(a) && html`<${OrderButton} kind="small quiet" orderKey=${`recall-${a.unit}`}
           onClick=${() => ask({
-            kind: 'reason', title: t('recall.title', { unit: a.unit }), action: t('recall.action'),
+            kind: 'reason', title: t('recall.title', { unit: callSign(a.unit) }), action: t('recall.action'),
             run: (reason) => order(state.jurisdiction, 'recall_unit', { unit: a.unit, reason },
               { key: `recall-${a.unit}` }),
           })}>${t('recall.action')}</${OrderButton}>`}

@@ -13,7 +13,7 @@ import { order } from './orders.js';
 import { Empty, Priority, categoryName, kindName } from './parts.js';
 import { choosable, ended, metresBetween } from './selectors.js';
 import { PasswordForm } from '../lib/password.js';
-import { ask, live, theCity, theSession, ui } from './state.js';
+import { ask, callSign, live, theCity, theSession, ui } from './state.js';
 
 /**
  * @typedef {{kind: 'reason', title: string, action: string, run: (reason: string) => void}
@@ -104,7 +104,7 @@ function ChooseUnits({ id }) {
   const toggle = (unit) => setChosen(chosen.includes(unit)
     ? chosen.filter((u) => u !== unit) : [...chosen, unit]);
   return html`<${Sheet} wide title=${t('choose.title', { number: incident.number })}
-    action=${chosen.length ? t('choose.action', { units: chosen.join(', ') }) : t('choose.nobody')}
+    action=${chosen.length ? t('choose.action', { units: chosen.map(callSign).join(', ') }) : t('choose.nobody')}
     disabled=${!chosen.length || !reason.trim()}
     onSend=${() => order(state.jurisdiction, 'send_units',
       { incident: id, units: chosen, reason: reason.trim() }, { key: `send-${id}` })}>
@@ -114,7 +114,7 @@ function ChooseUnits({ id }) {
     <div class="picklist" role="group" aria-label=${t('units.title')}>
       ${all.slice(0, 80).map(({ unit, seconds, metres, free }) => html`<label class="pick" key=${unit.id}>
         <input type="checkbox" checked=${chosen.includes(unit.id)} onChange=${() => toggle(unit.id)} />
-        <b>${unit.id}</b><span>${kindName(unit.kind)}</span>
+        <b>${callSign(unit.id)}</b><span>${kindName(unit.kind)}</span>
         <span class="chip state-${unit.state}">${unit.held_by ? t('units.held')
           : free ? t('units.is_free') : tOr(`unit.${unit.state}`, unit.state)}</span>
         <span class="tab right">${seconds !== null ? minutes(seconds)

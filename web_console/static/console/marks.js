@@ -191,9 +191,9 @@ export function drawUnit(ctx, at, unit, theme, how) {
     ctx.textBaseline = 'middle';
     ctx.lineWidth = 3;
     ctx.strokeStyle = c.body;
-    ctx.strokeText(unit.id, at.x + half + 4, at.y);
+    ctx.strokeText(unit.call_sign || unit.id, at.x + half + 4, at.y);
     ctx.fillStyle = colour;
-    ctx.fillText(unit.id, at.x + half + 4, at.y);
+    ctx.fillText(unit.call_sign || unit.id, at.x + half + 4, at.y);
   }
 }
 

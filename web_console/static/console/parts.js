@@ -5,7 +5,7 @@ import { html } from 'htm/preact';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { useStore } from '../lib/store.js';
 import { pending, waits } from './orders.js';
-import { theCity } from './state.js';
+import { callSign, theCity } from './state.js';
 
 /** @param {string} id */
 export const categoryName = (id) => nameOf(theCity().categories[id], id);
@@ -35,11 +35,12 @@ export const StateChip = ({ state, what = 'incident' }) =>
  * @param {{id: string, state: string, onClick?: (event: MouseEvent) => void}} props
  */
 export function UnitChip({ id, state, onClick }) {
-  const label = `${id} · ${tOr(`unit.${state}`, tOr(`assignment.${state}`, state))}`;
+  const name = callSign(id);
+  const label = `${name} · ${tOr(`unit.${state}`, tOr(`assignment.${state}`, state))}`;
   return onClick
     ? html`<button type="button" class="unitchip state-${state}" title=${label} onClick=${onClick}
-        aria-label=${label}>${id}</button>`
-    : html`<span class="unitchip state-${state}" title=${label} aria-label=${label}>${id}</span>`;
+        aria-label=${label}>${name}</button>`
+    : html`<span class="unitchip state-${state}" title=${label} aria-label=${label}>${name}</span>`;
 }
 
 /**

@@ -11,7 +11,7 @@ import { jurisdictionNow } from '../live.js';
 import { order, pending, tell, waits } from './orders.js';
 import { OrderButton, kindName, skillName } from './parts.js';
 import { ended } from './selectors.js';
-import { ask, live, theCity, tick } from './state.js';
+import { ask, callSign, live, theCity, tick } from './state.js';
 
 /**
  * Send what the proposal says.
@@ -28,7 +28,7 @@ export function confirmProposal(incident) {
   if (waits(pending.get(), `confirm-${incident.id}`)) return;
   order(state.jurisdiction, 'confirm_proposal', { incident: incident.id, proposal: proposal.id }, {
     key: `confirm-${incident.id}`,
-    done: t('confirm.done', { units: units.join(', '), number: incident.number }),
+    done: t('confirm.done', { units: units.map(callSign).join(', '), number: incident.number }),
     undo: () => ({
       label: t('undo.recall'),
       run: () => units.forEach((unit) => order(live.get().jurisdiction, 'recall_unit',
@@ -100,7 +100,7 @@ function Choice({ choice, incident, state }) {
   return html`<div class="choice">
     <div class="choice-need">${needName(incident, choice.requirement)}</div>
     ${chosen ? html`<div class="choice-who">
-      <div class="choice-unit"><b>${chosen.unit}</b><span>${unit ? kindName(unit.kind) : ''}</span></div>
+      <div class="choice-unit"><b>${callSign(chosen.unit)}</b><span>${unit ? kindName(unit.kind) : ''}</span></div>
       <div class="choice-time"><b>${minutes(total)}</b>
         <span>${t('proposal.there_at', { at: clockTime(
           jurisdictionNow(state, Date.now()) + total * 1000, theCity().timezone) })}</span></div>
@@ -117,7 +117,7 @@ function Choice({ choice, incident, state }) {
     <${Road} streets=${choice.streets ?? []} />` : html`<p class="chip bad">${t('proposal.nobody')}</p>`}
     ${others.length > 0 && html`<div class="second">
       <span class="faint">${t('proposal.second')}</span>
-      <b>${others[0].unit}</b> ${minutes(others[0].turnout_s + others[0].drive_s)}
+      <b>${callSign(others[0].unit)}</b> ${minutes(others[0].turnout_s + others[0].drive_s)}
       <span class="worse">+${minutes(others[0].turnout_s + others[0].drive_s - total)}</span>
     </div>`}
     <button type="button" class="linkish why" aria-expanded=${open} onClick=${() => setOpen(!open)}>
@@ -125,25 +125,25 @@ function Choice({ choice, incident, state }) {
     ${open && html`<div class="why-box">
       ${others.length > 0 && html`<table><thead><tr><th>${t('proposal.runner')}</th>
         <th>${t('proposal.time')}</th><th>${t('proposal.slower')}</th><th>${t('proposal.plan_cost')}</th></tr></thead>
-        <tbody>${others.map((c) => html`<tr key=${c.unit}><td>${c.unit}</td>
+        <tbody>${others.map((c) => html`<tr key=${c.unit}><td>${callSign(c.unit)}</td>
           <td>${minutes(c.turnout_s + c.drive_s)}</td>
           <td>+${minutes(c.turnout_s + c.drive_s - total)}</td>
           <td>${c.added_s ? `+${minutes(c.added_s)}` : '–'}</td></tr>`)}</tbody></table>`}
       ${ruled.length > 0 && html`<ul class="ruled">${ruled.map((rule) => html`<li key=${rule.rule}>
         <b>${rule.count}</b> ${tOr(`rule.${rule.rule}`, rule.rule)}
-        ${rule.units.length > 0 && html`<span class="faint">${rule.units.join(', ')}${
+        ${rule.units.length > 0 && html`<span class="faint">${rule.units.map(callSign).join(', ')}${
           rule.count > rule.units.length ? ' …' : ''}</span>`}</li>`)}</ul>`}
       ${chosen && html`<div class="proposal-act">
         ${!pinned && html`<${OrderButton} kind="small" orderKey=${`pin-${chosen.unit}`}
           title=${t('pin.text')} onClick=${() => order(jurisdiction, 'pin_unit',
             { incident: incident.id, unit: chosen.unit }, { key: `pin-${chosen.unit}` })}>
-          ${t('pin.action', { unit: chosen.unit })}</${OrderButton}>`}
+          ${t('pin.action', { unit: callSign(chosen.unit) })}</${OrderButton}>`}
         <${OrderButton} kind="small" orderKey=${`ban-${chosen.unit}`} title=${t('ban.text')}
-          onClick=${() => ask({ kind: 'reason', title: t('ban.title', { unit: chosen.unit }),
-            action: t('ban.action', { unit: chosen.unit }),
+          onClick=${() => ask({ kind: 'reason', title: t('ban.title', { unit: callSign(chosen.unit) }),
+            action: t('ban.action', { unit: callSign(chosen.unit) }),
             run: (reason) => order(jurisdiction, 'ban_unit',
               { incident: incident.id, unit: chosen.unit, reason }, { key: `ban-${chosen.unit}` }) })}>
-          ${t('ban.action', { unit: chosen.unit })}</${OrderButton}>
+          ${t('ban.action', { unit: callSign(chosen.unit) })}</${OrderButton}>
       </div>`}
     </div>`}
   </div>`;
@@ -157,10 +157,10 @@ function Turned({ chosen, state }) {
   const from = chosen.diverted_from ? state.incidents.get(chosen.diverted_from) : undefined;
   return html`<span class="turned">
     ${chosen.diverted_from && html`<span class="notice warn">${t('proposal.diverts', {
-      unit: chosen.unit, number: from?.number ?? chosen.diverted_from,
+      unit: callSign(chosen.unit), number: from?.number ?? chosen.diverted_from,
       gain: minutes(chosen.gain_s ?? 0) })}</span>`}
     ${chosen.relieves && html`<span class="notice">${t('proposal.relieves', {
-      unit: chosen.unit, other: chosen.relieves, gain: minutes(chosen.gain_s ?? 0) })}</span>`}
+      unit: callSign(chosen.unit), other: callSign(chosen.relieves), gain: minutes(chosen.gain_s ?? 0) })}</span>`}
     ${chosen.alternative && html`<span class="faint">${t('proposal.alternative')}</span>`}
   </span>`;
 }

@@ -58,4 +58,9 @@ export function begin(theCity, theSession) {
 }
 /** The city; set before anything is drawn. */
 export const theCity = () => /** @type {import('../types.js').City} */ (city);
+/**
+ * What people call a unit; its id where it has no call sign.
+ * @param {string} id
+ */
+export const callSign = (id) => live.get().units.get(id)?.call_sign || id;
 export const theSession = () => /** @type {import('../types.js').Session} */ (me);

@@ -9,7 +9,7 @@ import { get } from '../lib/http.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { refusal } from './orders.js';
 import { categoryName } from './parts.js';
-import { live, theCity } from './state.js';
+import { callSign, live, theCity } from './state.js';
 
 const PAUSE_MS = 1500;
 
@@ -60,13 +60,13 @@ export function sentence(entry) {
   const who = data.by || entry.by || '';
   /** @type {Record<string, string | number>} */
   const values = {
-    unit: data.unit ?? entry.unit ?? '',
+    unit: callSign(data.unit ?? entry.unit ?? ''),
     by: who ? tOr(`by.${who}`, who) : t('by.machine'),
     reason: data.reason ? tOr(`because.${data.reason}`, tOr(`unit.${data.reason}`, data.reason)) : '',
     state: data.state ?? '',
     category: data.category ? categoryName(data.category) : '',
     priority: data.priority ?? '',
-    units: (data.units ?? chosenOf(data)).join(', '),
+    units: (data.units ?? chosenOf(data)).map(callSign).join(', '),
     title: nameOf(data.title ?? data.notice, data.task ?? data.deadline ?? ''),
     detail: data.code ? refusal(data.code, data.detail ?? '') : data.detail ?? '',
     role: data.to_role ? tOr(`role.${data.to_role}`, data.to_role) : data.assignee || (data.role

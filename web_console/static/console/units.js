@@ -11,11 +11,11 @@ import { jurisdictionNow } from '../live.js';
 import { order } from './orders.js';
 import { Empty, OrderButton, StateChip, kindName } from './parts.js';
 import { free, kinds } from './selectors.js';
-import { ask, live, select, setUi, theCity, ui } from './state.js';
+import { ask, callSign, live, select, setUi, theCity, ui } from './state.js';
 
 /** @param {import('../types.js').Unit} unit */
 export function hold(unit) {
-  ask({ kind: 'reason', title: t('hold.title', { unit: unit.id }), action: t('hold.action'),
+  ask({ kind: 'reason', title: t('hold.title', { unit: callSign(unit.id) }), action: t('hold.action'),
     run: (reason) => order(live.get().jurisdiction, 'hold_unit', { unit: unit.id, reason }, {
       key: `hold-${unit.id}`,
       undo: () => ({ label: t('undo.lift'), run: () => lift(unit.id) }),
@@ -78,7 +78,7 @@ function MoveUpCard({ move }) {
   const key = `move-${move.id}`;
   return html`<section class="move-up" aria-label=${t('move_up.title')}>
     <h3>${t('move_up.title')}</h3>
-    <p>${t(move.post ? 'move_up.forward' : 'move_up.back', { unit: move.id, place: where ?? '',
+    <p>${t(move.post ? 'move_up.forward' : 'move_up.back', { unit: callSign(move.id), place: where ?? '',
       time: minutes(move.drive_s) })}</p>
     <p class="faint" title=${t('proposal.coverage_text')}>${t('proposal.coverage', {
       before: `${((move.coverage ?? 0) * 100).toFixed(1)} %`,
@@ -102,9 +102,9 @@ function UnitRow({ unit, marked, state }) {
   const incident = unit.incident ? state.incidents.get(unit.incident) : undefined;
   const since = (jurisdictionNow(state, Date.now()) - Date.parse(unit.since)) / 1000;
   return html`<div class="unit-row ${marked ? 'selected' : ''}">
-    <button type="button" class="unit-show" aria-label=${t('units.show', { unit: unit.id })}
+    <button type="button" class="unit-show" aria-label=${t('units.show', { unit: callSign(unit.id) })}
       onClick=${() => setUi({ unit: marked ? '' : unit.id, pane: marked ? 'left' : 'map' })}>
-      <b>${unit.id}</b></button>
+      <b>${callSign(unit.id)}</b></button>
     <div class="unit-what"><${StateChip} state=${unit.state} what="unit" />
       <span class="faint">${span(since)}</span>
       ${incident && html`<button type="button" class="linkish"

@@ -59,7 +59,7 @@ function Mail({ entry, incident, state }) {
   };
   const crews = incident ? (incident.assignments ?? []).flatMap((id) => {
     const a = state.assignments.get(id);
-    return a && a.state !== 'cancelled' ? [a.unit] : [];
+    return a && a.state !== 'cancelled' ? [state.units.get(a.unit)?.call_sign || a.unit] : [];
   }) : [];
   return html`<article class="card mail mail-${entry.state}">
     <div class="mail-head"><b>${nameOf(city.categories[body.category], body.category)
