@@ -16,7 +16,7 @@ from dispatch import assignment, diversion
 from dispatch.policy import Policy
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
-from dispatch.wanted import Able, Wanted, place_of, sendable, slot_id, turnout_s
+from dispatch.wanted import Able, Kind, Wanted, place_of, sendable, slot_id, turnout_s
 from models.events import Point
 from models.lifecycles import AssignmentState
 from models.situation import Assignment, Situation, Unit
@@ -43,15 +43,19 @@ class Poser:
         eligible = np.zeros((len(free), len(waiting)), bool)
         added_s = np.zeros((len(free), len(waiting)))
         tired_s = self._tired_s(step.situation, free)
+        seconds: dict[Kind, list[int]] = {}
         for column, wanted in enumerate(waiting):
             fit = [rows[u.id] for u in able[wanted.kind] if u.id in rows]
             eligible[fit, column] = True
             added_s[:, column] = tired_s
             if wanted.requirement.alternatives:
-                second = [
-                    row for row in fit if wanted.requirement.is_second(frozenset(free[row].skills))
-                ]
-                added_s[second, column] += self._policy.alternative_s
+                if wanted.kind not in seconds:
+                    seconds[wanted.kind] = [
+                        row
+                        for row in fit
+                        if wanted.requirement.is_second(frozenset(free[row].skills))
+                    ]
+                added_s[seconds[wanted.kind], column] += self._policy.alternative_s
         banned: set[tuple[str, str]] = set()
         pinned: set[tuple[str, str]] = set()
         kept: set[tuple[str, str]] = set()
