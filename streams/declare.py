@@ -18,7 +18,8 @@ from models.topics import all_topics
 from streams.errors import BrokerError
 
 RETRY_S = 0.05
-CLUSTER_DEFAULT = -1
+COPIES = 3
+"""Of each partition, where there are as many brokers: one may fail while another is down."""
 
 
 async def wait_for_kafka(servers: str, within_s: float) -> None:
@@ -52,25 +53,26 @@ async def declare_topics(servers: str, *, embedded: bool) -> None:
     servers
         Bootstrap servers ``host:port,…``.
     embedded
-        Whether that is the embedded broker; a cluster has more partitions, and its own default of
-        copies.
+        Whether that is the embedded broker; on a cluster there are more partitions, and `COPIES`
+        of each or one a broker.
 
     Raises
     ------
     BrokerError
         When the broker can't be reached or refuses a topic.
     """
-    topics = [
-        NewTopic(
-            spec.name,
-            spec.partitions,
-            1 if embedded else CLUSTER_DEFAULT,
-            topic_configs={"retention.ms": str(spec.retention_ms)},
-        )
-        for spec in all_topics(embedded=embedded)
-    ]
     try:
         async with _admin(servers) as admin:
+            brokers = 1 if embedded else len((await admin.describe_cluster())["brokers"])
+            topics = [
+                NewTopic(
+                    spec.name,
+                    spec.partitions,
+                    min(COPIES, brokers),
+                    topic_configs={"retention.ms": str(spec.retention_ms)},
+                )
+                for spec in all_topics(embedded=embedded)
+            ]
             response = await admin.create_topics(topics)
     except (KafkaError, OSError) as error:
         raise BrokerError(f"can't declare topics at {servers}: {error}") from error

@@ -1,14 +1,19 @@
-"""What all tests share: where the browser is, and the line that says when there is none."""
+"""What all tests share: browser and servers, and the line that says when there are none."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gridcommand.doctor import BROWSERS
+from tests.servers import EMBEDDED, Servers, kafka_and_postgresql
+from tests.servers import HOW as SERVERS_HOW
+from tests.servers import REQUIRED as SERVERS_REQUIRED
+from tests.servers import missing as servers_missing
 
 REQUIRED = bool(os.environ.get("GRIDCOMMAND_REQUIRE_BROWSER"))
 HOW = "Debian: apt-get install chromium fonts-noto-cjk; other: put a chromium on PATH"
@@ -30,11 +35,23 @@ def chromium_path() -> Path:
     return Path(path)
 
 
+@pytest.fixture(
+    scope="session", params=["embedded", pytest.param("kafka", marks=pytest.mark.servers)]
+)
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    """The embedded broker and SQLite, and then Apache Kafka and PostgreSQL."""
+    if request.param == "embedded":
+        yield EMBEDDED
+        return
+    with kafka_and_postgresql() as running:
+        yield running
+
+
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the settings of who runs the tests out of them."""
     for name in os.environ:
-        if name.startswith("GRIDCOMMAND_") and name != "GRIDCOMMAND_REQUIRE_BROWSER":
+        if name.startswith("GRIDCOMMAND_") and not name.startswith("GRIDCOMMAND_REQUIRE_"):
             monkeypatch.delenv(name)
 
 
@@ -42,14 +59,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Decide on browser tests before their fixtures start servers."""
     if item.get_closest_marker("browser") and find_chromium() is None and not REQUIRED:
         pytest.skip(f"no Chromium. {HOW}")
+    if item.get_closest_marker("servers") and (lacking := servers_missing()):
+        if SERVERS_REQUIRED:
+            pytest.fail(f"GRIDCOMMAND_REQUIRE_SERVERS is set and there is {lacking}. {SERVERS_HOW}")
+        pytest.skip(f"{lacking}. {SERVERS_HOW}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the browser tests that were skipped, and how to get them."""
-    names = sorted(
-        report.nodeid
-        for report in terminalreporter.getreports("skipped")
-        if "no Chromium" in str(report.longrepr)
-    )
-    if names:
-        terminalreporter.write_line(f"Skipped without Chromium: {', '.join(names)}. {HOW}")
+    """Name the tests that were skipped for want of a browser or of servers, and the remedy."""
+    for what, how in (("a browser", HOW), ("servers", SERVERS_HOW)):
+        names = sorted(
+            report.nodeid
+            for report in terminalreporter.getreports("skipped")
+            if how in str(report.longrepr)
+        )
+        if names:
+            terminalreporter.write_line(f"Skipped without {what}: {', '.join(names)}. {how}")

@@ -13,15 +13,18 @@ import pytest
 from gridcommand.rehearsal.clients import Phones, Screen
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.words import Role
+from tests.servers import Servers
 from web_console.accounts import COOKIE
 
 HOME = "us-ca-sf"
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnSystem]:
+def system(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Iterator[OwnSystem]:
     """San Francisco, live, without a drill; one for the tests of a module."""
-    with running_system(tmp_path_factory.mktemp("system") / "var") as running:
+    with running_system(
+        tmp_path_factory.mktemp("system") / "var", environment=servers.environment
+    ) as running:
         yield running
 
 
