@@ -23,7 +23,7 @@ SOURCE_INCIDENT = "source_incident"
 HEALTH = "health"
 """Its incidents are one person's: nearer and sooner than others to be the same."""
 
-_METRES_A_DEGREE = math.radians(EARTH_RADIUS_M)
+METRES_A_DEGREE = math.radians(EARTH_RADIUS_M)
 _LEAST_COSINE = 0.01
 
 _Square: TypeAlias = tuple[str, int, int]
@@ -111,7 +111,7 @@ class OpenIncidents:
     def _row(self, category: str, lat: float) -> tuple[float, int]:
         """Height of a category's squares in degrees, and which row of them a latitude is in."""
         factor = self._policy.person_factor if _is_of_a_person(category) else 1.0
-        height = max(self._radius_m * factor, 1.0) / _METRES_A_DEGREE
+        height = max(self._radius_m * factor, 1.0) / METRES_A_DEGREE
         return height, math.floor(lat / height)
 
     def _near(self, category: str, lon: float, lat: float) -> Iterable[str]:

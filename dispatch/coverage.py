@@ -177,6 +177,8 @@ class Coverage:
         self._shares: dict[tuple[int, int], NDArray[np.float64]] = {}
         self._full: dict[tuple[object, ...], float] = {}
         self._classes: tuple[_Class, ...] = ()
+        self._classes_key: tuple[object, ...] = ()
+        self._classes_of: tuple[_Class, ...] = ()
         self._columns: dict[tuple[str, ...], NDArray[np.float64]] = {}
         marks = [mark * policy.late_s for mark in RADII]
         self._worth = np.repeat(
@@ -270,16 +272,20 @@ class Coverage:
         The last stands for the first to arrive, whoever it is.
         """
         demand = self._situation.demand
+        units = self._situation.units
+        stand = demand.calls, tuple(sorted(demand.asked.items())), len(units)
+        if stand == self._classes_key:
+            return self._classes_of
         found: list[_Class] = []
         for key, count in sorted(demand.asked.items()):
             skills = frozenset(key.split("|"))
             asked = min(1.0, count / max(demand.calls, 1))
-            units = self._situation.units.values()
-            if asked >= LEAST_SHARE and any(_fits(u, (skills,)) for u in units):
+            if asked >= LEAST_SHARE and any(_fits(u, (skills,)) for u in units.values()):
                 found.append(((skills,), asked))
         if len(found) > 1:
             found.append((tuple(sets[0] for sets, _ in found), 1.0))
-        return tuple(found)
+        self._classes_key, self._classes_of = stand, tuple(found)
+        return self._classes_of
 
     def stands(self, unit: Unit) -> Point:
         """Return the place that a unit counts at."""

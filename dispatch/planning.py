@@ -9,14 +9,14 @@ where the jurisdiction sends by itself. Not for: orders given by people
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import msgspec
 import numpy as np
 
 from dispatch import assignment, diversion
-from dispatch.correlation import distance_m
+from dispatch.correlation import METRES_A_DEGREE, distance_m
 from dispatch.coverage import Coverage
 from dispatch.explanation import Explainer, Found, rounded
 from dispatch.move_ups import MoveUps
@@ -228,6 +228,7 @@ class Planner:
             for choice in proposal.choices
             if choice.chosen is not None and not choice.chosen.relieves
         }
+        idle = [u for _, u in sorted(situation.units.items()) if sendable(u)]
         result: dict[str, list[tuple[Incident, Choice]]] = {}
         for name in sorted(self._under_way):
             incident = situation.incidents[name]
@@ -235,14 +236,19 @@ class Planner:
                 continue
             for sent in diversion.under_way(situation, incident):
                 if diversion.relievable(situation, sent):
-                    choice = self._sooner(step, incident, sent, taken)
+                    choice = self._sooner(step, incident, sent, idle, taken)
                     if choice is not None and choice.chosen is not None:
                         taken.add(choice.chosen.unit)
                         result.setdefault(name, []).append((incident, choice))
         return result
 
     def _sooner(
-        self, step: Step, incident: Incident, sent: Assignment, taken: set[str]
+        self,
+        step: Step,
+        incident: Incident,
+        sent: Assignment,
+        idle: Sequence[Unit],
+        taken: set[str],
     ) -> Choice | None:
         left_s = self._poser.left_s(step, sent)
         most_s = left_s - self.policy.swap_gain_s
@@ -251,14 +257,17 @@ class Planner:
             return None
         wanted = Wanted(incident, asked, 1)
         place = place_of(incident)
+        most_m = most_s * _FASTEST_M_S
+        most_deg = most_m / METRES_A_DEGREE
+        fits = {skills: asked.met_by(frozenset(skills)) for skills in {u.skills for u in idle}}
         units = [
             unit
-            for _, unit in sorted(step.situation.units.items())
-            if sendable(unit)
+            for unit in idle
+            if abs(unit.lat - place[1]) < most_deg  # most are out before it costs anything
+            and fits[unit.skills]
             and unit.id not in taken
             and unit.id not in incident.bans
-            and distance_m(unit.lon, unit.lat, *place) < most_s * _FASTEST_M_S
-            and asked.met_by(frozenset(unit.skills))
+            and distance_m(unit.lon, unit.lat, *place) < most_m
         ]
         if not units:
             return None
