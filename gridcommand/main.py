@@ -21,6 +21,7 @@ from gridcommand import (
     drill_commands,
     journal_commands,
     playbook_commands,
+    rehearsal_commands,
     run_commands,
 )
 from gridcommand.configuration import SettingsError
@@ -47,6 +48,7 @@ app.add_typer(drill_commands.app, name="drill")
 app.add_typer(journal_commands.app, name="journal")
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(account_commands.app, name="user")
+rehearsal_commands.add_to(app)
 
 
 @app.callback()
