@@ -1,7 +1,7 @@
 """How long units take and by which streets, around what is closed.
 
 For: time matrices, nearest units and routes over a `dispatch.roads.RoadGraph`, with closures
-that change often. Not for: traffic by the hour, or waiting and turnout times of crews. Relies on
+that change often. Not for: waiting and turnout times of crews. Relies on
 Customizable Contraction Hierarchies (Dibbelt, Strasser, Wagner: Customizable Contraction
 Hierarchies, ACM JEA 21, 2016) in the package ``routingkit-cch``: the expensive order depends on
 the network alone, a closure only changes weights, which costs milliseconds.
@@ -23,16 +23,22 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import RLock
+from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import routingkit_cch as rk
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from dispatch.calibration import CalibratedTimes
 from dispatch.cordon import Cordon, Ends, left_by, reached_by
 from dispatch.roads import Closure, RoadGraph
 from dispatch.routes import WALK_M_S, Leg, Point, Route, Snap, make_route, walk_s, walked_route
 from models.errors import GridcommandError
+
+if TYPE_CHECKING:
+    from models.city import CityPack
 
 CROSSING_M = 1.0
 """Nearer than this to the end of a street, a place is the crossing itself, in metres."""
@@ -62,6 +68,8 @@ class TravelTimes:
         The network.
     speed_factor
         Multiplies every speed of the graph; a city pack brings its own.
+    calibrated
+        Turns the time at those speeds into what crews really take; None: it is taken as it is.
     cache_dir
         Where the contraction order is kept between starts, by content hash; None: not kept.
 
@@ -74,9 +82,15 @@ class TravelTimes:
     """
 
     def __init__(
-        self, graph: RoadGraph, *, speed_factor: float = 1.0, cache_dir: Path | None = None
+        self,
+        graph: RoadGraph,
+        *,
+        speed_factor: float = 1.0,
+        calibrated: CalibratedTimes | None = None,
+        cache_dir: Path | None = None,
     ) -> None:
         self.graph = graph
+        self._calibrated = calibrated
         self._edge_ms = np.maximum(
             np.rint(graph.edge_length_m * 3600.0 / (graph.edge_speed_kmh * speed_factor)), 1.0
         )
@@ -90,6 +104,15 @@ class TravelTimes:
         self._cordon = Cordon(graph, self._edge_ms, self._closed)
         self._snaps: dict[Point, Snap] = {}
         self._lock = RLock()
+
+    @classmethod
+    def of_pack(
+        cls, graph: RoadGraph, pack: CityPack, *, cache_dir: Path | None = None
+    ) -> TravelTimes:
+        """Times as this city's pack has them: calibrated, else by its speed factor."""
+        if pack.calibration is None:
+            return cls(graph, speed_factor=pack.speed_factor, cache_dir=cache_dir)
+        return cls(graph, calibrated=CalibratedTimes(pack.calibration), cache_dir=cache_dir)
 
     @property
     def closed_edges(self) -> frozenset[str]:
@@ -135,7 +158,9 @@ class TravelTimes:
         """Where this point meets the network, open or closed."""
         return self._snap_all(np.array([[lon, lat]], dtype=np.float64))[0]
 
-    def matrix(self, origins: ArrayLike, destinations: ArrayLike) -> NDArray[np.float32]:
+    def matrix(
+        self, origins: ArrayLike, destinations: ArrayLike, *, hour: float | None = None
+    ) -> NDArray[np.float32]:
         """Seconds from every origin to every destination.
 
         Parameters
@@ -144,6 +169,8 @@ class TravelTimes:
             lon, lat in degrees.
         destinations : array_like (m, 2)
             lon, lat in degrees.
+        hour
+            Local hour, 0 to 24, whose traffic counts where the pack knows it; None: a usual one.
 
         Returns
         -------
@@ -177,24 +204,29 @@ class TravelTimes:
                     result[line, column] = min(result[line, column], direct)
         walk_out = np.array([snap.walk_s for snap in leave])[:, None]
         walk_in = np.array([snap.walk_s for snap in reach])[None, :]
-        result = result / 1000.0 + walk_out + walk_in
+        result /= 1000.0
+        if self._calibrated is not None:
+            result = self._calibrated.matrix(result, starts, goals, hour)
+        result += walk_out + walk_in
         for line, column in np.argwhere((walk_out > 0) & (walk_in > 0)).tolist():
             on_foot = walk_s(self.graph, starts[line].tolist(), goals[column].tolist())
             result[line, column] = min(result[line, column], on_foot)
         return np.asarray(result, dtype=np.float32)
 
     def nearest(
-        self, destination: Point, origins: ArrayLike, k: int
+        self, destination: Point, origins: ArrayLike, k: int, *, hour: float | None = None
     ) -> tuple[tuple[int, float], ...]:
         """The `k` origins that reach `destination` soonest, as (row in `origins`, seconds).
 
         Sorted by seconds, then row; who can't reach it is left out.
         """
-        times = self.matrix(origins, [destination])[:, 0]
+        times = self.matrix(origins, [destination], hour=hour)[:, 0]
         rows = np.lexsort((np.arange(len(times)), times))[:k]
         return tuple((int(row), float(times[row])) for row in rows if np.isfinite(times[row]))
 
-    def route(self, origin: Point, destination: Point) -> Route | None:
+    def route(
+        self, origin: Point, destination: Point, *, hour: float | None = None
+    ) -> Route | None:
         """The fastest open way between two (lon, lat), or None where there is none."""
         with self._lock:
             start, goal = self._snap_all(_places([origin, destination]))
@@ -220,9 +252,26 @@ class TravelTimes:
             elif direct <= driven_ms:
                 driven, walked = [], driven
         way = make_route(self.graph, (origin, destination), (start, goal), driven, walked)
+        way = self._as_driven(way, (start, goal), (origin, destination), hour)
         if start.far and goal.far and walk_s(self.graph, origin, destination) < way.time_s:
             return walked_route(self.graph, origin, destination)
         return way
+
+    def _as_driven(
+        self, way: Route, snaps: tuple[Snap, Snap], ends: tuple[Point, Point], hour: float | None
+    ) -> Route:
+        """The same way with calibrated seconds; stretches off the road stay at walking speed."""
+        before, after = snaps[0].walk_s, snaps[1].walk_s
+        free_s = way.time_s - before - after
+        if self._calibrated is None or free_s <= 0:
+            return way
+        start, end = np.array([ends[0]]), np.array([ends[1]])
+        real_s = float(self._calibrated.matrix(np.array([[free_s]]), start, end, hour)[0, 0])
+        elapsed = np.array(way.elapsed_s)
+        on_the_road = np.clip(elapsed - before, 0.0, free_s)
+        elapsed += on_the_road * (real_s / free_s - 1.0)
+        times = tuple(elapsed.tolist())
+        return msgspec.structs.replace(way, elapsed_s=times, time_s=before + real_s + after)
 
     def _apply(self, rows: frozenset[int]) -> None:
         changed = rows ^ self._closed

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from models.calibration import CALIBRATION_FILE, Calibration, read_calibration
 from models.errors import CityPackError
 from models.pack_files import YamlFile, read_table, read_text
 from models.words import PRIORITIES, Datum, Grade
@@ -218,7 +219,10 @@ class CityPack:
     roads_notice
         What every screen that shows a route must say about the roads, or None.
     speed_factor
-        Multiplies the speeds of the road files; below 1 means slower than those say.
+        Multiplies the speeds of the road files; below 1 means slower than those say. Counts only
+        without a calibration.
+    calibration
+        What recorded responses taught about driving times, or None.
     units, facilities
         Sorted by id.
     codes
@@ -245,6 +249,7 @@ class CityPack:
     codes: Mapping[str, CodeEntry]
     priority_map: Mapping[str, int]
     pack_hash: str
+    calibration: Calibration | None = None
 
     @classmethod
     def load(cls, path: Path) -> CityPack:
@@ -283,6 +288,7 @@ class CityPack:
             codes=MappingProxyType(codes),
             priority_map=MappingProxyType(priority_map),
             pack_hash=_hash(path),
+            calibration=read_calibration(path / CALIBRATION_FILE),
         )
 
     def with_fleet(self, path: Path) -> CityPack:

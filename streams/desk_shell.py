@@ -315,10 +315,8 @@ class DeskShell:
             jurisdiction, exercise=is_exercise(jurisdiction), at=datetime.now(UTC)
         )
         situation = read_situation(self._store, jurisdiction)
-        travel = TravelTimes(
-            self._graph,
-            speed_factor=self._pack.speed_factor,
-            cache_dir=self._settings.data_dir / "cache",
+        travel = TravelTimes.of_pack(
+            self._graph, self._pack, cache_dir=self._settings.data_dir / "cache"
         )
         desk = Desk(situation, self._pack, self._playbooks, travel, Policy.of(self._settings))
         return _Seat(lease, desk, read_clock(self._store, jurisdiction))

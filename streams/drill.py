@@ -99,9 +99,7 @@ async def run_drill(
     recording = Recording.load(recording_path)
     pack = await asyncio.to_thread(CityPack.load, settings.city_path)
     graph = await asyncio.to_thread(RoadGraph.load, pack)
-    travel = TravelTimes(
-        graph, speed_factor=pack.speed_factor, cache_dir=settings.data_dir / "cache"
-    )
+    travel = TravelTimes.of_pack(graph, pack, cache_dir=settings.data_dir / "cache")
     store = open_store(settings)
     publisher = Publisher(kafka_servers(settings), idempotent=not is_embedded(settings))
     try:

@@ -179,12 +179,10 @@ class _Run:
             Situation(jurisdiction=recording.jurisdiction, exercise=True),
             pack,
             playbooks,
-            TravelTimes(roads, speed_factor=pack.speed_factor),
+            TravelTimes.of_pack(roads, pack),
             policy,
         )
-        self._crews = Simulator(
-            pack, TravelTimes(roads, speed_factor=pack.speed_factor), recording.jurisdiction
-        )
+        self._crews = Simulator(pack, TravelTimes.of_pack(roads, pack), recording.jurisdiction)
         self._hands = TaskHands(recording.jurisdiction)
         self._tally = Tally()
         self._chain = GENESIS

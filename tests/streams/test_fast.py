@@ -122,7 +122,8 @@ def test_another_policy_is_another_journal(
         graph=roads,
     )
     assert slow.journal_hash != night[0].journal_hash
-    assert slow.response_s[1].median_s > night[0].response_s[1].median_s + 120
+    # Less than the 240 s of turnout: crews on the road already go instead, from farther off.
+    assert slow.response_s[1].median_s > night[0].response_s[1].median_s + 60
 
 
 def test_a_report_that_can_not_be_classified_is_a_dead_letter(
