@@ -45,3 +45,30 @@ def calibrate(
     pack = CityPack.load(load_settings(city=city).city_path)
     wanted = frozenset(kind.strip() for kind in kinds.split(",") if kind.strip())
     fit_to(pack, responses, wanted, out)
+
+
+@app.command()
+def build(
+    name: Annotated[str, typer.Argument(help="Name of the new pack: letters, digits, _ and -.")],
+    osm: Annotated[Path, typer.Option(help="OpenStreetMap extract: .osm.pbf, .osm or .opl.")],
+    boundary: Annotated[Path, typer.Option(help="GeoJSON polygon of the area.")],
+    cells: Annotated[
+        Path | None, typer.Option(help="GeoJSON of grid cells; squares of 500 m without it.")
+    ] = None,
+    timezone: Annotated[str, typer.Option(help="IANA name, such as Europe/Berlin.")] = "UTC",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder that gets the pack; default is cities_dir.")
+    ] = None,
+) -> None:
+    """Make a city pack of an OpenStreetMap extract; say what was dropped and why.
+
+    Example: `gridcommand city build mytown --osm town.osm.pbf --boundary town.geojson`
+    """
+    import re
+
+    from gridcommand.city_build import build as make
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
+        raise typer.BadParameter(f"{name!r} must be small letters, digits, _ and -")
+    folder = (out or load_settings().cities_dir) / name
+    make(folder, osm, boundary, cells, timezone, typer.echo)

@@ -1,0 +1,204 @@
+"""Makes a city pack of an OpenStreetMap extract and a boundary.
+
+For: ``gridcommand city build``. Not for: reading OpenStreetMap (``gridcommand.osm_roads``). The
+pack is made in a folder beside its place and checked by loading it; only then is it renamed, so
+a pack is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from shapely.geometry import mapping, shape
+from shapely.geometry.base import BaseGeometry
+
+from dispatch.roads import METRES_PER_DEGREE, RoadGraph
+from gridcommand.city_packs import SourceError, cell_feature, write_pack
+from gridcommand.osm_roads import read_extract, streets
+from models.city import CITY_FILE, CityPack
+from models.skills import UNIT_KINDS
+
+CELL_M = 500.0
+UNITS_AT = {
+    "fire_station": ("engine", "E"), "hospital": ("ambulance", "A"),
+    "police_station": ("police_car", "P"),
+}  # fmt: skip
+"""One unit is assumed at each, until the city lists its own."""
+
+
+def build(
+    target: Path,
+    osm: Path,
+    boundary: Path,
+    cells: Path | None,
+    timezone: str,
+    say: Callable[[str], None],
+) -> CityPack:
+    """Build the pack into folder `target`, which must not exist.
+
+    Raises
+    ------
+    SourceError
+        Extract, boundary or cells can't be used; nothing is left behind.
+    CityPackError
+        The finished pack doesn't pass its own check (cells of a file, most likely).
+    """
+    if target.exists():
+        raise SourceError(f"{target} exists already: remove it first or choose another name")
+    name = target.name
+    area = _area(boundary)
+    say(f"reading {osm}")
+    extract = read_extract(osm)
+    say(f"{len(extract.ways)} streets, {len(extract.facilities)} facilities; cutting at crossings")
+    nodes, edges = streets(extract, area)
+    inside = [p for p in extract.facilities if area.contains(shapely.Point(*_place(p)))]
+    extract.dropped["facility lies outside the boundary"] += len(extract.facilities) - len(inside)
+    features = _cells(area, name) if cells is None else _given_cells(cells)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    room = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=target.parent))
+    try:
+        write_pack(
+            room,
+            city=_city(name, area, timezone),
+            nodes=nodes,
+            edges=edges,
+            cells=features,
+            units=_units(inside),
+            facilities=inside,
+        )
+        (room / "codes.yaml").write_text("codes: {}\n", encoding="utf-8")
+        (room / "ATTRIBUTION.md").write_text(_ATTRIBUTION, encoding="utf-8")
+        pack = CityPack.load(room)
+        RoadGraph.load(pack)
+        room.chmod(0o755)
+        room.rename(target)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+    for reason, count in sorted(extract.dropped.items()):
+        if count:
+            say(f"dropped {count:7d}  {reason}")
+    say(
+        f"{target / CITY_FILE}: {len(nodes)} crossings, {len(edges)} stretches of street, "
+        f"{len(inside)} facilities, {len(features)} cells, {len(pack.units)} assumed units"
+    )
+    return CityPack.load(target)
+
+
+def _place(facility: dict[str, Any]) -> tuple[float, float]:
+    return float(facility["lon"]), float(facility["lat"])
+
+
+def _read_features(path: Path) -> list[dict[str, Any]]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path}: can't be read as GeoJSON: {error}") from error
+    if isinstance(document, dict):
+        if document.get("type") == "FeatureCollection":
+            document = document.get("features")
+        elif document.get("type") == "Feature":
+            document = [document]
+        else:
+            document = [{"type": "Feature", "properties": {}, "geometry": document}]
+    if not isinstance(document, list) or not all(isinstance(part, dict) for part in document):
+        raise SourceError(f"{path}: must be GeoJSON")
+    for number, feature in enumerate(document):
+        if not isinstance(feature.get("properties"), dict):
+            raise SourceError(f"{path}: features[{number}] has no properties")
+    return document
+
+
+def _given_cells(path: Path) -> list[dict[str, Any]]:
+    features = _read_features(path)
+    for number, feature in enumerate(features):
+        for key in ("code", "name_zh", "name_en", "town", "jurisdiction", "worker"):
+            if key not in feature["properties"]:
+                raise SourceError(f"{path}: features[{number}]: property {key!r} is missing")
+    return features
+
+
+def _area(path: Path) -> BaseGeometry:
+    try:
+        shapes = [shapely.make_valid(shape(part["geometry"])) for part in _read_features(path)]
+        area = shapely.union_all(shapes)
+    except (KeyError, TypeError, ValueError, AttributeError, shapely.errors.ShapelyError) as error:
+        raise SourceError(f"{path}: its geometry can't be read: {error}") from error
+    west, south, east, north = area.bounds
+    if not area.area > 0 or not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
+        raise SourceError(f"{path}: must hold a polygon in degrees, WGS-84")
+    shapely.prepare(area)
+    return area
+
+
+def _cells(area: BaseGeometry, name: str) -> list[dict[str, Any]]:
+    """Squares of some 500 m, cut at the boundary."""
+    west, south, east, north = area.bounds
+    high = CELL_M / METRES_PER_DEGREE
+    wide = high / float(np.cos(np.radians((south + north) / 2)))
+    columns, rows = int((east - west) / wide) + 1, int((north - south) / high) + 1
+    if columns * rows > 400_000:
+        raise SourceError("the boundary is larger than a city: give cells of your own (--cells)")
+    features = []
+    for row in range(rows):
+        for column in range(columns):
+            corner = (west + column * wide, south + row * high)
+            square = shapely.box(*corner, corner[0] + wide, corner[1] + high)
+            cut = shapely.intersection(square, area)
+            polygons = [p for p in getattr(cut, "geoms", [cut]) if p.geom_type == "Polygon"]
+            if not polygons:
+                continue
+            code = f"{name}-r{row:03d}c{column:03d}"
+            texts = (f"网格 {row}-{column}", f"Cell {row}-{column}")
+            feature = cell_feature(code, texts, name, name, "", [[]])
+            whole = shapely.MultiPolygon(polygons) if len(polygons) > 1 else polygons[0]
+            features.append(feature | {"geometry": mapping(whole)})
+    return features
+
+
+def _units(facilities: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for place in sorted(facilities, key=lambda each: str(each["id"])):
+        if place["kind"] in UNITS_AT:
+            kind, letter = UNITS_AT[place["kind"]]
+            number = sum(row["kind"] == kind for row in rows) + 1
+            rows.append(
+                {
+                    "id": f"{letter}{number:02d}",
+                    "kind": kind,
+                    "skills": "|".join(sorted(UNIT_KINDS[kind].skills)),
+                    "owner": "government",
+                    "station": place["id"],
+                    "lon": place["lon"],
+                    "lat": place["lat"],
+                    "call_sign": f"{letter}{number:02d}",
+                }
+            )
+    return rows
+
+
+def _city(name: str, area: BaseGeometry, timezone: str) -> str:
+    middle = area.representative_point()
+    title = json.dumps(name.replace("_", " ").title(), ensure_ascii=False)
+    return (
+        f"# Written by gridcommand city build; yours to edit.\nid: {json.dumps(name)}\n"
+        f"names: {{zh: {title}, en: {title}}}\n"
+        f"timezone: {timezone}\njurisdiction: {json.dumps(name)}\n"
+        f"center: [{middle.x:.5f}, {middle.y:.5f}]\nzoom: 12\ndatum: WGS-84\n"
+        "roads_notice: null\ncodes: codes.yaml\nspeed_factor: 0.7\n"
+        'attribution: "© OpenStreetMap contributors (ODbL)"\n'
+    )
+
+
+_ATTRIBUTION = """\
+# Where this pack comes from
+
+Streets and facilities: © OpenStreetMap contributors, Open Database License (ODbL) 1.0.
+Units are assumed, one at each fire station, hospital and police station: list your own.
+"""

@@ -1,0 +1,152 @@
+"""An extract becomes a pack that loads and routes; what can't be used is one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+from dispatch.roads import RoadGraph
+from dispatch.travel_times import TravelTimes
+from gridcommand.city_build import build
+from gridcommand.city_packs import SourceError
+from gridcommand.osm_roads import names, oneway, speed_kmh
+from models.city import CityPack
+
+GRID = 4
+STEP = 0.004
+
+
+def extract(path: Path) -> Path:
+    """Sixteen crossings, a one-way street, a shut one, an island, a trap, three facilities."""
+    lines = ["<?xml version='1.0' encoding='UTF-8'?>", '<osm version="0.6">']
+    spots = {r * 10 + c + 1: (c * STEP, r * STEP) for r in range(GRID) for c in range(GRID)}
+    spots |= {101: (0.001, 0.0145), 102: (0.002, 0.0145), 103: (0.0125, 0.0005), 200: (0.3, 0.3)}
+    spots |= {104: (0.013, 0.013)}
+    tagged = {
+        90: ((0.0041, 0.0041), {"amenity": "fire_station", "name": "Wache", "name:en": "Station"}),
+        91: ((0.0081, 0.0081), {"emergency": "fire_hydrant"}),
+        92: ((0.4, 0.4), {"amenity": "hospital"}),
+    }
+    for number, (lon, lat) in spots.items():
+        lines.append(f'<node id="{number}" version="1" lat="{50 + lat}" lon="{8 + lon}"/>')
+    for number, ((lon, lat), tags) in tagged.items():
+        inner = "".join(f'<tag k="{key}" v="{value}"/>' for key, value in tags.items())
+        lines.append(
+            f'<node id="{number}" version="1" lat="{50 + lat}" lon="{8 + lon}">{inner}</node>'
+        )
+    ways: list[tuple[list[int], dict[str, str]]] = []
+    for r in range(GRID):
+        row = [r * 10 + c + 1 for c in range(GRID)]
+        column = [c * 10 + r + 1 for c in range(GRID)]
+        first = {"oneway": "yes"} if r == 1 else {}
+        ways.append((row, {"highway": "residential", "name": f"Reihe {r}"} | first))
+        ways.append((column, {"highway": "primary", "maxspeed": "30 mph", "bridge": "yes"}))
+    ways += [
+        ([101, 102], {"highway": "residential"}),
+        ([4, 103], {"highway": "residential", "oneway": "yes"}),
+        ([1, 12], {"highway": "residential", "access": "private"}),
+        ([1, 23], {"highway": "footway"}),
+        ([34, 104, 999], {"highway": "service", "maxspeed": "fast"}),
+    ]
+    for number, (nodes, tags) in enumerate(ways, start=1):
+        inner = "".join(f'<nd ref="{node}"/>' for node in nodes)
+        inner += "".join(f'<tag k="{key}" v="{value}"/>' for key, value in tags.items())
+        lines.append(f'<way id="{number}" version="1">{inner}</way>')
+    path.write_text("\n".join([*lines, "</osm>"]))
+    return path
+
+
+def square(path: Path, west: float = 7.999, size: float = 0.02) -> Path:
+    south = 49.999
+    ring = [[west, south], [west + size, south], [west + size, south + size],
+            [west, south + size], [west, south]]  # fmt: skip
+    path.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    return path
+
+
+def made(tmp_path: Path) -> tuple[CityPack, str]:
+    said: list[str] = []
+    osm, area = extract(tmp_path / "town.osm"), square(tmp_path / "area.geojson")
+    pack = build(tmp_path / "packs" / "town", osm, area, None, "Europe/Berlin", said.append)
+    return pack, "\n".join(said)
+
+
+def test_a_pack_comes_out_that_says_what_it_left_out(tmp_path: Path) -> None:
+    pack, said = made(tmp_path)
+    graph = RoadGraph.load(pack)
+    # 24 blocks and the service road; island, trap, private street and footway are not in it.
+    assert len(graph.edge_ids) == 25
+    for reason in ("shut to vehicles", "not for driving", "reached and left", "maxspeed can't be"):
+        assert reason in said
+    assert {place.kind for place in pack.facilities} == {"fire_station", "hydrant"}
+    assert [place.name.en for place in pack.facilities if place.kind == "fire_station"] == [
+        "Station"
+    ]
+    assert [unit.kind for unit in pack.units] == ["engine"]
+    assert pack.cells.locate(8.005, 50.005) is not None
+    assert set(graph.edge_speed_kmh.round(1)) == {30.0, 48.3, 15.0}
+    assert list((tmp_path / "packs").iterdir()) == [pack.path]
+
+
+def test_its_times_are_those_of_dijkstra(tmp_path: Path) -> None:
+    graph = RoadGraph.load(made(tmp_path)[0])
+    table = TravelTimes(graph).matrix(graph.node_lonlat, graph.node_lonlat)
+    plain: nx.DiGraph[str] = nx.DiGraph()
+    for u, v, data in graph.to_networkx().edges(data=True):
+        plain.add_edge(u, v, weight=data["length_m"] * 3.6 / data["speed_kmh"])
+    assert not plain.has_edge("12", "11")  # the one-way street, against it
+    for row, start in enumerate(graph.node_ids):
+        found = nx.single_source_dijkstra_path_length(plain, start)
+        for column, goal in enumerate(graph.node_ids):
+            assert table[row, column] == pytest.approx(found[goal], abs=0.02)
+
+
+@pytest.mark.parametrize("content", ["", "no extract", "<osm version='0.6'><node id='1'"])
+def test_a_broken_extract_is_one_sentence_and_leaves_nothing(tmp_path: Path, content: str) -> None:
+    osm = tmp_path / "town.osm"
+    osm.write_text(content)
+    with pytest.raises(SourceError, match=r"town\.osm: no whole OpenStreetMap extract"):
+        build(tmp_path / "p" / "town", osm, square(tmp_path / "a"), None, "UTC", print)
+    assert not (tmp_path / "p").exists()
+
+
+def test_an_empty_extract_a_far_boundary_and_bad_cells_are_said(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.osm"
+    empty.write_text("<osm version='0.6'></osm>")
+    town, target = extract(tmp_path / "town.osm"), tmp_path / "p" / "town"
+    here, far = square(tmp_path / "here"), square(tmp_path / "far", west=20.0)
+    with pytest.raises(SourceError, match="there is no street in it"):
+        build(target, empty, here, None, "UTC", print)
+    with pytest.raises(SourceError, match="no street of the extract lies within the boundary"):
+        build(target, town, far, None, "UTC", print)
+    with pytest.raises(SourceError, match="can't be read as GeoJSON"):
+        build(target, town, town, None, "UTC", print)
+    with pytest.raises(SourceError, match="property 'code' is missing"):
+        build(target, town, here, _nameless(tmp_path / "cells"), "UTC", print)
+    assert not (tmp_path / "p").exists()
+
+
+def _nameless(path: Path) -> Path:
+    ring = [[8.0, 50.0], [8.01, 50.0], [8.01, 50.01], [8.0, 50.0]]
+    shape = {"type": "Polygon", "coordinates": [ring]}
+    feature = {"type": "Feature", "properties": {"town": "x"}, "geometry": shape}
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    return path
+
+
+def test_a_pack_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    made(tmp_path)
+    with pytest.raises(SourceError, match="exists already"):
+        made(tmp_path)
+
+
+def test_tags_are_read_as_mappers_mean_them() -> None:
+    assert speed_kmh({"maxspeed": "20 mph"}) == pytest.approx(32.19, abs=0.01)
+    assert speed_kmh({"maxspeed": "none"}) is None
+    assert oneway({"highway": "motorway"}) == "F"
+    assert oneway({"highway": "residential", "junction": "roundabout"}) == "F"
+    assert oneway({"highway": "residential", "oneway": "-1"}) == "T"
+    assert names({"name": "燕山路", "name:en": "Yanshan Road"}) == "燕山路 (Yanshan Road)"
