@@ -76,6 +76,10 @@ class Publisher:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, BACKOFF_S[1])
 
+    async def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has, as the broker says."""
+        return len(await (await self._started()).partitions_for(topic))
+
     async def close(self) -> None:
         """Close the connection; what was not acknowledged is lost with it."""
         if self._producer is not None:

@@ -27,7 +27,10 @@ WINDOW = 2_000
 
 SWEEP_S = 0.25
 FULL_SWEEP_S = 0.05
-"""How often finished rows are taken off the window, in seconds, and how often when it is full."""
+IDLE_SWEEP_S = 2.0
+"""How often finished rows are taken off the window, in seconds, how often when it is full, and how
+often all of the inbox is looked at when nothing is in flight: a row whose transaction was slow has
+a lower id than one that was read before it."""
 
 REST_S = 0.012
 """Pause after a publication, in seconds. A report after a quiet moment goes at once; a hundred a
@@ -98,7 +101,7 @@ class Relay:
         now = time.monotonic()
         room = WINDOW - len(self._sent_at)
         every_s = SWEEP_S if room > 0 else FULL_SWEEP_S
-        if now - self._swept_at >= every_s and (self._sent_at or self._swept_at == _LONG_AGO):
+        if now - self._swept_at >= (every_s if self._sent_at else IDLE_SWEEP_S):
             rows = await self._sweep(now)
         else:
             rows = await self._read(self._last_id, room) if room > 0 else []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from models.city import CityPack
 from models.events import ReportReceived
 from models.settings import Settings
 from models.store import Store, open_store
-from models.topics import DESK, all_topics, topic_for
+from models.topics import DESK, REPORTS, topic_for
 from models.words import EXERCISE_MARK, Channel, is_exercise
 from playbooks.engine import PlaybookSet
 from streams.agents import Agents, Stages
@@ -34,6 +34,10 @@ from streams.sense_keeper import SenseKeeper
 from streams.updates import Updates
 
 log = logging.getLogger(__name__)
+
+RELAYS = (REPORTS, 0)
+"""Whoever holds this partition publishes the inbox: one worker of a group, and another at once
+when that one is gone."""
 
 
 class City(NamedTuple):
@@ -89,7 +93,8 @@ async def run_worker(
     updates = Updates(publisher)
     shell = DeskShell(settings, store, pack, city.playbooks, city.graph, updates.put)
     app = make_app(settings)
-    relay = Relay(settings, store, publisher)
+    held: set[tuple[str, int]] = set()
+    relay = Relay(settings, store, publisher, is_active=lambda: RELAYS in held)
     sense = SenseKeeper(pack, store)
     Agents(
         app,
@@ -102,22 +107,26 @@ async def run_worker(
             embedded=is_embedded(settings),
         ),
     )
-    desk_partitions = next(
-        spec.partitions for spec in all_topics(embedded=is_embedded(settings)) if spec.name == DESK
-    )
     assigned = asyncio.Event()
     seats: set[asyncio.Task[None]] = set()
 
     async def on_assigned(_app: Any, assigned_partitions: Iterable[Any], **_more: Any) -> None:
         # What was in flight when partitions moved may have been lost with the old owner.
         relay.publish_again()
-        held = {(tp.topic, tp.partition) for tp in assigned_partitions}
-        seats.add(asyncio.create_task(sense.assign(held)))
+        held.clear()
+        held.update((tp.topic, tp.partition) for tp in assigned_partitions)
+        seats.add(asyncio.create_task(sense.assign(set(held))))
         seats.add(
-            asyncio.create_task(_open_desks(shell, store, pack.jurisdiction, held, desk_partitions))
+            asyncio.create_task(
+                _open_desks(shell, store, pack.jurisdiction, set(held), publisher.partitions)
+            )
         )
         assigned.set()
 
+    async def on_revoked(_app: Any, _revoked: Iterable[Any], **_more: Any) -> None:
+        held.clear()
+
+    app.on_partitions_revoked.connect(on_revoked)
     app.on_partitions_assigned.connect(on_assigned)
     tasks: list[asyncio.Task[Any]] = []
     try:
@@ -155,7 +164,11 @@ async def _say_ready(assigned: asyncio.Event, on_ready: Callable[[], None] | Non
 
 
 async def _open_desks(
-    shell: DeskShell, store: Store, home: str, held: set[tuple[str, int]], partitions: int
+    shell: DeskShell,
+    store: Store,
+    home: str,
+    held: set[tuple[str, int]],
+    partitions: Callable[[str], Awaitable[int]],
 ) -> None:
     """Take the seats whose key lies in our partitions, so that their clocks run from now on."""
     heads = await asyncio.to_thread(store.heads)
@@ -167,7 +180,8 @@ async def _open_desks(
         if is_exercise(jurisdiction) and jurisdiction not in running_drills:
             continue
         topic = topic_for(DESK, exercise=is_exercise(jurisdiction))
-        if (topic, partition_of(jurisdiction, partitions)) in held:
+        # Asked of the broker: a city may have added partitions.
+        if (topic, partition_of(jurisdiction, await partitions(topic))) in held:
             await shell.open(jurisdiction)
 
 

@@ -27,7 +27,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged
         Reports that a client was told are safe.
     decided
-        Of these, in the journal.
+        Of these, in the journal with the incident that they opened or joined.
     dead_lettered
         Of these, in the dead letters with a reason.
     waiting
@@ -40,6 +40,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         Decided, and on no screen.
     longest_silence_s
         Longest time in which no decision came to the screen while one was owed.
+    unanswered
+        Reports whose senders were still without an answer at the end.
     journal
         What is wrong with the journal itself; empty: nothing.
     examples
@@ -54,13 +56,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     doubled: int
     unseen: int
     longest_silence_s: float
+    unanswered: int = 0
     journal: str = ""
     examples: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
         """Whether every promise was kept."""
-        return not (self.lost or self.doubled or self.waiting or self.journal)
+        return not (self.lost or self.doubled or self.waiting or self.unanswered or self.journal)
 
 
 def check(
@@ -68,6 +71,9 @@ def check(
     jurisdiction: str,
     acknowledged: Mapping[str, float],
     seen: Mapping[str, float],
+    *,
+    ended: float | None = None,
+    unanswered: int = 0,
 ) -> Verdict:
     """Compare what clients were told with a journal.
 
@@ -77,8 +83,11 @@ def check(
         Report to when its sender was told that it is safe, in seconds of any one clock.
     seen
         Report to when it was first on a screen, of the same clock.
+    ended
+        When watching ended, of the same clock: what was still owed then counts as silence.
+    unanswered
+        Senders that never got an answer.
     """
-    decided: set[str] = set()
     belongs: Counter[str] = Counter()
     ordered: Counter[str] = Counter()
     journal = ""
@@ -87,7 +96,6 @@ def check(
     except JournalBrokenError as error:
         journal = str(error)
     for entry in store.entries(jurisdiction):
-        decided.add(entry.event_id)
         try:
             data = decode(entry.body).data
         except EventError:
@@ -97,6 +105,8 @@ def check(
         elif isinstance(data, AssignmentOrdered):
             ordered[data.assignment] += 1
     told = set(acknowledged)
+    # The report alone in the journal is no decision: something must have come of it.
+    decided = set(belongs)
     dead = _with_reason(store, jurisdiction)
     open_ids = {row.event_id for row in store.unfinished_after(0, len(told) + 1)}
     lost = told - decided - dead - open_ids
@@ -109,13 +119,16 @@ def check(
         lost=len(lost),
         doubled=len(twice),
         unseen=len((told & decided) - seen.keys()),
-        longest_silence_s=round(longest_silence(acknowledged, seen), 2),
+        longest_silence_s=round(longest_silence(acknowledged, seen, ended), 2),
+        unanswered=unanswered,
         journal=journal,
         examples=tuple(sorted(lost)[:EXAMPLES] + sorted(twice)[:EXAMPLES]),
     )
 
 
-def longest_silence(acknowledged: Mapping[str, float], seen: Mapping[str, float]) -> float:
+def longest_silence(
+    acknowledged: Mapping[str, float], seen: Mapping[str, float], ended: float | None = None
+) -> float:
     """Return the longest time without a decision on the screen while one was owed, in seconds."""
     moments = [(at, 1) for at in acknowledged.values()]
     moments += [(at, -1) for report, at in seen.items() if report in acknowledged]
@@ -126,7 +139,7 @@ def longest_silence(acknowledged: Mapping[str, float], seen: Mapping[str, float]
         if change < 0 or owed <= 0:
             since = at
         owed += change
-    return longest
+    return max(longest, ended - since) if ended is not None and owed > 0 else longest
 
 
 def _with_reason(store: Store, jurisdiction: str) -> set[str]:

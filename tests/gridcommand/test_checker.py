@@ -94,6 +94,13 @@ def test_a_decision_that_is_missing_is_lost(store: Store) -> None:
     assert (found.lost, found.examples, found.holds) == (1, ("never-came",), False)
 
 
+def test_a_report_in_the_journal_of_which_nothing_came_is_lost(store: Store) -> None:
+    put(store, "c")
+    write(store, report("c"))
+    found = verdict(store, "a", "c")
+    assert (found.decided, found.lost, found.holds) == (1, 1, False)
+
+
 def test_what_waits_in_the_inbox_is_neither_lost_nor_done(store: Store) -> None:
     put(store, "c")
     found = verdict(store, "a", "c")
@@ -145,3 +152,5 @@ def test_silence_is_counted_only_while_something_is_owed() -> None:
     assert longest_silence(told, {"a": 2.0, "b": 101.5, "c": 105.0}) == 3.5
     assert longest_silence(told, {"a": 2.0, "b": 100.5, "c": 100.9}) == 2.0
     assert longest_silence({}, {}) == 0.0
+    assert longest_silence({"a": 0.0, "b": 60.0}, {"a": 1.0}, ended=600.0) == 540.0
+    assert longest_silence({"a": 0.0}, {"a": 1.0}, ended=600.0) == 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,9 +18,10 @@ from gridcommand.rehearsal.system import OwnSystem, running_system
 from tests.integration.conftest import HOME, recorded_places, watching
 from tests.servers import Servers
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 RATE = 40.0
 HEALED_S = 30.0
+TAKEN_OVER_S = 60.0
 STOP_S = 5.0
 WITHOUT_CLOCK = ("incidents", "units", "assignments", "proposals", "tasks", "closures")
 
@@ -37,7 +39,13 @@ async def sending(system: OwnSystem, seconds: float) -> AsyncIterator[tuple[Phon
         missing = await screen.until_seen(set(phones.acknowledged), HEALED_S)
         store = system.store()
         try:
-            verdict = check(store, HOME, phones.acknowledged, screen.seen)
+            verdict = check(
+                store,
+                HOME,
+                phones.acknowledged,
+                screen.seen,
+                unanswered=len(phones.waiting),
+            )
         finally:
             store.close()
         assert not missing, verdict
@@ -61,6 +69,34 @@ async def test_a_killed_process_loses_nothing(system: OwnSystem, name: str) -> N
         killed.send_signal(signal.SIGKILL)
         await phones.until_acknowledged(100, HEALED_S)
     assert system.child(name).pid != killed.pid
+
+
+async def test_a_halted_worker_gives_way_and_is_fenced_when_it_wakes(system: OwnSystem) -> None:
+    if not system.settings.kafka_servers:
+        pytest.skip("the embedded broker's topics have one partition, for one worker")
+    second = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "gridcommand",
+        "worker",
+        env=system.environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with sending(system, 12.0) as (phones, screen):
+            await phones.until_acknowledged(200, HEALED_S)
+            halted = system.child("worker")
+            halted.suspend()
+            try:
+                # It had the seat; the other takes it, and decides what is acknowledged now.
+                told = set(phones.acknowledged)
+                assert not await screen.until_seen(told, TAKEN_OVER_S)
+            finally:
+                halted.resume()
+    finally:
+        second.send_signal(signal.SIGINT)
+        await asyncio.wait_for(second.wait(), HEALED_S)
 
 
 async def test_a_killed_supervisor_and_a_stop_lose_nothing_and_the_next_start_goes_on(

@@ -170,3 +170,21 @@ async def test_it_outlives_a_database_that_fails(
     async with asyncio.timeout(10):
         await subject.run(stop)
     assert bodies(publisher) == [b"a"]
+
+
+async def test_a_row_that_was_slow_to_commit_is_found_when_nothing_is_in_flight(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.relay.IDLE_SWEEP_S", 0.0)
+    publisher = FakePublisher()
+    subject = relay(store, publisher)
+    put(store, "slow", "quick")
+    with store._engine.begin() as connection:  # its commit comes after the later row's
+        connection.exec_driver_sql("UPDATE inbox SET finished_at = '2026' WHERE event_id = 'slow'")
+    await drain(subject)
+    store.finish(HOME, ["quick"], datetime.now(UTC))
+    await drain(subject)
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE inbox SET finished_at = NULL WHERE event_id = 'slow'")
+    await drain(subject)
+    assert bodies(publisher) == [b"quick", b"slow"]
