@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -21,12 +22,17 @@ from models.settings import Settings
 READY_FD = "GRIDCOMMAND_READY_FD"
 GATE_FD = "GRIDCOMMAND_GATE_FD"
 
+SWITCH_S = 0.0005
+"""How long a thread that computes may keep the others waiting, in seconds. A desk that plans has
+Kafka's threads beside it, and each of their turns would wait for ten times that by default."""
+
 
 def run_until_stopped(
     settings: Settings, body: Callable[[asyncio.Event], Awaitable[object]]
 ) -> None:
     """Run ``body`` until it returns; SIGTERM and SIGINT set the event that it is given."""
     configure_logging(settings)
+    sys.setswitchinterval(SWITCH_S)
     asyncio.run(_run(body))
 
 

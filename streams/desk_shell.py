@@ -48,7 +48,7 @@ Publish = Callable[[str, list[bytes]], Awaitable[None]]
 CLOCK_POLL_S = 0.25
 """How often a drill's clock (its speed, its pause) is looked up."""
 
-PLANNING_SHARE = 0.15
+PLANNING_SHARE = 0.1
 """How much of the time planning may take at most; reports come first, and a backlog is planned
 once, not once a report."""
 

@@ -175,7 +175,8 @@ async def test_it_outlives_a_database_that_fails(
 async def test_a_row_that_was_slow_to_commit_is_found_when_nothing_is_in_flight(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.relay.IDLE_SWEEP_S", 0.0)
+    for pause in ("SWEEP_S", "IDLE_SWEEP_S"):
+        monkeypatch.setattr(f"streams.relay.{pause}", 0.0)
     publisher = FakePublisher()
     subject = relay(store, publisher)
     put(store, "slow", "quick")

@@ -167,6 +167,13 @@ def test_grid_cells_are_shown_and_remembered(open_page: OpenPage) -> None:
     assert answer.value.ok
     page.reload()
     expect(page.get_by_role("button", name="Grid cells")).to_have_attribute("aria-pressed", "true")
+    page.route("**/api/cells.geojson", lambda route: route.abort())
+    page.reload()
+    expect(page.get_by_text("The grid cells did not load.")).to_be_visible()
+    page.unroute("**/api/cells.geojson")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("The grid cells did not load.")).to_be_hidden()
+    expect(page.get_by_role("button", name="Grid cells")).to_have_attribute("aria-pressed", "true")
 
 
 def test_what_the_server_refuses_comes_back_field_by_field(open_page: OpenPage) -> None:

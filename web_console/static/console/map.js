@@ -62,6 +62,8 @@ export function CityMap() {
   const [state, setState] = useState(/** @type {'loading' | 'ready' | 'failed' | 'no_gl'} */ (
     'loading'));
   const [attempt, setAttempt] = useState(0);
+  const [cellsMissing, setCellsMissing] = useState(false);
+  const [cellsAttempt, setCellsAttempt] = useState(0);
 
   useEffect(() => {
     if (!canDraw()) {
@@ -91,10 +93,17 @@ export function CityMap() {
   useEffect(() => {
     const map = current;
     if (!map) return;
-    Promise.all([roads(), cells ? gridCells() : null])
-      .then(([streets, grid]) => map.setStyle(mapStyle(theme, streets, grid), { diff: true }))
-      .catch(() => setCells(false));
-  }, [theme, cells, state]);
+    let gone = false;
+    // The choice is kept when the cells don't come: a blink of the network is no wish.
+    Promise.all([roads(), cells ? gridCells().catch(() => null) : null]).then(([streets, grid]) => {
+      if (gone) return;
+      map.setStyle(mapStyle(theme, streets, grid), { diff: true });
+      setCellsMissing(cells && !grid);
+    });
+    return () => {
+      gone = true;
+    };
+  }, [theme, cells, cellsAttempt, state]);
 
   const city = theCity();
   return html`<section class="map ${picking ? 'picking' : ''}" aria-label=${t('map.title')}>
@@ -121,6 +130,9 @@ export function CityMap() {
     ${picking && html`<div class="map-hint" role="status">${t('map.picking')}
       <button type="button" class="button small" onClick=${() => setUi({ picking: false })}>
         ${t('dialog.cancel')}</button></div>`}
+    ${cellsMissing && html`<div class="map-hint" role="status">${t('map.cells_failed')}
+      <button type="button" class="button small" onClick=${() => setCellsAttempt(cellsAttempt + 1)}>
+        ${t('again')}</button></div>`}
     <${Legend} />
     ${state === 'loading' && html`<div class="map-cover">${t('map.loading')}</div>`}
     ${state === 'no_gl' && html`<div class="map-cover">${t('map.no_gl')}</div>`}

@@ -431,6 +431,7 @@ export const en = {
   'password.action': 'Save password',
   'password.done': 'Saved. Other devices of this account are signed out.',
   'map.cells': 'Grid cells',
+  'map.cells_failed': 'The grid cells did not load.',
   'units.moved_up': 'moved up',
   'units.map': 'Map',
   'move_up.title': 'Move-up proposed',

@@ -431,6 +431,7 @@ export const zh = {
   'password.action': '保存密码',
   'password.done': '已保存，该账号在其他设备上已退出。',
   'map.cells': '单元网格',
+  'map.cells_failed': '单元网格未能加载。',
   'units.moved_up': '前置待命',
   'units.map': '地图',
   'move_up.title': '建议前置',
