@@ -48,12 +48,25 @@ def prepare(settings: Settings, *, exercise: bool) -> Prepared:
         store.migrate()
         jurisdiction = pack.jurisdiction + (".exercise" if exercise else "")
         links = {
-            role.value: _link(settings, store, name, role, jurisdiction)
-            for name, role in (("commander", Role.COMMANDER), ("worker", Role.GRID_WORKER))
+            role.value: _link(settings, store, name, role, jurisdiction, cells)
+            for name, role, cells in (
+                ("commander", Role.COMMANDER, ()),
+                ("worker", Role.GRID_WORKER, _cells_in_the_middle(pack)),
+            )
         }
     finally:
         store.close()
     return Prepared(city=pack.names.en, links=links)
+
+
+def _cells_in_the_middle(pack: CityPack) -> tuple[str, ...]:
+    """Return the cells of whoever has the middle of the city: the first worker stands in there."""
+    middle = pack.cells.locate(*pack.center)
+    if middle is None:
+        return ()
+    return tuple(
+        c.code for c in pack.cells if c.code == middle.code or c.worker == middle.worker != ""
+    )
 
 
 def load_city(settings: Settings) -> CityPack:
@@ -89,8 +102,15 @@ def check_playbooks(settings: Settings) -> None:
         )
 
 
-def _link(settings: Settings, store: Store, name: str, role: Role, jurisdiction: str) -> str:
+def _link(
+    settings: Settings,
+    store: Store,
+    name: str,
+    role: Role,
+    jurisdiction: str,
+    cells: tuple[str, ...],
+) -> str:
     now = datetime.now(UTC)
-    account = store.account(name) or store.add_account(name, role, at=now)
+    account = store.account(name) or store.add_account(name, role, at=now, cells=cells)
     token = store.make_link(account, at=now, hours=LINK_HOURS, jurisdiction=jurisdiction)
     return link_url(settings, token)

@@ -118,9 +118,9 @@ class WorkerView:
 
 
 def owns_task(viewer: Viewer, task: Task) -> bool:
-    """Whether a task is this worker's to do."""
+    """Whether a task is this worker's to do: by name, or in a cell that the worker answers for."""
     if task.role != Role.GRID_WORKER:
         return False
-    if task.assignee:
-        return task.assignee == viewer.name
-    return not task.cell or task.cell in viewer.cells
+    if task.assignee == viewer.name or task.cell in viewer.cells:
+        return True
+    return not task.assignee and not task.cell

@@ -130,7 +130,8 @@ class Town:
 
     def link(self, name: str, role: Role, *jurisdictions: str) -> str:
         """Return a one-time sign-in link."""
-        return make_sign_in_link(self.store, self.settings, name, role, jurisdictions)
+        cells = [cell.code for cell in self._pack.cells]  # so that each task is somebody's
+        return make_sign_in_link(self.store, self.settings, name, role, jurisdictions, cells)
 
     async def _carry(self, opened: threading.Event) -> None:
         async def nobody_listens(jurisdiction: str, events: list[bytes]) -> None:

@@ -159,6 +159,26 @@ def test_a_person_sets_and_changes_the_password(open_page: OpenPage, town: Town)
     page.wait_for_url(f"{town.url}/")
 
 
+def test_a_task_is_accepted_and_done_with_proof_also_without_a_network(
+    open_page: OpenPage, town: Town, tmp_path: Path
+) -> None:
+    proof = tmp_path / "proof.png"
+    phone = open_page("worker-9", Role.GRID_WORKER, size=PHONE, has_touch=True)
+    report(phone, "cover gone at the corner", category="Missing or broken manhole cover")
+    phone.get_by_role("button", name="Tasks").click()
+    task = phone.locator("article", has_text="Go and look and send a photo")
+    task.get_by_role("button", name="Accept").click()
+    done = task.get_by_role("button", name="Done")
+    expect(done).to_be_disabled()  # the playbook asks for a photo
+    phone.screenshot(path=proof)
+    task.get_by_label("A photo is needed").set_input_files(proof)
+    town.close_console()
+    done.click()
+    expect(task.get_by_text(re.compile("Saved on this phone"))).to_be_visible()
+    town.open_console()
+    expect(task.locator(".chip", has_text="Done")).to_be_visible(timeout=40_000)
+
+
 def test_grid_cells_are_shown_and_remembered(open_page: OpenPage) -> None:
     page = open_page("commander-8", Role.COMMANDER)
     expect(page.get_by_text("Connected")).to_be_visible()

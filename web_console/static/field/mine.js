@@ -9,7 +9,7 @@ import { entries, nextTry, remove } from './outbox.js';
 import { BLANK, draft, here, live, tab, tick } from './state.js';
 
 export function Mine() {
-  const all = useStore(entries, (e) => e);
+  const all = useStore(entries, (e) => e).filter((entry) => !entry.task);
   const state = useStore(live, (s) => s);
   if (!all.length) {
     return html`<div class="page"><div class="empty"><strong>${t('field.none')}</strong>
@@ -85,8 +85,11 @@ function Mail({ entry, incident, state }) {
   </article>`;
 }
 
-/** @param {{entry: import('./outbox.js').Entry, zone: string}} props */
-function Where({ entry, zone }) {
+/**
+ * Whether an entry is on this phone, on its way or received.
+ * @param {{entry: import('./outbox.js').Entry, zone: string}} props
+ */
+export function Where({ entry, zone }) {
   const next = useStore(nextTry, (n) => n);
   const now = useStore(tick, (n) => n);
   const text = entry.state === 'received'

@@ -1,6 +1,6 @@
-// Reports on this phone: written to IndexedDB before anything is sent, sent with the sender's id
-// until the server says 'received', kept afterwards so that the worker sees what became of them.
-// A second send of the same report is the same report there, so trying again is always safe.
+// Reports and words about tasks on this phone: written to IndexedDB before anything is sent, sent
+// with the sender's id until the server says 'received', kept afterwards so that the worker sees
+// what became of them. A second send of the same id is the same there, so trying again is safe.
 
 import { ApiError, post } from '../lib/http.js';
 import { createStore } from '../lib/store.js';
@@ -14,7 +14,8 @@ const KEPT_DAYS = 7;
 /**
  * @typedef {object} Entry
  * @property {string} id UUIDv7, the report's id everywhere
- * @property {Record<string, any>} body what POST /api/reports takes, without photos
+ * @property {string} [task] the task that this is about; a report has none
+ * @property {Record<string, any>} body what its POST takes, without id and photos
  * @property {Blob[]} photos
  * @property {string[]} photoIds those of `photos` that are up already
  * @property {'saved' | 'sending' | 'received' | 'refused'} state
@@ -100,15 +101,23 @@ export async function begin() {
 }
 
 /**
- * Save a report; it is on this phone when the promise is done, and on its way.
+ * Save a report, or a word about a task; it is on this phone when the promise is done, and on its
+ * way.
  * @param {string} id
  * @param {Record<string, any>} body
  * @param {Blob[]} photos
+ * @param {string} [task]
  */
-export async function add(id, body, photos) {
-  await keep({ id, body, photos, photoIds: [], state: 'saved', at: Date.now() });
+export async function add(id, body, photos, task) {
+  await keep({ id, body, photos, photoIds: [], state: 'saved', at: Date.now(), ...(task && { task }) });
   sendNow();
 }
+
+/**
+ * Where an entry goes.
+ * @param {Entry} entry
+ */
+const pathOf = (entry) => (entry.task ? `/api/tasks/${encodeURIComponent(entry.task)}` : '/api/reports');
 
 /** @param {string} id */
 export async function remove(id) {
@@ -168,7 +177,7 @@ async function send(entry) {
       now = { ...now, photoIds: [...now.photoIds, id] };
       await keep(now);
     }
-    const answer = await post('/api/reports', { ...now.body, id: now.id, photos: now.photoIds });
+    const answer = await post(pathOf(now), { ...now.body, id: now.id, photos: now.photoIds });
     await keep({
       ...now, photos: [], state: 'received', receivedAt: answer.received_at,
       exercise: answer.exercise,

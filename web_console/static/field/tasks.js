@@ -4,21 +4,26 @@ import { html } from 'htm/preact';
 import { useMemo, useState } from 'preact/hooks';
 
 import { shortTime, span } from '../lib/format.js';
-import { ApiError, post } from '../lib/http.js';
-import { nameOf, t } from '../lib/i18n.js';
+import { nameOf, t, tOr } from '../lib/i18n.js';
+import { uuid7 } from '../lib/ids.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
+import { Where } from './mine.js';
+import { add, entries, remove } from './outbox.js';
 import { shrink } from './photo.js';
 import { here, live, tick } from './state.js';
 
 const ENDED = new Set(['done', 'cancelled']);
+
+/** How long the desk has to answer a word that was received; then the worker may say it again. */
+const ANSWER_WITHIN_MS = 15000;
 
 /** @param {import('../types.js').LiveState} state */
 export function myTasks(state) {
   const { me } = here();
   const cells = new Set(me.cells ?? []);
   return [...state.tasks.values()].filter((task) => task.role === 'grid_worker'
-    && (task.assignee ? task.assignee === me.name : !task.cell || cells.has(task.cell)))
+    && (task.assignee === me.name || cells.has(task.cell) || (!task.assignee && !task.cell)))
     .sort((a, b) => Number(ENDED.has(a.state)) - Number(ENDED.has(b.state))
       || (a.due < b.due ? -1 : 1));
 }
@@ -44,38 +49,24 @@ export function Tasks() {
 function TaskCard({ task, state }) {
   const [note, setNote] = useState('');
   const [photos, setPhotos] = useState(/** @type {Blob[]} */ ([]));
-  const [sent, setSent] = useState('');
-  const [error, setError] = useState('');
+  const said = useStore(entries, (all) => all.find((entry) => entry.task === task.id));
   const urls = useMemo(() => photos.map((p) => URL.createObjectURL(p)), [photos]);
   const { city } = here();
   const incident = state.incidents.get(task.incident);
   const left = (Date.parse(task.due) - jurisdictionNow(state, Date.now())) / 1000;
   const ended = ENDED.has(task.state);
   const needsPhoto = task.proof === 'photo' && !photos.length;
-  const needsNote = task.proof === 'note' && !note.trim();
-  const waiting = sent !== '' && sent !== task.state;
+  const needsNote = task.proof === 'text' && !note.trim();
+  const answered = said === undefined || said.body.state === task.state || ended;
+  const waiting = !answered && (said.state === 'saved' || said.state === 'sending'
+    || (said.state === 'received' && Date.now() - said.at < ANSWER_WITHIN_MS));
 
   /** @param {'accepted' | 'done'} to */
   const say = async (to) => {
-    setSent(to);
-    setError('');
-    try {
-      const ids = [];
-      if (to === 'done') {
-        for (const photo of photos) {
-          const form = new FormData();
-          form.append('photo', photo, 'photo.jpg');
-          ids.push((await post('/api/photos', form)).id);
-        }
-      }
-      await post(`/api/tasks/${encodeURIComponent(task.id)}?jurisdiction=${
-        encodeURIComponent(state.jurisdiction)}`,
-      { state: to, ...(note.trim() ? { note: note.trim() } : {}), ...(ids.length ? { photos: ids } : {}) });
-    } catch (problem) {
-      setSent('');
-      setError(problem instanceof ApiError
-        ? problem.errors.map((e) => e.message).join(' · ') || problem.message : String(problem));
-    }
+    if (said) await remove(said.id);
+    await add(uuid7(), {
+      jurisdiction: state.jurisdiction, state: to, ...(note.trim() && { note: note.trim() }),
+    }, to === 'done' ? photos : [], task.id);
   };
   return html`<article class="card task-card ${ended ? 'ended' : ''}">
     <div class="mail-head"><b>${nameOf(task.title, task.id)}</b>
@@ -86,12 +77,16 @@ function TaskCard({ task, state }) {
       at: shortTime(task.due, city.timezone) })} · ${left < 0
       ? t('field.late', { n: span(-left) }) : t('field.due_in', { n: span(left) })}</p>`}
     ${task.note && html`<p>${task.note}</p>`}
-    ${error && html`<p class="notice bad" role="alert">${error}</p>`}
+    ${said && (waiting || said.state === 'refused') && html`<${Where} entry=${said}
+      zone=${Intl.DateTimeFormat().resolvedOptions().timeZone} />`}
+    ${said?.state === 'refused' && !answered && html`<div class="notice bad" role="alert">${
+      said.errors?.length ? said.errors.map((e, n) => html`<p key=${n}>${
+        tOr(`fieldname.${e.field.split('.')[0]}`, e.field)}: ${e.message}</p>`) : said.message}</div>`}
     ${!ended && task.state === 'assigned' && html`<button type="button" class="button big primary"
       disabled=${waiting} onClick=${() => say('accepted')}>
       ${t(waiting ? 'order.sent' : 'field.accept')}</button>`}
     ${!ended && task.state !== 'assigned' && html`
-      <label class="field"><span>${t(task.proof === 'note' ? 'field.proof_note' : 'field.note')}</span>
+      <label class="field"><span>${t(task.proof === 'text' ? 'field.proof_note' : 'field.note')}</span>
         <textarea rows="2" maxlength="2000" value=${note}
           onInput=${(/** @type {any} */ e) => setNote(e.currentTarget.value)}></textarea></label>
       <div class="shots">${urls.map((url, n) => html`<button type="button" class="shot" key=${url}
