@@ -17,7 +17,6 @@ from collections.abc import Callable
 import numpy as np
 from report import print_result
 
-from dispatch import assignment
 from dispatch.assignment import Problem, Slot, Solution, solve
 
 MIX = (("engine", 2, 0.55), ("ladder", 1, 0.2), ("ambulance", 1, 0.25))
@@ -52,10 +51,7 @@ def main() -> None:
     options = parser.parse_args()
     asked = problem(1000, 200, options.seed)
     joint_ms, pruned = _timed(lambda: solve(asked), options.runs)
-    nearest = assignment.NEAREST
-    assignment.NEAREST = len(asked.unit_ids)
-    full_ms, full = _timed(lambda: solve(asked), options.runs)
-    assignment.NEAREST = nearest
+    full_ms, full = _timed(lambda: solve(asked, whole=True), options.runs)
     large = problem(5000, 2000, options.seed)
     large_ms, _ = _timed(lambda: solve(large), max(1, options.runs // 2))
     print_result(

@@ -8,9 +8,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dispatch import assignment
 from dispatch.assignment import (
     LATE_FACTOR,
     LONGEST_S,
@@ -279,3 +280,63 @@ def test_many_units_and_slots_lose_nothing_by_looking_at_the_near_ones_only() ->
     got = sum(one.time_s for slot in solution.slots for one in slot.chosen)
     rows, columns = linear_sum_assignment(times)
     assert got == times[rows, columns].sum()
+
+
+@pytest.fixture
+def few_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every problem begins with two units for a slot, and has to prove the rest away."""
+    monkeypatch.setattr(assignment, "WHOLE", 0)
+    monkeypatch.setattr(assignment, "NEAREST", 1)
+
+
+def crowded(seed: int, *, units: int, slots: int) -> Problem:
+    """Units and slots anywhere, all that a problem may have, too few units for some."""
+    chance = np.random.default_rng(seed)
+    kinds, wants = chance.integers(0, 3, units), chance.integers(0, 3, slots)
+    here, there = chance.uniform(0, 900, (units, 2)), chance.uniform(0, 900, (slots, 2))
+    time_s = np.abs(here[:, None] - there[None]).sum(axis=2)
+    time_s[chance.random(time_s.shape) < 0.02] = math.inf
+    names = [f"u{chance.integers(10**6):06d}-{row}" for row in range(units)]
+    asked = [
+        Slot(f"s{at}", int(chance.integers(1, 5)), int(chance.integers(0, 4)), 300.0)
+        for at in range(slots)
+    ]
+
+    def some(share: float) -> frozenset[Pair]:
+        hits = np.argwhere(chance.random(time_s.shape) < share).tolist()
+        return frozenset((names[row], asked[column].id) for row, column in hits)
+
+    return Problem(
+        names,
+        asked,
+        kinds[:, None] == wants[None, :],
+        time_s,
+        banned=some(0.01),
+        pinned=some(0.002),
+        kept=some(0.01),
+        added_s=chance.uniform(-40, 40, time_s.shape),
+        bare_s=chance.uniform(0, 60, units),
+    )
+
+
+@pytest.mark.usefixtures("few_at_first")
+@pytest.mark.parametrize("seed", range(12))
+def test_what_few_pairs_prove_is_what_all_pairs_say(seed: int) -> None:
+    problem = crowded(seed, units=60 + 20 * seed, slots=60)
+    few, whole = solve(problem), solve(problem, whole=True)
+    assert few.cost == whole.cost
+    assert [slot.shortage for slot in few.slots] == [slot.shortage for slot in whole.slots]
+    assert few.refused_pins == whole.refused_pins
+    for one, other in zip(few.slots, whole.slots, strict=True):
+        if one.chosen == other.chosen:
+            assert [c.cost for c in one.runners_up] == [c.cost for c in other.runners_up]
+
+
+@pytest.mark.usefixtures("few_at_first")
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(problems(most_units=12), st.randoms(use_true_random=False))
+def test_few_pairs_are_enough_in_any_order(problem: Problem, chance: object) -> None:
+    test_the_order_of_the_input_changes_nothing.hypothesis.inner_test(problem, chance)  # type: ignore[attr-defined]
+    assert solve(problem).cost == solve(problem, whole=True).cost
