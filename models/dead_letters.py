@@ -92,6 +92,14 @@ class DeadLetters:
                         letter.at,
                     )
 
+    def dead_letter_ids(self, jurisdiction: str, *, code: str) -> frozenset[str]:
+        """Return the ids of events that were given up for a reason."""
+        query = select(_dead.c.event_id).where(
+            _dead.c.jurisdiction == jurisdiction, _dead.c.code == code
+        )
+        with transaction(self._engine, writes=False) as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def dead_letters(
         self, *, limit: int = 100, before: int | None = None, jurisdiction: str | None = None
     ) -> list[DeadLetterRow]:

@@ -129,6 +129,12 @@ class Settings(BaseSettings):
         gt=0,
         description="Age at which an unfinished inbox row is published again, in seconds.",
     )
+    stalled_after_s: float = Field(
+        15.0,
+        gt=1,
+        description="A worker that stands still for so long is ended, for another to start, "
+        "in seconds.",
+    )
     desk_batch: int = Field(
         500, ge=1, description="Events a desk takes in one transaction at most."
     )

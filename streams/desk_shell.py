@@ -37,6 +37,7 @@ from models.store import DeadLetterRow, Store
 from models.words import home_jurisdiction, is_exercise
 from playbooks.engine import PlaybookSet
 from streams.opening import opening_events
+from streams.watchdog import HANGS
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,10 @@ class _Given(NamedTuple):
 class _Seat:
     """One jurisdiction that this process writes."""
 
-    def __init__(self, lease: Lease, desk: Desk, clock: JurisdictionClock) -> None:
+    def __init__(
+        self, lease: Lease, desk: Desk, clock: JurisdictionClock, hung: frozenset[str]
+    ) -> None:
+        self.hung = hung
         self.lease = lease
         self.desk = desk
         self.clock = clock
@@ -110,6 +114,8 @@ class DeskShell:
         self._serving: list[asyncio.Task[None]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._closed = False
+        self.in_hand: Event | None = None
+        """What a desk decides on now; read by the watchdog's thread."""
 
     async def open(self, jurisdiction: str) -> None:
         """Take a jurisdiction's seat now, so that its clock runs before its first event."""
@@ -231,12 +237,16 @@ class DeskShell:
         known = self._store.known(situation.jurisdiction, [event.id for event in batch])
         finished: list[str] = []
         made: list[Event] = []
-        for event in batch:
-            finished.append(event.id)
-            if event.id in known:
-                continue
-            known.add(event.id)
-            made.extend(seat.desk.step(event))
+        try:
+            for event in batch:
+                finished.append(event.id)
+                if event.id in known or event.id in seat.hung:
+                    continue
+                known.add(event.id)
+                self.in_hand = event
+                made.extend(seat.desk.step(event))
+        finally:
+            self.in_hand = None
         due_for_snapshot = situation.seq - seat.snapshot_seq >= self._settings.snapshot_every
         if not made:
             self._store.finish(situation.jurisdiction, finished, datetime.now(UTC))
@@ -319,7 +329,8 @@ class DeskShell:
             self._graph, self._pack, cache_dir=self._settings.data_dir / "cache"
         )
         desk = Desk(situation, self._pack, self._playbooks, travel, Policy.of(self._settings))
-        return _Seat(lease, desk, read_clock(self._store, jurisdiction))
+        hung = self._store.dead_letter_ids(jurisdiction, code=HANGS)
+        return _Seat(lease, desk, read_clock(self._store, jurisdiction), hung)
 
     def _leave(self, jurisdiction: str) -> None:
         seat = self._seats.pop(jurisdiction, None)

@@ -32,6 +32,7 @@ from streams.publisher import Publisher
 from streams.relay import Relay
 from streams.sense_keeper import SenseKeeper
 from streams.updates import Updates
+from streams.watchdog import LOOK_S, Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -128,10 +129,20 @@ async def run_worker(
 
     app.on_partitions_revoked.connect(on_revoked)
     app.on_partitions_assigned.connect(on_assigned)
+    host, _, port = kafka_servers(settings).split(",")[0].rpartition(":")
+    watchdog = Watchdog(
+        settings.stalled_after_s,
+        store,
+        lambda: shell.in_hand,
+        lambda: bool(held),
+        (host.strip(), int(port)),
+    )
     tasks: list[asyncio.Task[Any]] = []
     try:
         async with running(app, settings) as ended:
+            watchdog.start()
             tasks = [
+                asyncio.create_task(_turn(watchdog), name="watchdog"),
                 asyncio.create_task(relay.run(stop), name="relay"),
                 asyncio.create_task(updates.run(), name="updates"),
                 asyncio.create_task(sense.run(), name="sense"),
@@ -147,6 +158,7 @@ async def run_worker(
                 if task is not stopping:
                     task.result()
     finally:
+        watchdog.stop()
         for task in (*tasks, *seats):
             task.cancel()
         await asyncio.gather(*tasks, *seats, return_exceptions=True)
@@ -154,6 +166,12 @@ async def run_worker(
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(publisher.close(), 1.0)
         store.close()
+
+
+async def _turn(watchdog: Watchdog) -> None:
+    while True:
+        watchdog.turned()
+        await asyncio.sleep(LOOK_S)
 
 
 async def _say_ready(assigned: asyncio.Event, on_ready: Callable[[], None] | None) -> None:

@@ -16,6 +16,7 @@ from gridcommand.rehearsal.checker import check
 from gridcommand.rehearsal.clients import Phones, Screen
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from tests.integration.conftest import HOME, recorded_places, watching
+from tests.integration.hanging_policy import MARK
 from tests.servers import Servers
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
@@ -97,6 +98,24 @@ async def test_a_halted_worker_gives_way_and_is_fenced_when_it_wakes(system: Own
     finally:
         second.send_signal(signal.SIGINT)
         await asyncio.wait_for(second.wait(), HEALED_S)
+
+
+async def test_a_desk_that_hangs_is_named_and_replaced(tmp_path: Path, servers: Servers) -> None:
+    mark = tmp_path / "hang"
+    environment = {
+        **servers.environment,
+        "GRIDCOMMAND_POLICY": "tests.integration.hanging_policy:HangsOnce",
+        "GRIDCOMMAND_STALLED_AFTER_S": "3",
+        MARK: str(mark),
+    }
+    with running_system(tmp_path / "var", environment=environment) as system:
+        async with sending(system, 6.0) as (phones, _):
+            await phones.until_acknowledged(40, HEALED_S)
+            hanging = system.child("worker").pid
+            mark.touch()
+        assert system.child("worker").pid != hanging
+        said = "".join(log.read_text() for log in (tmp_path / "var" / "log").glob("*worker*"))
+        assert "hangs on event tick/" in said
 
 
 async def test_a_killed_supervisor_and_a_stop_lose_nothing_and_the_next_start_goes_on(
