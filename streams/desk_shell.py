@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -330,6 +331,10 @@ class DeskShell:
         )
         desk = Desk(situation, self._pack, self._playbooks, travel, Policy.of(self._settings))
         hung = self._store.dead_letter_ids(jurisdiction, code=HANGS)
+        # City and program stay: looking them through for garbage again and again would hold up
+        # a proposal by 30 ms.
+        gc.collect()
+        gc.freeze()
         return _Seat(lease, desk, read_clock(self._store, jurisdiction), hung)
 
     def _leave(self, jurisdiction: str) -> None:
