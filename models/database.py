@@ -2,7 +2,8 @@
 
 SQLite runs with a write-ahead log and ``synchronous=FULL`` (a commit is on the disk when it
 returns); a transaction that writes says so at its start (``BEGIN IMMEDIATE``), for one that turns
-from reading to writing half-way can be refused.
+from reading to writing half-way can be refused. On PostgreSQL the server ends a session that
+stands still in the middle of a transaction.
 """
 
 from __future__ import annotations
@@ -23,6 +24,17 @@ _READS, _WRITES, _SINGLE = "reads", "writes", "single"
 _BUSY_MS = 10_000
 _SOON_TRIES, _SOON_S = 100, 0.001
 
+_POSTGRESQL = {
+    # A process that is halted, or whose network is gone, in the middle of a transaction must not
+    # keep its locks: the one that takes over waits for them. Milliseconds there, seconds below.
+    "options": "-c idle_in_transaction_session_timeout=4000 -c lock_timeout=8000",
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
 
 def make_engine(url: str) -> Engine:
     """Return an engine; the folder of an SQLite file is made if it isn't there.
@@ -36,7 +48,9 @@ def make_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            return create_engine(parsed, pool_pre_ping=True, pool_size=8)
+            return create_engine(
+                parsed, pool_pre_ping=True, pool_size=8, connect_args=dict(_POSTGRESQL)
+            )
     except (SQLAlchemyError, ImportError, ValueError) as error:
         raise StoreError(
             "database_url can't be used: write it as postgresql+psycopg://user@host/name, "

@@ -75,15 +75,11 @@ async def test_a_killed_process_loses_nothing(system: OwnSystem, name: str) -> N
 async def test_a_halted_worker_gives_way_and_is_fenced_when_it_wakes(system: OwnSystem) -> None:
     if not system.settings.kafka_servers:
         pytest.skip("the embedded broker's topics have one partition, for one worker")
-    second = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "gridcommand",
-        "worker",
-        env=system.environment,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    with (system.folder / "log" / "second.log").open("wb") as sink:
+        second = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gridcommand", "worker",
+            env=system.environment, stdout=sink, stderr=sink,
+        )  # fmt: skip
     try:
         async with sending(system, 12.0) as (phones, screen):
             await phones.until_acknowledged(200, HEALED_S)

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlmodel import SQLModel
 
 from models.database import make_engine, transaction
 from models.store import Store
+from tests.servers import postgresql
 
-POSTGRES = os.environ.get("GRIDCOMMAND_TEST_POSTGRES", "")
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """A PostgreSQL of the tests' own."""
+    with postgresql() as url:
+        yield url
 
 
-@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES else [])])
+@pytest.fixture
+def empty_postgresql(postgresql_url: str) -> str:
+    """The same, with nothing in it."""
+    engine = make_engine(postgresql_url)
+    with transaction(engine, writes=True) as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    return postgresql_url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """An empty database with tables; PostgreSQL too when GRIDCOMMAND_TEST_POSTGRES has a URL."""
-    url = POSTGRES if request.param == "postgresql" else f"sqlite:///{tmp_path / 'test.db'}"
-    if url == POSTGRES:
-        engine = make_engine(url)
-        SQLModel.metadata.drop_all(engine)
-        with transaction(engine, writes=True) as connection:
-            connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
-        engine.dispose()
+    """An empty database with tables."""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("empty_postgresql")
+    else:
+        url = f"sqlite:///{tmp_path / 'test.db'}"
     opened = Store(url)
     opened.migrate()
     yield opened
