@@ -7,6 +7,7 @@ being few; a search over them is plain Dijkstra and costs some microseconds for 
 from __future__ import annotations
 
 import heapq
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,17 +56,10 @@ class Cordon:
         self._graph = graph
         self._edge_ms = edge_ms
         self._doors_kept: dict[int, dict[int, _Path]] = {}
-        self._closed_at: dict[int, list[tuple[int, float]]] = {}
-        for row in sorted(closed):
-            for end in (0.0, 1.0):
-                self._closed_at.setdefault(_node(graph, row, 1.0 - end), []).append((row, end))
-        is_open = np.ones(len(graph.edge_ids), dtype=np.bool_)
-        is_open[list(closed)] = False
-        arcs = is_open[graph.arc_edge]
-        self._open_out = np.zeros(len(graph.node_ids), dtype=np.bool_)
-        self._open_in = np.zeros(len(graph.node_ids), dtype=np.bool_)
-        self._open_out[graph.arc_tail[arcs]] = True
-        self._open_in[graph.arc_head[arcs]] = True
+        self._closed = closed
+        arcs = graph.arcs_of(closed)
+        self._shut_out = _counted(graph.arc_tail[arcs])
+        self._shut_in = _counted(graph.arc_head[arcs])
 
     def ways_out(self, snap: Snap) -> Ends:
         """Along its own street to the nearer end that an open street begins at.
@@ -74,7 +68,7 @@ class Cordon:
         """
         row = snap.edge
         reach = sorted((abs(end - snap.fraction), end) for end in (0.0, 1.0))
-        opening = [part for part in reach if self._open_out[_node(self._graph, row, part[1])]]
+        opening = [part for part in reach if self._opens(_node(self._graph, row, part[1]))]
         share, end = (opening or reach)[0]
         return [left_by(self._graph, (row, snap.fraction, end, share * self._edge_ms[row]))]
 
@@ -96,6 +90,19 @@ class Cordon:
                 ends.append((door, int(sum(leg[3] for leg in legs)), legs))
         return ends
 
+    def _opens(self, node: int) -> bool:
+        """Whether an open street begins at a node."""
+        return bool(self._graph.arcs_out[node] > self._shut_out.get(node, 0))
+
+    @cached_property
+    def _closed_at(self) -> dict[int, list[tuple[int, float]]]:
+        """Closed edges that may be walked from a node, and the end that each leads to."""
+        found: dict[int, list[tuple[int, float]]] = {}
+        for row in sorted(self._closed):
+            for end in (0.0, 1.0):
+                found.setdefault(_node(self._graph, row, 1.0 - end), []).append((row, end))
+        return found
+
     def _doors(self, node: int) -> dict[int, _Path]:
         """Crossings where open streets end, by the shortest closed way from a node."""
         kept = self._doors_kept.get(node)
@@ -109,7 +116,7 @@ class Cordon:
             if here in seen:
                 continue
             seen.add(here)
-            if self._open_in[here]:
+            if self._graph.arcs_in[here] > self._shut_in.get(here, 0):
                 doors[here] = path
                 continue
             for row, end in self._closed_at.get(here, ()):
@@ -119,6 +126,11 @@ class Cordon:
                     heapq.heappush(queue, (there_m, there, (*path, (row, end))))
         self._doors_kept[node] = doors
         return doors
+
+
+def _counted(nodes: NDArray[np.int32]) -> dict[int, int]:
+    names, counts = np.unique(nodes, return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
 
 def _node(graph: RoadGraph, row: int, end: float) -> int:

@@ -13,9 +13,12 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
-import io
-from collections.abc import Iterable
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterable
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,34 +132,46 @@ class RoadGraph:
     def __init__(
         self, nodes: dict[str, tuple[float, float]], edges: Iterable[dict[str, Any]]
     ) -> None:
-        rows = sorted(edges, key=lambda edge: str(edge["id"]))
-        if not rows:
-            raise CityPackError("the road network has no edges")
         self.node_ids = tuple(sorted(nodes))
         self.node_lonlat = np.array([nodes[name] for name in self.node_ids], dtype=np.float64)
         at = {name: row for row, name in enumerate(self.node_ids)}
-        for edge in rows:
+        # One edge at a time: a metropolis as dicts would take a gigabyte.
+        ids: list[str] = []
+        ends, numbers, coords = array("i"), array("d"), array("d")
+        ways, sizes = array("b"), array("i")
+        texts: tuple[list[str], ...] = ([], [], [])
+        for edge in edges:
+            name = str(edge["id"])
             for end in ("u", "v"):
                 if edge[end] not in at:
-                    raise CityPackError(f"edge {edge['id']!r}: node {edge[end]!r} is not listed")
-        self.edge_ids = tuple(str(edge["id"]) for edge in rows)
-        self.edge_u = np.array([at[edge["u"]] for edge in rows], dtype=np.int32)
-        self.edge_v = np.array([at[edge["v"]] for edge in rows], dtype=np.int32)
-        self.edge_length_m = np.array([edge["length_m"] for edge in rows], dtype=np.float64)
-        self.edge_speed_kmh = np.array([edge["speed_kmh"] for edge in rows], dtype=np.float64)
-        self.edge_oneway = np.array([edge["oneway"] for edge in rows], dtype=np.int8)
-        shared: dict[str, str] = {}
-        texts = {
-            key: tuple(shared.setdefault(str(edge[key]), str(edge[key])) for edge in rows)
-            for key in ("road_class", "name", "layer")
-        }
-        self.edge_class, self.edge_name, self.edge_layer = texts.values()
-        sizes = [len(edge["geometry"]) for edge in rows]
-        self.coord_start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-        self.coords = np.concatenate([edge["geometry"] for edge in rows]).astype(np.float64)
-        self._edge_row = {name: row for row, name in enumerate(self.edge_ids)}
-        if len(self._edge_row) != len(rows):
+                    raise CityPackError(f"edge {name!r}: node {edge[end]!r} is not listed")
+                ends.append(at[edge[end]])
+            ids.append(name)
+            numbers.extend((edge["length_m"], edge["speed_kmh"]))
+            ways.append(edge["oneway"])
+            sizes.append(len(edge["geometry"]))
+            coords.frombytes(np.ascontiguousarray(edge["geometry"], dtype=np.float64).tobytes())
+            for column, key in zip(texts, ("road_class", "name", "layer"), strict=True):
+                column.append(sys.intern(str(edge[key])))
+        if not ids:
+            raise CityPackError("the road network has no edges")
+        order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.intp)
+        self.edge_ids = tuple(map(ids.__getitem__, order.tolist()))
+        if any(one == two for one, two in pairwise(self.edge_ids)):
             raise CityPackError("two edges of the road network have the same id")
+        self.edge_u, self.edge_v = np.array(ends, np.int32).reshape(-1, 2)[order].T.copy()
+        self.edge_length_m, self.edge_speed_kmh = np.array(numbers).reshape(-1, 2)[order].T.copy()
+        self.edge_oneway = np.array(ways, np.int8)[order]
+        self.edge_class, self.edge_name, self.edge_layer = (
+            tuple(map(column.__getitem__, order.tolist())) for column in texts
+        )
+        many = np.array(sizes, np.int64)
+        start = np.cumsum(many) - many
+        self.coord_start = np.concatenate([[0], np.cumsum(many[order])]).astype(np.int32)
+        place = np.arange(self.coord_start[-1]) - np.repeat(self.coord_start[:-1], many[order])
+        self.coords: NDArray[np.float64] = np.array(coords).reshape(-1, 2)[
+            np.repeat(start[order], many[order]) + place
+        ]
         self._make_arcs()
 
     @classmethod
@@ -172,22 +187,7 @@ class RoadGraph:
             row["id"]: (_number(where, row, "lon"), _number(where, row, "lat"))
             for where, row in _rows(pack.nodes_path, _NODE_COLUMNS)
         }
-        edges = []
-        for where, row in _rows(pack.edges_path, _EDGE_COLUMNS):
-            length_m, speed_kmh = _number(where, row, "length_m"), _number(where, row, "speed_kmh")
-            if length_m < 0 or speed_kmh <= 0:
-                raise CityPackError(
-                    f"{where}: length_m {length_m}, speed_kmh {speed_kmh} must be above 0"
-                )
-            if row["oneway"] not in ONEWAYS:
-                raise CityPackError(f"{where}: oneway {row['oneway']!r} must be F, T or B")
-            numbers = {"length_m": length_m, "speed_kmh": speed_kmh}
-            edges.append(
-                row
-                | numbers
-                | {"oneway": ONEWAYS[row["oneway"]], "geometry": _geometry(where, row["geometry"])}
-            )
-        return cls(nodes, edges)
+        return cls(nodes, _edges(pack))
 
     @classmethod
     def from_networkx(cls, graph: nx.MultiDiGraph[str]) -> RoadGraph:
@@ -239,14 +239,21 @@ class RoadGraph:
 
     def edge_row(self, edge_id: str) -> int:
         """Row of an edge by its id; `UnknownEdgeError` where there is none."""
-        row = self._edge_row.get(edge_id)
-        if row is None:
+        row = bisect_left(self.edge_ids, edge_id)
+        if self.edge_ids[row : row + 1] != (edge_id,):
             raise UnknownEdgeError(f"edge {edge_id!r} is not in this city's road network")
         return row
 
     def geometry(self, row: int) -> NDArray[np.float64]:
         """(k, 2) lon, lat of an edge from u to v; a view, not a copy."""
         return self.coords[self.coord_start[row] : self.coord_start[row + 1]]
+
+    def arcs_of(self, rows: Collection[int]) -> NDArray[np.intp]:
+        """Rows of the arcs of some edges, given by their rows; in no order."""
+        edges = np.fromiter(rows, np.intp, len(rows))
+        first, after = self._arc_start[edges], self._arc_start[edges + 1]
+        # An edge has two arcs at most.
+        return np.concatenate([first[first < after], first[first + 1 < after] + 1])
 
     def edges_in(self, closure: Closure) -> frozenset[str]:
         """Ids of the edges that a closure closes.
@@ -269,6 +276,16 @@ class RoadGraph:
             drawn = shapely.Polygon(ring) if len(ring) > 2 else shapely.MultiPoint(ring)
             hits = self.tree.query(shapely.make_valid(drawn), predicate="intersects")
         return frozenset(self.edge_ids[row] for row in hits.tolist())
+
+    @cached_property
+    def arcs_out(self) -> NDArray[np.intp]:
+        """How many arcs begin at each node."""
+        return np.bincount(self.arc_tail, minlength=len(self.node_ids))
+
+    @cached_property
+    def arcs_in(self) -> NDArray[np.intp]:
+        """How many arcs end at each node."""
+        return np.bincount(self.arc_head, minlength=len(self.node_ids))
 
     @cached_property
     def projection(self) -> Projection:
@@ -300,25 +317,45 @@ class RoadGraph:
         u, v = self.edge_u[self.arc_edge], self.edge_v[self.arc_edge]
         self.arc_tail = np.where(self.arc_forward, u, v).astype(np.int32)
         self.arc_head = np.where(self.arc_forward, v, u).astype(np.int32)
+        self._arc_start = np.searchsorted(self.arc_edge, np.arange(len(self.edge_ids) + 1))
         digest = hashlib.sha256()
-        for array in (self.node_lonlat, self.arc_tail, self.arc_head):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        for part in (self.node_lonlat, self.arc_tail, self.arc_head):
+            digest.update(np.ascontiguousarray(part).tobytes())
         self.content_hash = digest.hexdigest()
+
+
+def _edges(pack: CityPack) -> Iterable[dict[str, Any]]:
+    for where, row in _rows(pack.edges_path, _EDGE_COLUMNS):
+        length_m, speed_kmh = _number(where, row, "length_m"), _number(where, row, "speed_kmh")
+        if length_m < 0 or speed_kmh <= 0:
+            raise CityPackError(
+                f"{where}: length_m {length_m}, speed_kmh {speed_kmh} must be above 0"
+            )
+        if row["oneway"] not in ONEWAYS:
+            raise CityPackError(f"{where}: oneway {row['oneway']!r} must be F, T or B")
+        numbers = {"length_m": length_m, "speed_kmh": speed_kmh}
+        yield (
+            row
+            | numbers
+            | {"oneway": ONEWAYS[row["oneway"]], "geometry": _geometry(where, row["geometry"])}
+        )
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterable[tuple[str, dict[str, Any]]]:
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(io.StringIO(file.read()))
+            reader = csv.DictReader(file)
+            missing = [name for name in columns if name not in (reader.fieldnames or ())]
+            if missing:
+                raise CityPackError(f"{path}:1: column {missing[0]!r} is missing")
+            for row in reader:
+                if None in row or None in row.values():
+                    raise CityPackError(
+                        f"{path}:{reader.line_num}: must have as many fields as line 1"
+                    )
+                yield f"{path}:{reader.line_num}", row
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise CityPackError(f"{path}: can't be read: {error}") from error
-    missing = [name for name in columns if name not in (reader.fieldnames or ())]
-    if missing:
-        raise CityPackError(f"{path}:1: column {missing[0]!r} is missing")
-    for row in reader:
-        if None in row or None in row.values():
-            raise CityPackError(f"{path}:{reader.line_num}: must have as many fields as line 1")
-        yield f"{path}:{reader.line_num}", row
 
 
 def _number(where: str, row: dict[str, str], column: str) -> float:

@@ -1,10 +1,8 @@
 """How long units take and by which streets, around what is closed.
 
 For: time matrices, nearest units and routes over a `dispatch.roads.RoadGraph`, with closures
-that change often. Not for: waiting and turnout times of crews. Relies on
-Customizable Contraction Hierarchies (Dibbelt, Strasser, Wagner: Customizable Contraction
-Hierarchies, ACM JEA 21, 2016) in the package ``routingkit-cch``: the expensive order depends on
-the network alone, a closure only changes weights, which costs milliseconds.
+that change often. Not for: waiting and turnout times of crews. Relies on contraction hierarchies
+(:mod:`dispatch.metric`), in which a closure costs milliseconds.
 
 The rules of this model
 - Weights are whole milliseconds, so that sums are the same on every machine.
@@ -18,11 +16,10 @@ The rules of this model
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
-from threading import RLock
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -32,7 +29,8 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from dispatch.calibration import CalibratedTimes
-from dispatch.cordon import Cordon, Ends, left_by, reached_by
+from dispatch.cordon import Ends, left_by, reached_by
+from dispatch.metric import InForce, Metrics
 from dispatch.roads import Closure, RoadGraph
 from dispatch.routes import WALK_M_S, Leg, Point, Route, Snap, make_route, walk_s, walked_route
 from models.errors import GridcommandError
@@ -43,16 +41,9 @@ if TYPE_CHECKING:
 CROSSING_M = 1.0
 """Nearer than this to the end of a street, a place is the crossing itself, in metres."""
 
-_CLOSED_MS = 2**31 - 1
-"""RoutingKit's infinite weight."""
-
 _SNAPS_KEPT = 1 << 14
-_PARTIAL_ALWAYS = 100
-_FULL_UPDATE_SHARE = 1 / 30
-"""From this share of changed arcs on a full customisation is cheaper than a partial one (5 ms
-against 5 µs an arc, with 29,255 arcs)."""
-
-_log = logging.getLogger(__name__)
+_LIKELY = 3
+"""Times as many as are asked for are looked at first, where the nearest are."""
 
 
 class BadPlaceError(GridcommandError, ValueError):
@@ -75,7 +66,8 @@ class TravelTimes:
 
     Notes
     -----
-    Safe to share between threads: one lock guards each call, nothing runs in parallel inside.
+    Safe to share between threads: questions are answered one at a time, by the streets that were
+    in force when their turn came; none waits for a closure.
     The same graph, closures and question give the same answer, whatever was asked or closed
     before. Not guaranteed: which of two equally fast ways a route takes, only that it is always
     the same one.
@@ -94,16 +86,11 @@ class TravelTimes:
         self._edge_ms = np.maximum(
             np.rint(graph.edge_length_m * 3600.0 / (graph.edge_speed_kmh * speed_factor)), 1.0
         )
-        self._arc_ms: list[int] = self._edge_ms[graph.arc_edge].astype(np.int64).tolist()
-        tail, head = graph.arc_tail.tolist(), graph.arc_head.tolist()
-        self._cch = rk.CCH(_order(graph, tail, head, cache_dir), tail, head, False)
-        self._metric = rk.CCHMetric(self._cch, self._arc_ms)
-        self._arcs_of = np.searchsorted(graph.arc_edge, np.arange(len(graph.edge_ids) + 1))
-        self._closed: frozenset[int] = frozenset()
+        self._metrics = Metrics(graph, self._edge_ms, cache_dir)
         self._closures: frozenset[str | Closure] = frozenset()
-        self._cordon = Cordon(graph, self._edge_ms, self._closed)
+        self._closed_edges: frozenset[str] = frozenset()
+        self._closing = Lock()
         self._snaps: dict[Point, Snap] = {}
-        self._lock = RLock()
 
     @classmethod
     def of_pack(
@@ -117,7 +104,7 @@ class TravelTimes:
     @property
     def closed_edges(self) -> frozenset[str]:
         """Ids of all edges that are closed now."""
-        return frozenset(self.graph.edge_ids[row] for row in self._closed)
+        return self._closed_edges
 
     def set_closures(self, closures: Iterable[str | Closure]) -> frozenset[str]:
         """Make these, and no others, the closures in force.
@@ -139,20 +126,20 @@ class TravelTimes:
 
         Notes
         -----
-        Calling it again with the same set costs a comparison; a new set costs what changed,
-        some 10 µs for each edge opened or closed, in a city of 15,000.
+        Calling it again with the same set costs a comparison; a new set costs what changed, some
+        10 µs for each edge opened or closed in a city of 15,000, 100 µs in one of 350,000.
         """
         wanted = frozenset(closures)
-        with self._lock:
+        with self._closing:
             if wanted == self._closures:
-                return self.closed_edges
-            rows: set[int] = set()
+                return self._closed_edges
+            names: set[str] = set()
             for closure in wanted:
                 ids = [closure] if isinstance(closure, str) else self.graph.edges_in(closure)
-                rows.update(self.graph.edge_row(edge_id) for edge_id in ids)
-            self._apply(frozenset(rows))
-            self._closures = wanted
-            return self.closed_edges
+                names.update(ids)
+            self._metrics.close(frozenset(map(self.graph.edge_row, names)))
+            self._closed_edges, self._closures = frozenset(names), wanted
+            return self._closed_edges
 
     def snap(self, lon: float, lat: float) -> Snap:
         """Where this point meets the network, open or closed."""
@@ -183,24 +170,23 @@ class TravelTimes:
             Not of shape (…, 2), or not finite.
         """
         starts, goals = _places(origins), _places(destinations)
-        with self._lock:
-            leave = self._snap_all(starts)
-            reach = self._snap_all(goals)
-            result = np.full((len(leave), len(reach)), np.inf)
-            if not leave or not reach:
-                return result.astype(np.float32)
-            first = [self._ways_out(snap) for snap in leave]
-            last = [self._ways_in(snap) for snap in reach]
+        leave, reach = self._snap_all(starts), self._snap_all(goals)
+        result = np.full((len(leave), len(reach)), np.inf)
+        if not leave or not reach:
+            return result.astype(np.float32)
+        with self._metrics.reading() as now:
+            first = [self._ways_out(now, snap) for snap in leave]
+            last = [self._ways_in(now, snap) for snap in reach]
             if len(reach) <= len(leave):
-                self._fill(result, first, last, towards=True)
+                _fill(now, result, first, last, towards=True)
             else:
-                self._fill(result.T, last, first, towards=False)
+                _fill(now, result.T, last, first, towards=False)
             by_edge: dict[int, list[int]] = {}
             for column, snap in enumerate(reach):
                 by_edge.setdefault(snap.edge, []).append(column)
             for line, start in enumerate(leave):
                 for column in by_edge.get(start.edge, ()):
-                    direct = self._along(start, reach[column])
+                    direct = self._along(now, start, reach[column])
                     result[line, column] = min(result[line, column], direct)
         walk_out = np.array([snap.walk_s for snap in leave])[:, None]
         walk_in = np.array([snap.walk_s for snap in reach])[None, :]
@@ -220,19 +206,49 @@ class TravelTimes:
 
         Sorted by seconds, then row; who can't reach it is left out.
         """
-        times = self.matrix(origins, [destination], hour=hour)[:, 0]
-        rows = np.lexsort((np.arange(len(times)), times))[:k]
-        return tuple((int(row), float(times[row])) for row in rows if np.isfinite(times[row]))
+        starts, goal = _places(origins), _places([destination])
+        least = self._least_s(starts, goal, hour)
+        order = np.argsort(least, kind="stable")
+        # The likely ones first; then those who could still be sooner than the last of these.
+        asked = order[: _LIKELY * k]
+        times = self.matrix(starts[asked], goal, hour=hour)[:, 0]
+        if len(asked) < len(order):
+            last = np.partition(times, k - 1)[k - 1] if k else -1.0
+            others = order[len(asked) :][least[order[len(asked) :]] <= last]
+            asked = np.concatenate([asked, others])
+            times = np.append(times, self.matrix(starts[others], goal, hour=hour)[:, 0])
+        best = np.lexsort((asked, times))[:k]
+        return tuple((int(asked[at]), float(times[at])) for at in best if np.isfinite(times[at]))
+
+    def _least_s(
+        self, starts: NDArray[np.float64], goal: NDArray[np.float64], hour: float | None
+    ) -> NDArray[np.float64]:
+        """Seconds under which nobody drives from these places to a goal, as the crow flies."""
+        metres = self.graph.projection.metres
+        off = np.array([snap.distance_m for snap in self._snap_all(starts)])
+        off += self._snap_all(goal)[0].distance_m
+        apart = np.hypot(*(metres(starts) - metres(goal)).T) - off
+        # The ends of a way are whole milliseconds too, and float32 knows seven digits.
+        free_s = np.maximum(0.0, apart / self._fastest_m_s - 0.002)
+        if self._calibrated is not None:
+            free_s = self._calibrated.matrix(free_s[:, None], starts, goal, hour)[:, 0]
+        return np.asarray(free_s * (1 - 1e-6), dtype=np.float64)
+
+    @cached_property
+    def _fastest_m_s(self) -> float:
+        """What the fastest street makes in a straight line; on foot one is slower anyhow."""
+        speeds = shapely.length(self.graph.lines) * 1000.0 / self._edge_ms
+        return max(float(speeds.max()), WALK_M_S)
 
     def route(
         self, origin: Point, destination: Point, *, hour: float | None = None
     ) -> Route | None:
         """The fastest open way between two (lon, lat), or None where there is none."""
-        with self._lock:
-            start, goal = self._snap_all(_places([origin, destination]))
-            out, into = self._ways_out(start), self._ways_in(goal)
-            direct = self._along(start, goal) if start.edge == goal.edge else np.inf
-            query = rk.CCHQuery(self._metric)
+        start, goal = self._snap_all(_places([origin, destination]))
+        with self._metrics.reading() as now:
+            out, into = self._ways_out(now, start), self._ways_in(now, goal)
+            direct = self._along(now, start, goal) if start.edge == goal.edge else np.inf
+            query = rk.CCHQuery(now.metric)
             found = query.run_multi(_seeds(out), _seeds(into))
             driven_ms = np.inf if found.distance is None else float(found.distance)
             nodes, arcs = list(found.node_path), list(found.arc_path)
@@ -247,7 +263,7 @@ class TravelTimes:
                 _, left = min((ms, legs) for node, ms, legs in out if node == nodes[0])
                 _, met = min((ms, legs) for node, ms, legs in into if node == nodes[-1])
                 driven, walked = [*left, *self._arc_legs(arcs)], list(met)
-            if goal.edge not in self._closed:
+            if goal.edge not in now.closed:
                 driven, walked = [*driven, *walked], []
             elif direct <= driven_ms:
                 driven, walked = [], driven
@@ -273,34 +289,18 @@ class TravelTimes:
         times = tuple(elapsed.tolist())
         return msgspec.structs.replace(way, elapsed_s=times, time_s=before + real_s + after)
 
-    def _apply(self, rows: frozenset[int]) -> None:
-        changed = rows ^ self._closed
-        arcs = {
-            arc: _CLOSED_MS if row in rows else self._arc_ms[arc]
-            for row in changed
-            for arc in range(self._arcs_of[row], self._arcs_of[row + 1])
-        }
-        if len(arcs) > max(_PARTIAL_ALWAYS, _FULL_UPDATE_SHARE * len(self._arc_ms)):
-            weights = list(self._arc_ms)
-            for row in rows:
-                for arc in range(self._arcs_of[row], self._arcs_of[row + 1]):
-                    weights[arc] = _CLOSED_MS
-            self._metric.reset(weights)
-        elif arcs:
-            # Made anew each time: it may only be used in the thread that made it.
-            rk.CCHMetricPartialUpdater(self._cch).apply(self._metric, arcs)
-        self._closed = rows
-        self._cordon = Cordon(self.graph, self._edge_ms, rows)
-
     def _snap_all(self, places: NDArray[np.float64]) -> list[Snap]:
         keys: list[Point] = [(lon, lat) for lon, lat in places.tolist()]
-        fresh = list(dict.fromkeys(key for key in keys if key not in self._snaps))
+        # Other threads may add to it and empty it meanwhile: what was found stays in hand.
+        found = {key: snap for key in keys if (snap := self._snaps.get(key)) is not None}
+        fresh = [key for key in dict.fromkeys(keys) if key not in found]
         if fresh:
-            if len(self._snaps) + len(fresh) > _SNAPS_KEPT:
-                self._snaps.clear()
-                fresh = list(dict.fromkeys(keys))
-            self._snaps.update(zip(fresh, self._snap_fresh(np.array(fresh)), strict=True))
-        return [self._snaps[key] for key in keys]
+            new = dict(zip(fresh, self._snap_fresh(np.array(fresh)), strict=True))
+            if len(self._snaps) + len(new) > _SNAPS_KEPT:
+                self._snaps = {}
+            self._snaps.update(new)
+            found.update(new)
+        return [found[key] for key in keys]
 
     def _snap_fresh(self, places: NDArray[np.float64]) -> list[Snap]:
         points = shapely.points(self.graph.projection.metres(places))
@@ -314,11 +314,11 @@ class TravelTimes:
         triples = zip(rows.tolist(), fractions.tolist(), distances.tolist(), strict=True)
         return [Snap(edge, fraction, distance) for edge, fraction, distance in triples]
 
-    def _ways_out(self, snap: Snap) -> Ends:
+    def _ways_out(self, now: InForce, snap: Snap) -> Ends:
         """Ends by which a place is left; never empty."""
         row, oneway, ms = snap.edge, self.graph.edge_oneway[snap.edge], self._edge_ms[snap.edge]
-        if row in self._closed:
-            return self._cordon.ways_out(snap)
+        if row in now.closed:
+            return now.cordon.ways_out(snap)
         ends = []
         if oneway >= 0 or self._at_end(snap, 1.0):
             ends.append(left_by(self.graph, (row, snap.fraction, 1.0, (1.0 - snap.fraction) * ms)))
@@ -326,11 +326,11 @@ class TravelTimes:
             ends.append(left_by(self.graph, (row, snap.fraction, 0.0, snap.fraction * ms)))
         return ends
 
-    def _ways_in(self, snap: Snap) -> Ends:
+    def _ways_in(self, now: InForce, snap: Snap) -> Ends:
         """Ends by which a place is reached; never empty."""
         row, oneway, ms = snap.edge, self.graph.edge_oneway[snap.edge], self._edge_ms[snap.edge]
-        if row in self._closed:
-            return self._cordon.ways_in(snap)
+        if row in now.closed:
+            return now.cordon.ways_in(snap)
         ends = []
         if oneway >= 0 or self._at_end(snap, 0.0):
             ends.append(reached_by(self.graph, (row, 0.0, snap.fraction, snap.fraction * ms)))
@@ -345,49 +345,50 @@ class TravelTimes:
         length_m = float(self.graph.edge_length_m[snap.edge])
         return abs(end - snap.fraction) * length_m <= CROSSING_M
 
-    def _along(self, start: Snap, goal: Snap) -> float:
+    def _along(self, now: InForce, start: Snap, goal: Snap) -> float:
         """Milliseconds between two places on one edge without leaving it; inf if against it."""
         gap = goal.fraction - start.fraction
-        if start.edge in self._closed:
+        if start.edge in now.closed:
             return float(round(abs(gap) * self.graph.edge_length_m[start.edge] * 1000 / WALK_M_S))
         oneway = self.graph.edge_oneway[start.edge]
         if gap * oneway < 0:
             return np.inf
         return float(round(abs(gap) * self._edge_ms[start.edge]))
 
-    def _fill(
-        self,
-        result: NDArray[np.float64],
-        many: Sequence[Ends],
-        few: Sequence[Ends],
-        *,
-        towards: bool,
-    ) -> None:
-        """Least milliseconds between `many` (lines) and `few` (columns), one sweep a column."""
-        met = [node for ends in many for node, _, _ in ends]
-        nodes, where = np.unique(met, return_inverse=True)
-        offsets = np.array([ms for ends in many for _, ms, _ in ends], dtype=np.float64)
-        first = np.concatenate([[0], np.cumsum([len(ends) for ends in many])[:-1]])
-        pinned: list[int] = nodes.tolist()
-        sweep: Callable[[list[tuple[int, int]]], list[int | None]]
-        if towards:
-            sweep = rk.CCHManyToOne(self._metric, pinned).distances_to_multi
-        else:
-            sweep = rk.CCHOneToMany(self._metric, pinned).distances_from_multi
-        for column, ends in enumerate(few):
-            # None (no way) becomes nan, which fmin must not prefer: inf instead.
-            reached = np.array(sweep(_seeds(ends)), dtype=np.float64)
-            reached[np.isnan(reached)] = np.inf
-            result[:, column] = np.minimum.reduceat(reached[where] + offsets, first)
-
     def _arc_legs(self, arcs: Sequence[int]) -> list[Leg]:
-        legs = []
+        legs: list[Leg] = []
         for arc in arcs:
             forward = bool(self.graph.arc_forward[arc])
             row = int(self.graph.arc_edge[arc])
             legs.append((row, 0.0 if forward else 1.0, 1.0 if forward else 0.0,
-                         float(self._arc_ms[arc])))  # fmt: skip
+                         float(self._metrics.arc_ms[arc])))  # fmt: skip
         return legs
+
+
+def _fill(
+    now: InForce,
+    result: NDArray[np.float64],
+    many: Sequence[Ends],
+    few: Sequence[Ends],
+    *,
+    towards: bool,
+) -> None:
+    """Least milliseconds between `many` (lines) and `few` (columns), one sweep a column."""
+    met = [node for ends in many for node, _, _ in ends]
+    nodes, where = np.unique(met, return_inverse=True)
+    offsets = np.array([ms for ends in many for _, ms, _ in ends], dtype=np.float64)
+    first = np.concatenate([[0], np.cumsum([len(ends) for ends in many])[:-1]])
+    pinned: list[int] = nodes.tolist()
+    sweep: Callable[[list[tuple[int, int]]], list[int | None]]
+    if towards:
+        sweep = rk.CCHManyToOne(now.metric, pinned).distances_to_multi
+    else:
+        sweep = rk.CCHOneToMany(now.metric, pinned).distances_from_multi
+    for column, ends in enumerate(few):
+        # None (no way) becomes nan, which fmin must not prefer: inf instead.
+        reached = np.array(sweep(_seeds(ends)), dtype=np.float64)
+        reached[np.isnan(reached)] = np.inf
+        result[:, column] = np.minimum.reduceat(reached[where] + offsets, first)
 
 
 def _seeds(ends: Ends) -> list[tuple[int, int]]:
@@ -404,27 +405,3 @@ def _places(places: ArrayLike) -> NDArray[np.float64]:
         bad = array[~np.isfinite(array).all(axis=1)][0].tolist()
         raise BadPlaceError(f"place {bad} must be finite lon, lat in degrees")
     return array
-
-
-def _order(graph: RoadGraph, tail: list[int], head: list[int], cache_dir: Path | None) -> list[int]:
-    """Contraction order; from the cache where it has one that fits."""
-    count = len(graph.node_ids)
-    file = cache_dir / f"cch-order-{graph.content_hash[:32]}.npy" if cache_dir else None
-    if file and file.is_file():
-        try:
-            kept = np.load(file, allow_pickle=False)
-        except (OSError, EOFError, ValueError):
-            kept = np.empty(0)
-        if np.array_equal(np.sort(kept), np.arange(count)):
-            order: list[int] = kept.tolist()
-            return order
-        _log.warning("%s is no contraction order of this network; made anew", file)
-    lons, lats = graph.node_lonlat.T.tolist()
-    made: list[int] = rk.compute_order_inertial(count, tail, head, lats, lons)
-    if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(f".{os.getpid()}.tmp")
-        with fresh.open("wb") as sink:
-            np.save(sink, np.array(made, dtype=np.int32))
-        fresh.replace(file)
-    return made

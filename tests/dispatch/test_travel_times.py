@@ -13,11 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatch.metric import InForce, Metrics
 from dispatch.roads import AreaClosure, CircleClosure, EdgeClosure, RoadGraph, UnknownEdgeError
 from dispatch.routes import WALK_M_S
 from dispatch.travel_times import BadPlaceError, TravelTimes
 
 N00, N01, N11, N33 = (119.40, 31.40), (119.405, 31.40), (119.405, 31.405), (119.415, 31.415)
+
+ON_V00, ON_V01 = (119.40, 31.4005), (119.405, 31.4005)
+"""Near each other by ``h00``, far without it."""
 
 
 @pytest.fixture
@@ -228,12 +232,12 @@ def test_two_neighbours_far_from_every_street_meet_on_foot(travel: TravelTimes) 
     assert travel.matrix([one], [one])[0, 0] == 0
 
 
-@pytest.mark.parametrize("partial_up_to", [-1, 4, 100])
+@pytest.mark.parametrize("partial_up_to", [-1, 8, 1000])
 def test_answers_do_not_depend_on_what_was_closed_before(
     tiny_roads: RoadGraph, partial_up_to: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether weights were updated in part or anew."""
-    monkeypatch.setattr("dispatch.travel_times._PARTIAL_ALWAYS", partial_up_to)
+    monkeypatch.setattr("dispatch.metric._PARTIAL_MOST", partial_up_to)
     chance = np.random.default_rng(7)
     points = chance.uniform([119.39, 31.39], [119.42, 31.42], (12, 2))
     worn = TravelTimes(tiny_roads)
@@ -303,24 +307,25 @@ def test_threads_share_it(travel: TravelTimes) -> None:
     def truth(closed: list[str]) -> float:
         fresh = TravelTimes(travel.graph)
         fresh.set_closures(closed)
-        return float(fresh.matrix([N00], [N33])[0, 0])
+        return float(fresh.matrix([ON_V00], [ON_V01])[0, 0])
 
-    possible = {truth([]), truth(["v00", "v01", "v02"])}
+    possible = {truth([]), truth(["h00"])}
+    assert len(possible) == 2
     seen: set[float] = set()
     failures: list[BaseException] = []
 
     def ask() -> None:
         try:
             for _ in range(60):
-                seen.add(float(travel.matrix([N00], [N33])[0, 0]))
-                travel.route(N00, N33)
+                seen.add(float(travel.matrix([ON_V00], [ON_V01])[0, 0]))
+                travel.route(ON_V00, ON_V01)
         except BaseException as error:
             failures.append(error)
 
     def close() -> None:
         try:
             for turn in range(120):
-                travel.set_closures(["v00", "v01", "v02"] if turn % 2 else [])
+                travel.set_closures(["h00"] if turn % 2 else [])
         except BaseException as error:
             failures.append(error)
 
@@ -331,3 +336,64 @@ def test_threads_share_it(travel: TravelTimes) -> None:
         thread.join()
     assert failures == []
     assert seen <= possible
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_nearest_are_the_least_of_all(
+    random_roads: Callable[[int], RoadGraph], seed: int
+) -> None:
+    graph, chance = random_roads(seed), np.random.default_rng(seed)
+    travel = TravelTimes(graph)
+    low, high = graph.node_lonlat.min(axis=0) - 0.004, graph.node_lonlat.max(axis=0) + 0.004
+    for share in (0.0, 0.3):
+        count = int(share * len(graph.edge_ids))
+        travel.set_closures(chance.choice(graph.edge_ids, count, replace=False).tolist())
+        for _ in range(5):
+            origins, goal = chance.uniform(low, high, (40, 2)), chance.uniform(low, high)
+            times = travel.matrix(origins, [goal])[:, 0]
+            for k in (1, 3):
+                order = np.lexsort((np.arange(40), times))[:k].tolist()
+                best = tuple((row, float(times[row])) for row in order if times[row] < math.inf)
+                assert travel.nearest((goal[0], goal[1]), origins, k) == best
+
+
+def test_who_asks_while_streets_are_closed_is_answered_by_the_old_ones(
+    travel: TravelTimes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring = Metrics._bring
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def slowly(metrics: Metrics, spare: InForce, rows: frozenset[int]) -> None:
+        bring(metrics, spare, rows)
+        at_work.set()
+        assert go_on.wait(10)
+
+    monkeypatch.setattr(Metrics, "_bring", slowly)
+    before = float(travel.matrix([ON_V00], [ON_V01])[0, 0])
+    route = travel.route(ON_V00, ON_V01)
+    closing = threading.Thread(target=travel.set_closures, args=(["h00"],))
+    closing.start()
+    assert at_work.wait(10)
+    assert float(travel.matrix([ON_V00], [ON_V01])[0, 0]) == before
+    assert travel.route(ON_V00, ON_V01) == route
+    go_on.set()
+    closing.join(10)
+    fresh = TravelTimes(travel.graph)
+    monkeypatch.undo()
+    fresh.set_closures(["h00"])
+    after = float(fresh.matrix([ON_V00], [ON_V01])[0, 0])
+    assert float(travel.matrix([ON_V00], [ON_V01])[0, 0]) == after != before
+
+
+def test_a_metric_that_is_read_is_not_changed(travel: TravelTimes) -> None:
+    first, second = frozenset([0]), frozenset([1])
+    with travel._metrics.reading() as now:
+        travel._metrics.close(first)
+        waiting = threading.Thread(target=travel._metrics.close, args=(second,))
+        waiting.start()
+        waiting.join(0.05)
+        assert waiting.is_alive()  # it would change what is read here
+        assert travel._metrics.closed == first
+        assert now.closed == frozenset()
+    waiting.join(10)
+    assert travel._metrics.closed == second
