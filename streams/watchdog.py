@@ -3,7 +3,7 @@
 A thread of its own, because what it watches may hold up the event loop. Three things count as
 standing still for ``stalled_after_s``: the event loop does not turn; the desk has one event in
 hand; rows wait in the inbox, no journal moves, and nothing outside explains it (the broker can be
-reached and the database answers). Each is named in the log, with where every thread is.
+reached and the database answers). Each is named in the log, with where threads and tasks are.
 
 An event that a desk hangs on is a dead letter first (code ``hangs``): the next worker leaves it
 out, instead of hanging on it for ever.
@@ -13,6 +13,7 @@ Not for what fails with an error; that is caught where it happens.
 
 from __future__ import annotations
 
+import asyncio
 import faulthandler
 import logging
 import os
@@ -96,13 +97,15 @@ class Watchdog:
         self._held: Event | None = None
         self._stand: tuple[int, tuple[int, ...]] | None = None
         self._stopping = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def turned(self) -> None:
         """Say that the event loop turned."""
         self._has_turned = True
 
     def start(self) -> None:
-        """Watch, on a daemon thread, until :meth:`stop`."""
+        """Watch the running event loop, on a daemon thread, until :meth:`stop`."""
+        self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._run, name="watchdog", daemon=True).start()
 
     def stop(self) -> None:
@@ -183,5 +186,8 @@ class Watchdog:
             "%s since more than %g s; this worker ends, for another to start", what, self._after_s
         )
         faulthandler.dump_traceback(sys.stderr)
+        if self._loop is not None:
+            for task in asyncio.all_tasks(self._loop):
+                task.print_stack(limit=3)
         logging.shutdown()
         self._end(EXIT_STALLED)
