@@ -6,10 +6,12 @@ For: benchmarks that need more streets than any pack here has. Not for: anything
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
+from math import hypot
+from random import Random
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dispatch.roads import RoadGraph
 
@@ -28,12 +30,13 @@ def made_city(seed: int, side: int = SIDE) -> RoadGraph:
     lonlat = np.column_stack([place, line]) * _BLOCK_DEG
     lonlat += chance.uniform(-0.25, 0.25, lonlat.shape) * _BLOCK_DEG + [119.2, 31.2]
     names = [f"n{row:06d}" for row in range(len(lonlat))]
-    nodes = dict(zip(names, map(tuple, lonlat.tolist()), strict=True))
-    return RoadGraph(nodes, _streets(chance, side, lonlat, names))
+    places = [(lon, lat) for lon, lat in lonlat.tolist()]
+    nodes = dict(zip(names, places, strict=True))
+    return RoadGraph(nodes, _streets(Random(seed), side, places, names))
 
 
 def _streets(
-    chance: np.random.Generator, side: int, lonlat: NDArray[np.float64], names: list[str]
+    chance: Random, side: int, places: list[tuple[float, float]], names: list[str]
 ) -> Iterator[dict[str, Any]]:
     number = 0
     bank = side / 2 + side / 8 * np.sin(np.arange(side) / side * 7)
@@ -56,21 +59,26 @@ def _streets(
                 if chance.random() < gap:
                     continue
             u, v = row, row + step
-            ends = lonlat[[u, v]]
-            bend = ends.mean(axis=0) + chance.uniform(-0.1, 0.1, 2) * _BLOCK_DEG
-            shape = np.array([ends[0], bend, ends[1]]) if chance.random() < 0.3 else ends
-            metres = np.diff(shape, axis=0) * [95_000.0, 111_195.0]
+            shape = [places[u], places[v]]
+            if chance.random() < 0.3:
+                aside, ahead = (chance.uniform(-0.1, 0.1) * _BLOCK_DEG for _ in range(2))
+                (x1, y1), (x2, y2) = shape
+                shape.insert(1, ((x1 + x2) / 2 + aside, (y1 + y2) / 2 + ahead))
+            length_m = sum(
+                hypot((x2 - x1) * 95_000.0, (y2 - y1) * 111_195.0)
+                for (x1, y1), (x2, y2) in pairwise(shape)
+            )
             oneway = (1 if street % 2 else -1) if not main and street % 9 < 2 else 0
             yield {
                 "id": f"e{number:06d}",
                 "u": names[u],
                 "v": names[v],
-                "length_m": float(np.hypot(*metres.T).sum()),
+                "length_m": length_m,
                 "speed_kmh": 80.0 if fast else 50.0 if main else 30.0,
                 "oneway": oneway,
                 "road_class": "motorway" if fast else "primary" if main else "residential",
                 "name": f"{'avenue' if along else 'street'} {street}",
                 "layer": "streets",
-                "geometry": shape,
+                "geometry": np.array(shape),
             }
             number += 1

@@ -18,7 +18,7 @@ def print_result(
     *,
     seed: int | None,
     size: Mapping[str, float | str],
-    figures: Mapping[str, float],
+    figures: Mapping[str, float | None],
 ) -> None:
     """Print the result line.
 
@@ -29,14 +29,16 @@ def print_result(
     size
         How much was measured.
     figures
-        Name with unit to number.
+        Name with unit to number; None where it could not be measured.
     """
     line = {
         "benchmark": benchmark,
         "seed": seed,
         "size": dict(size),
         "machine": machine(),
-        "figures": {key: round(value, 4) for key, value in figures.items()},
+        "figures": {
+            key: None if value is None else round(value, 4) for key, value in figures.items()
+        },
     }
     print(json.dumps(line, ensure_ascii=False), flush=True)
 
