@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gridcommand.rehearsal.checker import check
 from gridcommand.rehearsal.clients import Phones, Screen
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.words import Role
@@ -17,6 +18,9 @@ from tests.servers import Servers
 from web_console.accounts import COOKIE
 
 HOME = "us-ca-sf"
+RATE = 40.0
+HEALED_S = 45.0
+WITHOUT_CLOCK = ("incidents", "units", "assignments", "proposals", "tasks", "closures")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +50,39 @@ async def watching(system: OwnSystem, jurisdiction: str = HOME) -> AsyncIterator
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+
+
+@asynccontextmanager
+async def sending(system: OwnSystem, seconds: float) -> AsyncIterator[tuple[Phones, Screen]]:
+    """Send at `RATE` while the block runs and until all is acknowledged and seen; then check."""
+    phones = Phones(system)
+    async with watching(system) as screen:
+        sending = asyncio.create_task(phones.send_all(recorded_places(144), RATE, seconds))
+        yield phones, screen
+        async with asyncio.timeout(seconds + HEALED_S):
+            await sending
+        assert not phones.refused
+        missing = await screen.until_seen(set(phones.acknowledged), HEALED_S)
+        store = system.store()
+        try:
+            verdict = check(
+                store,
+                HOME,
+                phones.acknowledged,
+                screen.seen,
+                unanswered=len(phones.waiting),
+            )
+        finally:
+            store.close()
+        assert not missing, verdict
+        assert verdict.holds, verdict
+        assert verdict.acknowledged == int(RATE * seconds)
+        assert not screen.gaps
+        async with watching(system) as fresh:
+            await fresh.until(lambda: fresh.seq is not None and fresh.seq >= (screen.seq or 0))
+            await screen.until(lambda: (screen.seq or 0) >= (fresh.seq or 0))
+            for kind in WITHOUT_CLOCK:
+                assert screen.kinds.get(kind, {}) == fresh.kinds.get(kind, {}), kind
 
 
 Asking = Callable[..., AbstractAsyncContextManager[aiohttp.ClientSession]]
