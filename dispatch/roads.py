@@ -28,6 +28,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from dispatch.street_index import StreetIndex
 from models.errors import CityPackError, GridcommandError
 
 if TYPE_CHECKING:
@@ -266,16 +267,17 @@ class RoadGraph:
         if isinstance(closure, EdgeClosure):
             return frozenset([self.edge_ids[self.edge_row(closure.edge_id)]])
         if isinstance(closure, CircleClosure):
-            centre = self.projection.metres(np.array([[closure.lon, closure.lat]]))
-            hits = self.tree.query(
-                shapely.points(centre[0]), predicate="dwithin", distance=closure.radius_m
-            )
+            centre = self.projection.metres(np.array([[closure.lon, closure.lat]]))[0]
+            reach = np.full(2, closure.radius_m)
+            rows = self.index.touching(centre - reach, centre + reach)
+            hit = shapely.dwithin(self._lines(rows), shapely.Point(centre), closure.radius_m)
         else:
             ring = self.projection.metres(np.array(closure.ring, dtype=np.float64))
+            rows = self.index.touching(ring.min(axis=0), ring.max(axis=0))
             # Fingers draw rings that cross themselves or have no inside; those count as drawn.
             drawn = shapely.Polygon(ring) if len(ring) > 2 else shapely.MultiPoint(ring)
-            hits = self.tree.query(shapely.make_valid(drawn), predicate="intersects")
-        return frozenset(self.edge_ids[row] for row in hits.tolist())
+            hit = shapely.intersects(self._lines(rows), shapely.make_valid(drawn))
+        return frozenset(self.edge_ids[row] for row in rows[hit].tolist())
 
     @cached_property
     def arcs_out(self) -> NDArray[np.intp]:
@@ -294,17 +296,14 @@ class RoadGraph:
         return Projection(lon / 2, lat / 2)
 
     @cached_property
-    def lines(self) -> NDArray[np.object_]:
-        """Geometry of every edge in local metres."""
-        rows = np.repeat(np.arange(len(self.edge_ids)), np.diff(self.coord_start))
-        return np.asarray(
-            shapely.linestrings(self.projection.metres(self.coords), indices=rows), dtype=np.object_
-        )
+    def index(self) -> StreetIndex:
+        """Where streets are."""
+        return StreetIndex(self.coords, self.coord_start, self.projection.metres)
 
-    @cached_property
-    def tree(self) -> shapely.STRtree:
-        """Spatial index over `lines`."""
-        return shapely.STRtree(self.lines)
+    def _lines(self, rows: NDArray[np.intp]) -> NDArray[np.object_]:
+        """Geometry of some edges in local metres."""
+        shapes = [self.projection.metres(self.geometry(row)) for row in rows.tolist()]
+        return np.array([shapely.LineString(shape) for shape in shapes], dtype=np.object_)
 
     def _make_arcs(self) -> None:
         open_way = self.edge_u != self.edge_v

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 import routingkit_cch as rk
-import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from dispatch.calibration import CalibratedTimes
@@ -237,7 +236,7 @@ class TravelTimes:
     @cached_property
     def _fastest_m_s(self) -> float:
         """What the fastest street makes in a straight line; on foot one is slower anyhow."""
-        speeds = shapely.length(self.graph.lines) * 1000.0 / self._edge_ms
+        speeds = self.graph.index.lengths_m() * 1000.0 / self._edge_ms
         return max(float(speeds.max()), WALK_M_S)
 
     def route(
@@ -303,14 +302,7 @@ class TravelTimes:
         return [found[key] for key in keys]
 
     def _snap_fresh(self, places: NDArray[np.float64]) -> list[Snap]:
-        points = shapely.points(self.graph.projection.metres(places))
-        (asked, rows), distances = self.graph.tree.query_nearest(points, return_distance=True)
-        # Equally near edges come in the order of the index; the first by id is taken.
-        order = np.lexsort((rows, asked))
-        asked, rows, distances = asked[order], rows[order], distances[order]
-        once = np.unique(asked, return_index=True)[1]
-        rows, distances = rows[once], distances[once]
-        fractions = shapely.line_locate_point(self.graph.lines[rows], points, normalized=True)
+        rows, fractions, distances = self.graph.index.nearest(places)
         triples = zip(rows.tolist(), fractions.tolist(), distances.tolist(), strict=True)
         return [Snap(edge, fraction, distance) for edge, fraction, distance in triples]
 

@@ -65,7 +65,7 @@ def load_city(settings: Settings) -> City:
         channel=Channel.SYSTEM, received_at=datetime.now(UTC), text="·", lon=lon, lat=lat
     )
     classify(first, pack)
-    _ = city.graph.tree
+    _ = city.graph.index
     return city
 
 
