@@ -205,14 +205,20 @@ class GroupedInbox:
         "try again" to its own.
     group
         Rows in one commit at most.
+    within_s
+        How long a caller waits for the commit: beyond, it is told to try again, which is safe
+        whether the row came to stand or not.
 
     Notes
     -----
     While one commit runs, the next group fills, so the group's size follows the load by itself.
     """
 
-    def __init__(self, inbox: Inbox, *, capacity: int = 5000, group: int = 1000) -> None:
+    def __init__(
+        self, inbox: Inbox, *, capacity: int = 5000, group: int = 1000, within_s: float = 3.0
+    ) -> None:
         self._inbox = inbox
+        self._within_s = within_s
         self._group = group
         self._queue: asyncio.Queue[tuple[InboxRow, asyncio.Future[bytes]]] = asyncio.Queue(capacity)
         self._task: asyncio.Task[None] | None = None
@@ -223,7 +229,7 @@ class GroupedInbox:
         Raises
         ------
         StoreBusyError
-            Too many rows wait already.
+            Too many rows wait already, or for too long.
         StoreError
             The commit failed; the row is not in the inbox.
         EventError
@@ -236,7 +242,10 @@ class GroupedInbox:
             self._queue.put_nowait((row, done))
         except asyncio.QueueFull as error:
             raise StoreBusyError("too many reports wait for the database; try again") from error
-        return await done
+        try:
+            return await asyncio.wait_for(done, self._within_s)
+        except TimeoutError as error:
+            raise StoreBusyError("the database takes too long; try again") from error
 
     async def close(self) -> None:
         """Commit what waits, then stop."""

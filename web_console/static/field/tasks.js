@@ -23,7 +23,7 @@ export function myTasks(state) {
   const { me } = here();
   const cells = new Set(me.cells ?? []);
   return [...state.tasks.values()].filter((task) => task.role === 'grid_worker'
-    && (task.assignee === me.name || cells.has(task.cell) || (!task.assignee && !task.cell)))
+    && (task.assignee === me.name || cells.has(task.cell ?? '') || (!task.assignee && !task.cell)))
     .sort((a, b) => Number(ENDED.has(a.state)) - Number(ENDED.has(b.state))
       || (a.due < b.due ? -1 : 1));
 }
