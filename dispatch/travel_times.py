@@ -41,7 +41,7 @@ CROSSING_M = 1.0
 """Nearer than this to the end of a street, a place is the crossing itself, in metres."""
 
 _SNAPS_KEPT = 1 << 14
-_LIKELY = 3
+_LIKELY = 4
 """Times as many as are asked for are looked at first, where the nearest are."""
 
 
@@ -169,7 +169,17 @@ class TravelTimes:
             Not of shape (…, 2), or not finite.
         """
         starts, goals = _places(origins), _places(destinations)
-        leave, reach = self._snap_all(starts), self._snap_all(goals)
+        return self._between(starts, goals, self._snap_all(starts), self._snap_all(goals), hour)
+
+    def _between(
+        self,
+        starts: NDArray[np.float64],
+        goals: NDArray[np.float64],
+        leave: Sequence[Snap],
+        reach: Sequence[Snap],
+        hour: float | None,
+    ) -> NDArray[np.float32]:
+        """Seconds between places, given with where they meet the network."""
         result = np.full((len(leave), len(reach)), np.inf)
         if not leave or not reach:
             return result.astype(np.float32)
@@ -206,27 +216,34 @@ class TravelTimes:
         Sorted by seconds, then row; who can't reach it is left out.
         """
         starts, goal = _places(origins), _places([destination])
-        least = self._least_s(starts, goal, hour)
+        snaps, there = self._snap_all(starts), self._snap_all(goal)
+
+        def seconds(rows: NDArray[np.intp]) -> NDArray[np.float32]:
+            leave = [snaps[row] for row in rows.tolist()]
+            return self._between(starts[rows], goal, leave, there, hour)[:, 0]
+
+        off_m = np.array([snap.distance_m for snap in snaps]) + there[0].distance_m
+        least = self._least_s(starts, goal, off_m, hour)
         order = np.argsort(least, kind="stable")
         # The likely ones first; then those who could still be sooner than the last of these.
-        asked = order[: _LIKELY * k]
-        times = self.matrix(starts[asked], goal, hour=hour)[:, 0]
-        if len(asked) < len(order):
-            last = np.partition(times, k - 1)[k - 1] if k else -1.0
-            others = order[len(asked) :][least[order[len(asked) :]] <= last]
-            asked = np.concatenate([asked, others])
-            times = np.append(times, self.matrix(starts[others], goal, hour=hour)[:, 0])
+        asked, rest = order[: _LIKELY * k], order[_LIKELY * k :]
+        times = seconds(asked)
+        if k and len(rest):
+            rest = rest[least[rest] <= np.partition(times, k - 1)[k - 1]]
+            asked, times = np.append(asked, rest), np.append(times, seconds(rest))
         best = np.lexsort((asked, times))[:k]
         return tuple((int(asked[at]), float(times[at])) for at in best if np.isfinite(times[at]))
 
     def _least_s(
-        self, starts: NDArray[np.float64], goal: NDArray[np.float64], hour: float | None
+        self,
+        starts: NDArray[np.float64],
+        goal: NDArray[np.float64],
+        off_m: NDArray[np.float64],
+        hour: float | None,
     ) -> NDArray[np.float64]:
-        """Seconds under which nobody drives from these places to a goal, as the crow flies."""
+        """Seconds under which nobody drives there, as the crow flies from street to street."""
         metres = self.graph.projection.metres
-        off = np.array([snap.distance_m for snap in self._snap_all(starts)])
-        off += self._snap_all(goal)[0].distance_m
-        apart = np.hypot(*(metres(starts) - metres(goal)).T) - off
+        apart = np.hypot(*(metres(starts) - metres(goal)).T) - off_m
         # The ends of a way are whole milliseconds too, and float32 knows seven digits.
         free_s = np.maximum(0.0, apart / self._fastest_m_s - 0.002)
         if self._calibrated is not None:
