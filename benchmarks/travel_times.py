@@ -3,12 +3,12 @@
     python benchmarks/travel_times.py [--osrm-python PYTHON]
 
 Each figure is the least of some runs, on places that were not asked for before; ``nearest_ms``,
-the nearest five of 200 units whose places are known, is the median over such places. ``scipy_ms`` is
-`scipy.sparse.csgraph.dijkstra` for the same matrix between the places that were snapped for it,
-and every time is compared with it: one that differs by more than float32 ends the run.
-``osrm_ch_ms`` is OSRM's table of the same places, streets and speeds under contraction
+the nearest five of 200 units whose places are known, is the median over such places.
+``scipy_ms`` is `scipy.sparse.csgraph.dijkstra` for the same matrix between the places that were
+snapped for it, and every time is compared with it: one that differs by more than float32 ends the
+run. ``osrm_ch_ms`` is OSRM's table of the same places, streets and speeds under contraction
 hierarchies, snapped by itself; null where no Python with ``osrm-bindings`` is given (its wheels
-are for 3.12 and later): extraction and contraction take some two minutes.
+are for 3.12 and later): extraction and contraction take minutes.
 
 ``closures_ms``: 100 streets closed where none was. ``recustomise_ms``: 15,000 of them, which is
 the whole metric anew. ``prepare_s``: from a road graph to the first answer; ``start_s`` the same
