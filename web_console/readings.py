@@ -105,6 +105,7 @@ class Readings:
                     client_id="gridcommand-readings",
                     acks="all",
                     linger_ms=2,
+                    max_batch_size=500_000,
                     request_timeout_ms=int(SEND_WITHIN_S * 1000),
                     # The embedded broker has no idempotent producer.
                     enable_idempotence=False,
