@@ -19,6 +19,7 @@ import typer
 from gridcommand import (
     account_commands,
     city_commands,
+    dead_letter_commands,
     drill_commands,
     journal_commands,
     playbook_commands,
@@ -49,6 +50,7 @@ app.add_typer(drill_commands.app, name="drill")
 app.add_typer(journal_commands.app, name="journal")
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(account_commands.app, name="user")
+app.add_typer(dead_letter_commands.app, name="dead-letters")
 rehearsal_commands.add_to(app)
 app.add_typer(city_commands.app, name="city")
 

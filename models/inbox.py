@@ -195,6 +195,16 @@ def finish_rows(
         connection.execute(_FINISH, {"of": jurisdiction, "ids": ids, "at": at})
 
 
+def put_again(connection: Connection, row: InboxRow) -> None:
+    """Have a row of this id unfinished, inside a transaction of the caller's."""
+    put_rows(connection, [row])
+    connection.execute(
+        update(_inbox)
+        .where(_inbox.c.jurisdiction == row.jurisdiction, _inbox.c.event_id == row.event_id)
+        .values(finished_at=None)
+    )
+
+
 class GroupedInbox:
     """Many callers, one commit.
 

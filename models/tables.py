@@ -152,6 +152,7 @@ class DeadLetterRecord(SQLModel, table=True):
     stage: str = ""
     acknowledged_by: str = ""
     acknowledged_at: datetime | None = _time(default=None)
+    replayed_at: datetime | None = _time(default=None)
 
 
 class _Entity(SQLModel):

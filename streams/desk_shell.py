@@ -241,7 +241,7 @@ class DeskShell:
         try:
             for event in batch:
                 finished.append(event.id)
-                if event.id in known or event.id in seat.hung:
+                if event.id in known or (event.id in seat.hung and self._hangs(seat, event)):
                     continue
                 known.add(event.id)
                 self.in_hand = event
@@ -290,6 +290,11 @@ class DeskShell:
                 for event in events
             ]
         )
+
+    def _hangs(self, seat: _Seat, event: Event) -> bool:
+        """Whether an event that a desk hung on is still given up: somebody may have replayed it."""
+        seat.hung = self._store.dead_letter_ids(event.jurisdiction, code=HANGS)
+        return event.id in seat.hung
 
     def _not_ours(self) -> str:
         return f"this desk runs {self._pack.jurisdiction} and its exercises only"
