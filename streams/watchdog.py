@@ -5,8 +5,8 @@ standing still for ``stalled_after_s``: the event loop does not turn; the desk h
 hand; rows wait in the inbox, no journal moves, and nothing outside explains it (the broker can be
 reached and the database answers). Each is named in the log, with where threads and tasks are.
 
-An event that a desk hangs on is a dead letter first (code ``hangs``): the next worker leaves it
-out, instead of hanging on it for ever.
+A report or order that a desk hangs on is a dead letter first (code ``hangs``): the next worker
+leaves it out, instead of hanging on it for ever. A tick is nobody's word and comes again.
 
 Not for what fails with an error; that is caught where it happens.
 """
@@ -27,7 +27,7 @@ from typing import Protocol
 
 from models.dead_letters import DeadLetterRow
 from models.errors import StoreError
-from models.events import Event, encode
+from models.events import ClockTicked, Event, encode
 from models.journal import Head
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,8 @@ class Watchdog:
         if self._has_turned:
             self._has_turned, self._turned_at = False, self._lived
         if held is not None and self._is_late(self._taken_at):
-            self._give_up(held)
+            if not isinstance(held.data, ClockTicked):
+                self._give_up(held)
             self._stalled(f"the desk of {held.jurisdiction} hangs on event {held.id}")
         elif self._is_late(self._turned_at):
             self._stalled("the event loop does not turn")

@@ -6,12 +6,14 @@ import socket
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from models.dead_letters import DeadLetterRow
 from models.errors import StoreError
-from models.events import ClockTicked, Event
+from models.events import ClockTicked, Event, ReportReceived
 from models.journal import Head
+from models.words import Channel
 from streams.watchdog import EXIT_STALLED, HANGS, Watchdog
 
 AFTER_S = 5.0
@@ -66,7 +68,7 @@ def world() -> Iterator[World]:
 
 def event(name: str) -> Event:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    data = ClockTicked()
+    data = ReportReceived(channel=Channel.WORKER, received_at=now)
     return Event(id=name, source="/test", time=now, jurisdiction="x", data=data)
 
 
@@ -90,6 +92,13 @@ def test_a_desk_that_hangs_gives_the_event_up_by_name(world: World) -> None:
     world.live(6)
     assert (world.letters[0].event_id, world.letters[0].code) == ("d", HANGS)
     assert world.ended[0] == EXIT_STALLED
+
+
+def test_a_tick_that_hangs_is_nobodys_word_and_no_dead_letter(world: World) -> None:
+    world.held = msgspec.structs.replace(event("tick/7"), data=ClockTicked())
+    world.live(7)
+    assert not world.letters
+    assert world.ended
 
 
 def test_rows_that_wait_while_nothing_moves(world: World) -> None:
