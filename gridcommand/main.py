@@ -25,6 +25,7 @@ from gridcommand import (
     playbook_commands,
     rehearsal_commands,
     run_commands,
+    topic_commands,
 )
 from gridcommand.configuration import SettingsError
 from models.errors import GridcommandError
@@ -52,6 +53,7 @@ app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(account_commands.app, name="user")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 rehearsal_commands.add_to(app)
+app.add_typer(topic_commands.app, name="topics")
 app.add_typer(city_commands.app, name="city")
 
 

@@ -36,7 +36,7 @@ async def wait_for_kafka(servers: str, within_s: float) -> None:
         if await _accepts(servers):
             try:
                 async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
-                    async with _admin(servers):
+                    async with cluster_admin(servers):
                         return
             except (KafkaError, OSError, TimeoutError):
                 pass
@@ -62,7 +62,7 @@ async def declare_topics(servers: str, *, embedded: bool) -> None:
         When the broker can't be reached or refuses a topic.
     """
     try:
-        async with _admin(servers) as admin:
+        async with cluster_admin(servers) as admin:
             brokers = 1 if embedded else len((await admin.describe_cluster())["brokers"])
             topics = [
                 NewTopic(
@@ -82,7 +82,8 @@ async def declare_topics(servers: str, *, embedded: bool) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def cluster_admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Open an administrator's connection to ``servers`` until the block ends."""
     admin = AIOKafkaAdminClient(bootstrap_servers=servers, client_id="gridcommand-declare")
     try:
         await admin.start()

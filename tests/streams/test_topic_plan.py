@@ -1,0 +1,134 @@
+"""The plan for the topics: what is compared, what can't be changed, and what Kafka makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+
+import msgspec
+import pytest
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from models.topics import HOUR_MS, REPORTS, TopicSpec, all_topics
+from streams.declare import cluster_admin
+from streams.topic_plan import (
+    Cluster,
+    TopicPlan,
+    TopicState,
+    apply_plans,
+    plan_topics,
+    read_cluster,
+    reassignment,
+    wanted_topics,
+)
+from tests.servers import Servers
+
+REPORTS_SPEC = next(spec for spec in all_topics() if spec.name == REPORTS)
+
+
+def planned(
+    partitions: int, *, brokers: int = 1, held: tuple[int, ...] = (1,), hours: int = 7 * 24
+) -> TopicPlan:
+    state = TopicState(
+        replicas=dict.fromkeys(range(partitions), held),
+        retention_ms=hours * HOUR_MS,
+        own_configs={},
+    )
+    cluster = Cluster(brokers=tuple(range(1, brokers + 1)), topics={REPORTS: state})
+    return plan_topics(cluster, [REPORTS_SPEC])[0]
+
+
+def test_what_is_as_declared_stays() -> None:
+    plan = planned(4)
+    assert not plan.changes
+    assert plan.notes == ()
+
+
+def test_a_missing_topic_is_made_with_as_many_copies_as_brokers_three_at_most() -> None:
+    for brokers, copies in ((1, 1), (2, 2), (3, 3), (7, 3)):
+        cluster = Cluster(brokers=tuple(range(brokers)), topics={})
+        plans = plan_topics(cluster, wanted_topics())
+        assert {(plan.creates, plan.copies) for plan in plans} == {(True, copies)}
+        assert len(plans) == 10
+
+
+def test_partitions_grow_with_a_word_about_order_and_never_shrink() -> None:
+    grows = planned(2)
+    assert grows.adds_partitions
+    assert "another order" in grows.notes[0]
+    keeps = planned(8)
+    assert not keeps.changes
+    assert "can't take partitions away" in keeps.notes[0]
+
+
+def test_one_copy_on_a_cluster_that_grew_is_shown_and_its_reassignment_written() -> None:
+    plan = planned(4, brokers=3)
+    assert not plan.changes
+    assert "has 1 of 3 copies" in plan.notes[0]
+    moves = json.loads(reassignment([plan], [1, 2, 3]))["partitions"]
+    assert [move["partition"] for move in moves] == [0, 1, 2, 3]
+    for move in moves:
+        assert move["replicas"][0] == 1  # the one that has the data leads on
+        assert sorted(move["replicas"]) == [1, 2, 3]
+    assert reassignment([planned(4)], [1]) == ""
+
+
+def test_copies_go_round_the_brokers() -> None:
+    plan = planned(4, brokers=5)
+    moves = json.loads(reassignment([plan], [1, 2, 3, 4, 5]))["partitions"]
+    assert {broker for move in moves for broker in move["replicas"]} == {1, 2, 3, 4, 5}
+    assert {len(move["replicas"]) for move in moves} == {3}
+
+
+def test_more_partitions_are_for_what_workers_share() -> None:
+    counts = {spec.name: spec.partitions for spec in wanted_topics(12)}
+    assert counts["reports"] == counts["exercise.desk"] == 12
+    assert counts["dead-letters"] == 1
+
+
+@pytest.mark.parametrize(
+    "servers", [pytest.param("kafka", marks=pytest.mark.servers)], indirect=True
+)
+@pytest.mark.broker
+@pytest.mark.timeout(120)
+async def test_a_cluster_is_brought_to_what_is_declared(servers: Servers) -> None:
+    address = servers.environment["GRIDCOMMAND_KAFKA_SERVERS"]
+    await _applied(address, wanted_topics())
+    # Others set something on a topic, and one keeps for too short a time.
+    changed = {"retention.ms": "60000", "segment.bytes": "1048576"}
+    async with cluster_admin(address) as admin:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, REPORTS, changed)])
+    await _until(address, lambda cluster: cluster.topics[REPORTS].retention_ms == 60000)
+    cluster = await read_cluster(address)
+    more = [
+        msgspec.structs.replace(spec, partitions=6) if spec.name == REPORTS else spec
+        for spec in wanted_topics()
+    ]
+    plan = next(p for p in plan_topics(cluster, more) if p.spec.name == REPORTS)
+    assert plan.sets_retention
+    assert plan.adds_partitions
+    after = await _applied(address, more)
+    assert after.topics[REPORTS].partitions == 6
+    assert after.topics[REPORTS].retention_ms == REPORTS_SPEC.retention_ms
+    assert after.topics[REPORTS].own_configs["segment.bytes"] == "1048576"
+    # Fewer are asked for: it says so and leaves them.
+    plan = next(p for p in plan_topics(after, wanted_topics()) if p.spec.name == REPORTS)
+    assert not plan.changes
+    assert "keeps them" in plan.notes[0]
+
+
+async def _applied(address: str, wanted: Sequence[TopicSpec]) -> Cluster:
+    await apply_plans(address, plan_topics(await read_cluster(address), wanted))
+    return await _until(
+        address, lambda cluster: not any(plan.changes for plan in plan_topics(cluster, wanted))
+    )
+
+
+async def _until(address: str, holds: Callable[[Cluster], bool]) -> Cluster:
+    async with asyncio.timeout(20):
+        while True:
+            cluster = await read_cluster(address)
+            if holds(cluster):
+                return cluster
+            await asyncio.sleep(0.05)
