@@ -129,6 +129,18 @@ class Settings(BaseSettings):
         gt=0,
         description="Age at which an unfinished inbox row is published again, in seconds.",
     )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Loopback port at which a worker tells Prometheus how it is; 0: none. "
+        "Workers of one machine need one each.",
+    )
+    metrics_token: str = Field(
+        "",
+        description="What Prometheus says (`Authorization: Bearer …`) to read a console's "
+        "`/metrics` from elsewhere; empty: only this machine may read it.",
+    )
     stalled_after_s: float = Field(
         15.0,
         gt=1,

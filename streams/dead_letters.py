@@ -17,6 +17,7 @@ import msgspec
 
 from models.dead_letters import DeadLetterRow
 from models.topics import DEAD_LETTERS, EVENT_CONTENT_TYPE, topic_for
+from streams.metrics import DEAD_LETTERS as WRITTEN
 from streams.publisher import Publisher
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class DeadLetters:
     async def write(self, letter: DeadLetterRow) -> None:
         """Write one; waits while the database is away, for some half a minute."""
         self.count += 1
+        WRITTEN.labels(letter.stage, letter.code).inc()
         log.warning("dead letter from %s: %s: %s", letter.topic, letter.code, letter.reason)
         letter = msgspec.structs.replace(letter, body=letter.body[:MAX_BODY])
         for attempt in range(DATABASE_TRIES):

@@ -37,6 +37,7 @@ from models.situation import Situation, Touched, apply, dump, load
 from models.store import DeadLetterRow, Store
 from models.words import home_jurisdiction, is_exercise
 from playbooks.engine import PlaybookSet
+from streams.metrics import BATCH_EVENTS, COMMIT_SECONDS, STEP_SECONDS
 from streams.opening import opening_events
 from streams.watchdog import HANGS
 
@@ -117,6 +118,11 @@ class DeskShell:
         self._closed = False
         self.in_hand: Event | None = None
         """What a desk decides on now; read by the watchdog's thread."""
+
+    @property
+    def waiting(self) -> int:
+        """Submissions that wait for a desk."""
+        return sum(queue.qsize() for queue in self._queues.values())
 
     async def open(self, jurisdiction: str) -> None:
         """Take a jurisdiction's seat now, so that its clock runs before its first event."""
@@ -238,6 +244,8 @@ class DeskShell:
         known = self._store.known(situation.jurisdiction, [event.id for event in batch])
         finished: list[str] = []
         made: list[Event] = []
+        BATCH_EVENTS.observe(len(batch))
+        began = time.perf_counter()
         try:
             for event in batch:
                 finished.append(event.id)
@@ -248,6 +256,8 @@ class DeskShell:
                 made.extend(seat.desk.step(event))
         finally:
             self.in_hand = None
+        decided = time.perf_counter()
+        STEP_SECONDS.observe(decided - began)
         due_for_snapshot = situation.seq - seat.snapshot_seq >= self._settings.snapshot_every
         if not made:
             self._store.finish(situation.jurisdiction, finished, datetime.now(UTC))
@@ -263,6 +273,7 @@ class DeskShell:
             position=position,
             wall=datetime.now(UTC),
         )
+        COMMIT_SECONDS.observe(time.perf_counter() - decided)
         if due_for_snapshot:
             seat.snapshot_seq = situation.seq
         for event in made:

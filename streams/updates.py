@@ -30,6 +30,11 @@ class Updates:
         self._some = asyncio.Event()
         self.dropped = 0
 
+    @property
+    def waiting(self) -> int:
+        """Events that wait for the broker."""
+        return len(self._waiting)
+
     async def put(self, jurisdiction: str, events: list[bytes]) -> None:
         """Queue events; never waits."""
         lost = max(0, len(self._waiting) + len(events) - CAPACITY)

@@ -23,6 +23,7 @@ from models.store import Store, open_store
 from models.topics import DESK, REPORTS, topic_for
 from models.words import EXERCISE_MARK, Channel, is_exercise
 from playbooks.engine import PlaybookSet
+from streams import metrics
 from streams.agents import Agents, Stages
 from streams.app import is_embedded, kafka_servers, make_app, running
 from streams.classify import classify
@@ -137,6 +138,12 @@ async def run_worker(
         lambda: bool(held),
         (host.strip(), int(port)),
     )
+    metrics.serve(settings.metrics_port)
+    metrics.DESK_QUEUE.set_function(lambda: shell.waiting)
+    metrics.RELAY_IN_FLIGHT.set_function(lambda: relay.in_flight)
+    metrics.UPDATES_WAITING.set_function(lambda: updates.waiting)
+    metrics.BROKER_FAILURES.set_function(lambda: publisher.failures)
+    metrics.PARTITIONS.set_function(lambda: len(held))
     tasks: list[asyncio.Task[Any]] = []
     try:
         async with running(app, settings) as ended:

@@ -16,6 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from models.errors import StoreError
 from web_console import (
+    metrics,
     pages,
     problems,
     routes_desk,
@@ -56,6 +57,7 @@ def create_app(console: Console) -> FastAPI:
     for module in (routes_intake, routes_desk, routes_session, routes_read):
         app.include_router(module.router)
     _add_health(app)
+    app.include_router(metrics.router)
     describe = app.openapi
     app.openapi = lambda: _with_problems(describe())  # type: ignore[method-assign]
     app.include_router(pages.router)

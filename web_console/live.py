@@ -19,6 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
+from prometheus_client import Counter
 from starlette.requests import cookie_parser
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
@@ -62,6 +63,11 @@ class _Ping(msgspec.Struct, tag_field="type", tag="ping"):
 _decode = msgspec.json.Decoder(_Hello | _Ping).decode
 
 
+SCREENS_DROPPED = Counter(
+    "gridcommand_screens_dropped", "Screens that lagged too far and were dropped.", registry=None
+)
+
+
 class LiveScreen:
     """One connection as a :class:`web_console.hub.Screen`."""
 
@@ -84,6 +90,7 @@ class LiveScreen:
         unsent = self._connection.transport.get_write_buffer_size()
         if unsent > self._room_for:
             log.info("%s lags %d bytes behind: %s", self.viewer.name, unsent, DROP_AND_RESUME)
+            SCREENS_DROPPED.inc()
             self._closing = asyncio.create_task(self._drop())
             return
         if unsent == 0:

@@ -174,6 +174,10 @@ DETAILS: Final[Mapping[str, tuple[str, str]]] = {
         "编号“{value}”已用于另一内容，请换一个编号。",
         "The id {value!r} was used for something else; take a new one.",
     ),
+    "metrics_token": (
+        "指标只供本机读取,或凭 metrics_token 读取。",
+        "Metrics are for this machine, or for who says the metrics_token.",
+    ),
     "not_your_task": ("这项任务不由您负责。", "This task isn't yours."),
     "not_your_unit": ("这支力量不由您负责。", "This unit isn't yours."),
     "drill_only": ("该辖区没有正在进行的演练。", "No drill is running in this jurisdiction."),

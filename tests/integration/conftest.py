@@ -14,6 +14,7 @@ from gridcommand.rehearsal.checker import check
 from gridcommand.rehearsal.clients import Phones, Screen
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.words import Role
+from streams.broker import free_port
 from tests.servers import Servers
 from web_console.accounts import COOKIE
 
@@ -26,8 +27,9 @@ WITHOUT_CLOCK = ("incidents", "units", "assignments", "proposals", "tasks", "clo
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Iterator[OwnSystem]:
     """San Francisco, live, without a drill; one for the tests of a module."""
+    environment = {**servers.environment, "GRIDCOMMAND_METRICS_PORT": str(free_port())}
     with running_system(
-        tmp_path_factory.mktemp("system") / "var", environment=servers.environment
+        tmp_path_factory.mktemp("system") / "var", environment=environment
     ) as running:
         yield running
 

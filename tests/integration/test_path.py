@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -13,13 +14,13 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from gridcommand.rehearsal.clients import Screen
+from gridcommand.rehearsal.clients import Phones, Screen
 from gridcommand.rehearsal.system import OwnSystem
 from models.events import Event, ReportReceived, encode
 from models.topics import REPORTS
 from models.words import Channel, Role
 from streams.broker import free_port
-from tests.integration.conftest import HOME, Asking
+from tests.integration.conftest import HOME, Asking, recorded_places
 
 pytestmark = pytest.mark.broker
 FIRE = {"text": "Structure Fire", "code": "Structure Fire", "lon": -122.4194, "lat": 37.7749}
@@ -68,6 +69,26 @@ async def test_a_report_is_on_the_screen_with_a_proposal_and_an_order_goes_out(
             lambda: len((screen.incident_of(name) or {})["assignments"]) == len(sent)
         )
     assert sum(name in one["reports"] for one in screen.kinds["incidents"].values()) == 1
+
+
+async def test_console_and_worker_tell_prometheus_how_they_are(
+    system: OwnSystem, phones: Phones, screen: Screen
+) -> None:
+    await phones.send_all(recorded_places(5), 20.0, 0.5)
+    assert not await screen.until_seen(set(phones.acknowledged), SOON_S)
+    said = ""
+    for port in (system.settings.web_port, int(system.environment["GRIDCOMMAND_METRICS_PORT"])):
+        async with (
+            aiohttp.ClientSession() as client,
+            client.get(f"http://127.0.0.1:{port}/metrics") as answer,
+        ):
+            assert answer.status == 200
+            said += await answer.text()
+    figures = dict(re.findall(r"^(gridcommand_\S+) (\S+)$", said, re.MULTILINE))
+    assert float(figures["gridcommand_desk_step_seconds_count"]) > 0
+    assert float(figures[f'gridcommand_journal_seq{{jurisdiction="{HOME}"}}']) > 0
+    assert figures['gridcommand_ready{part="broker"}'] == "1.0"
+    assert float(figures["gridcommand_partitions_held"]) > 0
 
 
 @pytest.mark.parametrize(("language", "word"), [("zh-CN", "不能大于"), ("en", "or less")])

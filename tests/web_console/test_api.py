@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -607,6 +608,24 @@ async def test_ready_says_which_part_is_not(client: httpx.AsyncClient) -> None:
     assert answer.json()["parts"]["database"] is True
     assert answer.json()["parts"]["broker"] is False
     assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_metrics_are_for_this_machine_or_for_who_has_the_token(
+    client: httpx.AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = await client.get("/metrics")
+    assert here.status_code == 200
+    assert "gridcommand_inbox_unfinished 0.0" in here.text
+    assert 'gridcommand_ready{part="database"} 1.0' in here.text
+    forwarded = {"X-Forwarded-For": "203.0.113.9"}
+    assert (await client.get("/metrics", headers=forwarded)).status_code == 403
+    settings = app.state.console.settings
+    monkeypatch.setattr(
+        app.state.console, "settings", settings.model_copy(update={"metrics_token": "s3cret"})
+    )
+    for token, status in (("s3cret", 200), ("guess", 403)):
+        headers = forwarded | {"Authorization": f"Bearer {token}"}
+        assert (await client.get("/metrics", headers=headers)).status_code == status
 
 
 async def test_pages_have_a_strict_policy_and_lead_to_sign_in(
