@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from models.settings import Settings
 
 READY_FD = "GRIDCOMMAND_READY_FD"
 GATE_FD = "GRIDCOMMAND_GATE_FD"
+
+ABOUT = ("event", "jurisdiction", "stage", "code")
+"""What a line of the log may be about; given to the logger as ``extra``."""
 
 SWITCH_S = 0.0005
 """How long a thread that computes may keep the others waiting, in seconds. A desk that plans has
@@ -55,16 +60,38 @@ def wait_at_gate() -> None:
 
 def configure_logging(settings: Settings) -> None:
     """Log to standard error, one line a record, times in UTC."""
-    formatter = logging.Formatter(
-        "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
-    )
-    formatter.converter = time.gmtime
+    formatter: logging.Formatter
+    if settings.log_format == "json":
+        formatter = _JsonFormatter()
+    else:
+        formatter = logging.Formatter(
+            "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
+        )
+        formatter.converter = time.gmtime
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     # They tell each fetch and each request at INFO, and a broker that is away many times a second.
     for name in ("aiokafka", "faust", "mode", "uvicorn.access", "alembic"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a record; `ABOUT` come from ``extra``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as a line."""
+        said: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "message": record.getMessage(),
+        }
+        said |= {name: getattr(record, name) for name in ABOUT if hasattr(record, name)}
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        return json.dumps(said, ensure_ascii=False)
 
 
 async def _run(body: Callable[[asyncio.Event], Awaitable[object]]) -> None:

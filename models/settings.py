@@ -169,6 +169,12 @@ class Settings(BaseSettings):
         description="In a live drill the stand-in confirms what nobody decided within this "
         "many seconds of wall time; 0: never.",
     )
+    log_format: Literal["text", "json"] = Field(
+        "text",
+        description="Logs as lines for people, or as one JSON object a line with `time`, "
+        "`level`, `logger`, `process`, `message` and, where it is about one, `event` and "
+        "`jurisdiction`.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Log level."
     )

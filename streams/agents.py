@@ -120,7 +120,8 @@ class Agents:
             except EventError as error:
                 await self._give_up(spec, record, raw, "not_a_report", str(error), event)
             except Exception as error:
-                log.exception("classify failed on %s", event.id)
+                about = {"event": event.id, "jurisdiction": event.jurisdiction, "stage": "classify"}
+                log.exception("classify failed on %s", event.id, extra=about)
                 await self._give_up(spec, record, raw, "failed", _sentence(error), event)
             else:
                 ready.setdefault(event.jurisdiction, []).append(encode(classified))

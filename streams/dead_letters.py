@@ -50,7 +50,18 @@ class DeadLetters:
         """Write one; waits while the database is away, for some half a minute."""
         self.count += 1
         WRITTEN.labels(letter.stage, letter.code).inc()
-        log.warning("dead letter from %s: %s: %s", letter.topic, letter.code, letter.reason)
+        log.warning(
+            "dead letter from %s: %s: %s",
+            letter.topic,
+            letter.code,
+            letter.reason,
+            extra={
+                "event": letter.event_id,
+                "jurisdiction": letter.jurisdiction,
+                "stage": letter.stage,
+                "code": letter.code,
+            },
+        )
         letter = msgspec.structs.replace(letter, body=letter.body[:MAX_BODY])
         for attempt in range(DATABASE_TRIES):
             try:

@@ -226,7 +226,10 @@ class DeskShell:
             jurisdiction = seat.desk.situation.jurisdiction
             self._leave(jurisdiction)
             if len(batch) == 1:
-                log.exception("desk of %s can't handle event %s", jurisdiction, batch[0].id)
+                about = {"event": batch[0].id, "jurisdiction": jurisdiction, "stage": "desk"}
+                log.exception(
+                    "desk of %s can't handle event %s", jurisdiction, batch[0].id, extra=about
+                )
                 detail = f"{type(error).__name__}: {error}"
                 await self._run(self._give_up, batch, "desk_failed", detail)
             else:

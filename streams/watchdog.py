@@ -184,7 +184,10 @@ class Watchdog:
 
     def _stalled(self, what: str) -> None:
         log.critical(
-            "%s since more than %g s; this worker ends, for another to start", what, self._after_s
+            "%s since more than %g s; this worker ends, for another to start",
+            what,
+            self._after_s,
+            extra={"event": self._held.id} if self._held else None,
         )
         faulthandler.dump_traceback(sys.stderr)
         if self._loop is not None:

@@ -175,7 +175,7 @@ DETAILS: Final[Mapping[str, tuple[str, str]]] = {
         "The id {value!r} was used for something else; take a new one.",
     ),
     "metrics_token": (
-        "指标只供本机读取,或凭 metrics_token 读取。",
+        "指标只供本机读取，或凭 metrics_token 读取。",
         "Metrics are for this machine, or for who says the metrics_token.",
     ),
     "not_your_task": ("这项任务不由您负责。", "This task isn't yours."),
