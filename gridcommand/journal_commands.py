@@ -35,7 +35,7 @@ def verify(jurisdiction: JurisdictionArgument = None) -> None:
     Example: `gridcommand journal verify us-ca-sf.exercise`
     """
     broken = 0
-    with _store() as store:
+    with opened_store() as store:
         names = [jurisdiction] if jurisdiction else [head.jurisdiction for head in store.heads()]
         for name in names:
             try:
@@ -62,13 +62,14 @@ def export(
     """
     if not out.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {out.parent}", param_hint="OUT")
-    with _store() as store:
+    with opened_store() as store:
         head = store.export(jurisdiction, out)
     typer.echo(f"{out}: {head.seq} events, head {head.head_hash.hex()}")
 
 
 @contextlib.contextmanager
-def _store() -> Iterator[Store]:
+def opened_store() -> Iterator[Store]:
+    """Open the database in force, which must be there and of this version."""
     from models.store import open_store
 
     settings = load_settings()

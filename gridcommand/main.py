@@ -18,6 +18,7 @@ import typer
 
 from gridcommand import (
     account_commands,
+    backup_commands,
     city_commands,
     dead_letter_commands,
     drill_commands,
@@ -53,6 +54,7 @@ app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(account_commands.app, name="user")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 rehearsal_commands.add_to(app)
+backup_commands.add_to(app)
 app.add_typer(topic_commands.app, name="topics")
 app.add_typer(city_commands.app, name="city")
 

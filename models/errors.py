@@ -3,6 +3,7 @@
 ::
 
     GridcommandError
+    ├── BackupError         a backup that can't be made, or not be restored
     ├── CityPackError       a city pack that can't be used
     ├── EventError          an event that can't be read; goes to dead letters with this reason
     ├── IllegalMoveError    a life cycle doesn't allow this move
@@ -17,6 +18,10 @@ from __future__ import annotations
 
 class GridcommandError(Exception):
     """Root of all errors that a user may see."""
+
+
+class BackupError(GridcommandError):
+    """A backup that can't be made, or not be restored."""
 
 
 class CityPackError(GridcommandError):

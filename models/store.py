@@ -2,22 +2,17 @@
 
 :class:`Store` joins :class:`~models.inbox.Inbox`, :class:`~models.journal.Journal`,
 :class:`~models.proof.Proof`, :class:`~models.episodes.Episodes` (what sense must not forget),
-:class:`~models.registers.Registers` (accounts, sessions, devices, photos, drills) and dead letters
-on one engine. All calls are blocking; callers on an event loop
+:class:`~models.registers.Registers` (accounts, sessions, devices, photos, drills), dead letters and
+:class:`~models.backup.Backups` on one engine. All calls are blocking; callers on an event loop
 use a thread, or :class:`~models.inbox.GroupedInbox` for intake.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import text
 
+from models.backup import Backups
 from models.database import make_engine, transaction
 from models.dead_letters import DeadLetterRow, DeadLetters
 from models.episodes import Episodes
@@ -26,16 +21,16 @@ from models.inbox import Inbox, InboxRow
 from models.journal import Entry, Journal, Lease
 from models.proof import Proof
 from models.registers import Registers
+from models.schema import migrate_to, newest_revision, revision_of
 from models.settings import Settings
 
 __all__ = ["DeadLetterRow", "Entry", "InboxRow", "Lease", "Store", "open_store"]
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x6772_6964
 """PostgreSQL's advisory lock while tables are made; any number that is always the same."""
 
 
-class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers):
+class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Backups):
     """Everything that is remembered.
 
     Parameters
@@ -56,8 +51,6 @@ class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers):
         StoreError
             When the database can't be reached or was made by a newer version.
         """
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
         try:
             with transaction(self._engine, writes=True) as connection:
                 if connection.dialect.name == "postgresql":
@@ -65,8 +58,7 @@ class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers):
                     connection.execute(
                         text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK}
                     )
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                migrate_to(connection)
         except CommandError as error:
             raise StoreError(
                 f"the database can't be migrated ({error}): it was made by a newer version, "
@@ -75,11 +67,8 @@ class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers):
 
     def is_current(self) -> bool:
         """Say whether the tables are those of this version."""
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        head = ScriptDirectory.from_config(config).get_current_head()
         with transaction(self._engine, writes=False) as connection:
-            return MigrationContext.configure(connection).get_current_revision() == head
+            return revision_of(connection) == newest_revision()
 
     def ping(self) -> None:
         """Raise :class:`~models.errors.StoreError` unless the database answers."""
