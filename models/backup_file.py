@@ -182,7 +182,8 @@ def frames(path: Path) -> Iterator[Frame]:
         ) from error
     except OSError as error:
         raise BackupError(f"{path} can't be read: {error.strerror or error}") from error
-    except (zlib.error, msgspec.DecodeError) as error:
+    except (zlib.error, msgspec.MsgspecError, ValueError, RecursionError) as error:
+        # The last two are the decoder's too: text that is none, arrays within arrays.
         raise BackupError(f"{path} is damaged: {error}; nothing was restored from it") from error
 
 

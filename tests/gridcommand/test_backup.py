@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import itertools
+import random
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ from models.words import Role
 from tests.servers import postgresql
 
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
-PICTURE = b"\xff\xd8 a picture \x00" * 200_000
+PICTURE = random.Random(1).randbytes(2_500_000)
 KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)]
 Places = Callable[[str], Store]
 
