@@ -38,6 +38,7 @@ HOW = (
 START_S = 60.0
 STOP_S = 20.0
 _ACCOUNT = "postgres"
+_DATABASE = "GRIDCOMMAND_DATABASE_URL"
 
 
 class Servers(NamedTuple):
@@ -45,6 +46,17 @@ class Servers(NamedTuple):
 
     name: str
     environment: dict[str, str]
+
+    def with_empty_database(self) -> Servers:
+        """Return the same servers with a database of its own, as a data folder of its own has."""
+        url = self.environment.get(_DATABASE)
+        if url is None:
+            return self
+        name = f"gridcommand_{uuid.uuid4().hex[:8]}"
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        fresh = f"{url.rpartition('/')[0]}/{name}"
+        return Servers(self.name, {**self.environment, _DATABASE: fresh})
 
 
 EMBEDDED = Servers("embedded", {})
@@ -67,7 +79,7 @@ def kafka_and_postgresql() -> Iterator[Servers]:
         url = stack.enter_context(postgresql())
         yield Servers(
             "kafka-postgresql",
-            {"GRIDCOMMAND_KAFKA_SERVERS": servers, "GRIDCOMMAND_DATABASE_URL": url},
+            {"GRIDCOMMAND_KAFKA_SERVERS": servers, _DATABASE: url},
         )
 
 

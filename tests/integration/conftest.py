@@ -27,7 +27,10 @@ WITHOUT_CLOCK = ("incidents", "units", "assignments", "proposals", "tasks", "clo
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Iterator[OwnSystem]:
     """San Francisco, live, without a drill; one for the tests of a module."""
-    environment = {**servers.environment, "GRIDCOMMAND_METRICS_PORT": str(free_port())}
+    environment = {
+        **servers.with_empty_database().environment,
+        "GRIDCOMMAND_METRICS_PORT": str(free_port()),
+    }
     with running_system(
         tmp_path_factory.mktemp("system") / "var", environment=environment
     ) as running:

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 async def test_a_desk_that_hangs_is_named_and_replaced(tmp_path: Path, servers: Servers) -> None:
     mark = tmp_path / "hang"
     environment = {
-        **servers.environment,
+        **servers.with_empty_database().environment,
         "GRIDCOMMAND_POLICY": "tests.integration.hanging_policy:HangsOnce",
         "GRIDCOMMAND_STALLED_AFTER_S": "3",
         MARK: str(mark),

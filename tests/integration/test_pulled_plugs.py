@@ -64,7 +64,9 @@ async def test_halted_workers_give_way_to_each_other_and_are_fenced_when_they_wa
 async def test_a_killed_supervisor_and_a_stop_lose_nothing_and_the_next_start_goes_on(
     tmp_path: Path, servers: Servers
 ) -> None:
-    with running_system(tmp_path / "var", environment=servers.environment) as system:
+    with running_system(
+        tmp_path / "var", environment=servers.with_empty_database().environment
+    ) as system:
         async with sending(system, 4.0) as (phones, screen):
             await phones.until_acknowledged(40, HEALED_S)
             await asyncio.to_thread(system.kill)
