@@ -25,8 +25,8 @@ function App() {
   const now = useStore(tab, (x) => x);
   const { city, me, jurisdiction } = here();
   const exercise = city.jurisdictions.find((j) => j.id === jurisdiction)?.exercise ?? false;
-  const waiting = useStore(entries, (all) => all.filter((e) => e.state === 'saved'
-    || e.state === 'sending').length);
+  const waiting = useStore(entries, (all) => all.filter((e) => !e.task
+    && (e.state === 'saved' || e.state === 'sending')).length);
   const tasks = useStore(live, openTasks);
   const keeps = useStore(durable, (d) => d);
   return html`<div class="field-page">

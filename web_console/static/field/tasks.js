@@ -61,6 +61,8 @@ function TaskCard({ task, state }) {
   const waiting = !answered && (said.state === 'saved' || said.state === 'sending'
     || (said.state === 'received' && Date.now() - said.at < ANSWER_WITHIN_MS));
 
+  const received = waiting && said.state === 'received';
+
   /** @param {'accepted' | 'done'} to */
   const say = async (to) => {
     if (said) await remove(said.id);
@@ -72,7 +74,7 @@ function TaskCard({ task, state }) {
     <div class="mail-head"><b>${nameOf(task.title, task.id)}</b>
       <span class="chip state-${task.state}">${t(`task.${task.state}`)}</span></div>
     ${incident && html`<p class="faint">${incident.number} · ${
-      nameOf(city.categories[incident.category], incident.category)} · ${incident.place}</p>`}
+      nameOf(city.categories[incident.category], incident.category)}${incident.place && ` · ${incident.place}`}</p>`}
     ${!ended && html`<p class=${left < 0 ? 'late' : ''}>${t('field.due', {
       at: shortTime(task.due, city.timezone) })} · ${left < 0
       ? t('field.late', { n: span(-left) }) : t('field.due_in', { n: span(left) })}</p>`}
@@ -84,22 +86,22 @@ function TaskCard({ task, state }) {
         tOr(`fieldname.${e.field.split('.')[0]}`, e.field)}: ${e.message}</p>`) : said.message}</div>`}
     ${!ended && task.state === 'assigned' && html`<button type="button" class="button big primary"
       disabled=${waiting} onClick=${() => say('accepted')}>
-      ${t(waiting ? 'order.sent' : 'field.accept')}</button>`}
+      ${t(received ? 'order.sent' : 'field.accept')}</button>`}
     ${!ended && task.state !== 'assigned' && html`
-      <label class="field"><span>${t(task.proof === 'text' ? 'field.proof_note' : 'field.note')}</span>
+      <label class="field"><span>${t(needsNote ? 'field.proof_note' : 'field.note')}</span>
         <textarea rows="2" maxlength="2000" value=${note}
           onInput=${(/** @type {any} */ e) => setNote(e.currentTarget.value)}></textarea></label>
       <div class="shots">${urls.map((url, n) => html`<button type="button" class="shot" key=${url}
         aria-label=${t('field.photo_remove', { n: n + 1 })}
         onClick=${() => setPhotos(photos.filter((_, i) => i !== n))}>
         <img src=${url} alt="" /><span aria-hidden="true">×</span></button>`)}
-        <label class="button big shoot">${t(task.proof === 'photo' ? 'field.proof_photo' : 'field.photo')}
+        <label class="button big shoot">${t(needsPhoto ? 'field.proof_photo' : 'field.photo')}
           <input type="file" accept="image/jpeg,image/png,image/webp" capture="environment"
             onChange=${async (/** @type {any} */ e) => {
               const made = await Promise.all([...(e.currentTarget.files ?? [])].map(shrink));
               setPhotos([...photos, ...made]);
             }} /></label></div>
       <button type="button" class="button big primary" disabled=${waiting || needsPhoto || needsNote}
-        onClick=${() => say('done')}>${t(waiting ? 'order.sent' : 'field.done')}</button>`}
+        onClick=${() => say('done')}>${t(received ? 'order.sent' : 'field.done')}</button>`}
   </article>`;
 }
