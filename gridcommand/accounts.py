@@ -6,6 +6,8 @@ redeeming a link is the console's.
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from models.settings import Settings
 
 
@@ -18,5 +20,9 @@ def console_url(settings: Settings) -> str:
 
 
 def link_url(settings: Settings, token: str) -> str:
-    """Return the address that signs in with ``token``, once."""
+    """Return the address that signs in with ``token``, once; the public one where there is one."""
+    public = urlsplit(settings.live_public_url)
+    if public.netloc:
+        scheme = "https" if public.scheme == "wss" else "http"
+        return f"{scheme}://{public.netloc}/s/{token}"
     return f"{console_url(settings)}/s/{token}"

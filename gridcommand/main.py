@@ -22,6 +22,7 @@ from gridcommand import (
     city_commands,
     dead_letter_commands,
     drill_commands,
+    installation_commands,
     journal_commands,
     playbook_commands,
     rehearsal_commands,
@@ -54,6 +55,7 @@ app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(account_commands.app, name="user")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 rehearsal_commands.add_to(app)
+installation_commands.add_to(app)
 backup_commands.add_to(app)
 app.add_typer(topic_commands.app, name="topics")
 app.add_typer(city_commands.app, name="city")

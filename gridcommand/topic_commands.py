@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from streams.topic_plan import TopicPlan
 
 HOUR_MS = 3_600_000
+SETTLES_S, LOOK_S = 15.0, 0.1
+"""How long a cluster may take to show what it took, and how often it is asked."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -76,17 +79,13 @@ def apply(
 
     Example: `gridcommand topics apply --partitions 12`
     """
-    from streams.topic_plan import apply_plans
-
     servers, brokers, plans = _planned(partitions)
     _show(plans, brokers)
     if not _say_what_changes(plans):
         return
     if not yes and not typer.confirm("Apply this?"):
         raise GridcommandError("nothing was changed; --yes applies without asking")
-    asyncio.run(apply_plans(servers, plans))
-    left = [one.spec.name for one in _planned(partitions)[2] if one.changes]
-    if left:
+    if left := asyncio.run(_applied(servers, plans)):
         raise GridcommandError(
             f"the cluster took the changes and does not show them yet for {', '.join(left)}: "
             "look again with gridcommand topics plan"
@@ -107,6 +106,20 @@ def _planned(partitions: int | None) -> tuple[str, Sequence[int], list[TopicPlan
     cluster = asyncio.run(read_cluster(settings.kafka_servers))
     plans = plan_topics(cluster, wanted_topics(partitions))
     return settings.kafka_servers, cluster.brokers, plans
+
+
+async def _applied(servers: str, plans: Sequence[TopicPlan]) -> list[str]:
+    """Do what is planned; return the topics that don't show it after `SETTLES_S`."""
+    from streams.topic_plan import apply_plans, plan_topics, read_cluster
+
+    await apply_plans(servers, plans)
+    deadline = time.monotonic() + SETTLES_S
+    while True:
+        after = plan_topics(await read_cluster(servers), [plan.spec for plan in plans])
+        left = [plan.spec.name for plan in after if plan.changes]
+        if not left or time.monotonic() > deadline:
+            return left
+        await asyncio.sleep(LOOK_S)
 
 
 def _show(plans: Sequence[TopicPlan], brokers: Sequence[int]) -> None:

@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -84,8 +84,11 @@ def kafka_and_postgresql() -> Iterator[Servers]:
 
 
 @contextmanager
-def kafka() -> Iterator[str]:
-    """Run one Kafka node, broker and controller in one; give its bootstrap server."""
+def kafka(more: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run one Kafka node, broker and controller in one; give its bootstrap server.
+
+    ``more`` are properties that outrank ours.
+    """
     port, controller = free_port(), free_port()
     with _folder() as folder:
         properties = folder / "server.properties"
@@ -105,6 +108,7 @@ def kafka() -> Iterator[str]:
                     "transaction.state.log.min.isr=1",
                     "group.initial.rebalance.delay.ms=0",
                     "auto.create.topics.enable=false",
+                    *(f"{key}={value}" for key, value in (more or {}).items()),
                 )
             )
         )
