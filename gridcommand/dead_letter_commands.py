@@ -92,7 +92,9 @@ def replay(
         list[int] | None, typer.Argument(metavar="[ID]…", help="Ids of letters.")
     ] = None,
     code: Annotated[str, typer.Option(help="All letters of this code.")] = "",
-    since: Annotated[datetime | None, typer.Option(help="… that came since (UTC).")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="All letters, or those of --code, since then (UTC).")
+    ] = None,
     again: Annotated[bool, typer.Option(help="Also those that were replayed already.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would be replayed, and stop.")] = False,
 ) -> None:
@@ -103,8 +105,8 @@ def replay(
 
     Example: `gridcommand dead-letters replay --code hangs`
     """
-    if not letter_ids and not code:
-        raise NotReplayableError("name letters by id, or all of a kind with --code")
+    if not letter_ids and not code and since is None:
+        raise NotReplayableError("name letters by id, all of a kind with --code, or all --since")
     done = kept = 0
     with _store() as store:
         if letter_ids:
@@ -114,7 +116,7 @@ def replay(
             chosen = [
                 letter
                 for letter in _letters(store)
-                if letter.code == code and (first is None or letter.at >= first)
+                if code in ("", letter.code) and (first is None or letter.at >= first)
             ]
         # Oldest first, as they came.
         for letter in sorted(chosen, key=lambda one: one.id):
@@ -139,8 +141,10 @@ def _row(letter: DeadLetterRow) -> InboxRow:
     """Return the inbox row that a letter's event enters by."""
     from models.events import ReportReceived, decode
     from models.inbox import InboxRow
-    from models.topics import DESK, REPORTS, topic_for
+    from models.topics import DESK, EXERCISE_PREFIX, READINGS, REPORTS, topic_for
 
+    if letter.topic.removeprefix(EXERCISE_PREFIX) == READINGS:
+        raise NotReplayableError("holds readings, and the sensors have sent newer ones since")
     try:
         event = decode(letter.body)
     except EventError as error:

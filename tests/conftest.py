@@ -49,9 +49,9 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
 
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of who runs the tests out of them."""
+    """Keep the settings of who runs the tests, and of CI, out of them."""
     for name in os.environ:
-        if name.startswith("GRIDCOMMAND_") and not name.startswith("GRIDCOMMAND_REQUIRE_"):
+        if name.startswith("GRIDCOMMAND_"):
             monkeypatch.delenv(name)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -99,3 +100,16 @@ def test_show_has_the_record_as_it_came(store: Store, run: Run) -> None:
     store.add_dead_letters([letter("a"), letter("", "unreadable", b"\xff{")])
     assert '"text": "smoke"' in run("show", "1").output
     assert "{" in run("show", "2").output
+
+
+def test_readings_are_not_replayed(store: Store, run: Run) -> None:
+    row = msgspec.structs.replace(letter("", "unreadable", b"[{}]"), topic="exercise.readings")
+    store.add_dead_letters([row])
+    assert "1: holds readings" in run("replay", "1").output
+
+
+def test_all_since_a_time_go_in_whatever_their_code(store: Store, run: Run) -> None:
+    early = msgspec.structs.replace(letter("a"), at=NOW - timedelta(hours=1))
+    store.add_dead_letters([early, letter("b", "desk_failed"), letter("c")])
+    assert "2 replayed" in run("replay", "--since", "2026-01-01T00:00:00").output
+    assert [row.event_id for row in store.unfinished_after(0, 10)] == ["b", "c"]
