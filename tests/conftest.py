@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from gridcommand.doctor import BROWSERS
-from tests.servers import EMBEDDED, Servers, kafka_and_postgresql
-from tests.servers import HOW as SERVERS_HOW
-from tests.servers import REQUIRED as SERVERS_REQUIRED
-from tests.servers import missing as servers_missing
+from gridcommand.rehearsal.servers import EMBEDDED, Servers, kafka_and_postgresql
+from gridcommand.rehearsal.servers import HOW as SERVERS_HOW
+from gridcommand.rehearsal.servers import missing as servers_missing
 
 REQUIRED = bool(os.environ.get("GRIDCOMMAND_REQUIRE_BROWSER"))
+SERVERS_REQUIRED = bool(os.environ.get("GRIDCOMMAND_REQUIRE_SERVERS"))
 HOW = "Debian: apt-get install chromium fonts-noto-cjk; other: put a chromium on PATH"
 
 

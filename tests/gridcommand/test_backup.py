@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from gridcommand.backup import make_backup, restore_backup
 from gridcommand.main import app
+from gridcommand.rehearsal.servers import postgresql
 from models import events as ev
 from models.backup_file import FORMAT, VERSION, File, Header, Piece, Rows, Table, frames, writing
 from models.database import transaction
@@ -32,7 +33,6 @@ from models.registers import Photo
 from models.schema import newest_revision
 from models.store import Store
 from models.words import Role
-from tests.servers import postgresql
 
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
 PICTURE = random.Random(1).randbytes(2_500_000)
@@ -43,8 +43,8 @@ Places = Callable[[str], Store]
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """A PostgreSQL for the tests of this module."""
-    with postgresql() as url:
-        yield url
+    with postgresql() as running:
+        yield running.address
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from gridcommand.accounts import link_url
 from gridcommand.configuration import OTHER_VARIABLES, PREFIX, load_settings, unknown_variables
 from gridcommand.installation_commands import SecretsError
 from gridcommand.main import app
+from gridcommand.rehearsal.servers import kafka
 from models.settings import CHECKOUT, Settings
-from tests.servers import kafka
 
 SERVICES = {"kafka", "postgres", "prepare", "worker", "console", "proxy"}
 OURS = ("prepare", "worker", "console")
@@ -203,8 +203,8 @@ async def test_kafka_takes_these_properties(compose: dict[str, Any]) -> None:
         if not any(part in key for part in elsewhere)
     }
     assert {"process.roles", "auto.create.topics.enable"} <= set(mine)
-    with kafka(mine) as servers:
-        admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    with kafka(mine) as node:
+        admin = AIOKafkaAdminClient(bootstrap_servers=node.address)
         await admin.start()
         try:
             assert len((await admin.describe_cluster())["brokers"]) == 1

@@ -11,9 +11,9 @@ from typer.testing import CliRunner, Result
 
 from gridcommand.configuration import SettingsError
 from gridcommand.main import app
+from gridcommand.rehearsal.servers import Servers
 from gridcommand.topic_commands import _show
 from streams.topic_plan import Cluster, TopicState, plan_topics, wanted_topics
-from tests.servers import Servers
 
 Run = Callable[..., Result]
 

@@ -12,10 +12,10 @@ import pytest
 
 from gridcommand.rehearsal.checker import check
 from gridcommand.rehearsal.clients import Phones, Screen
+from gridcommand.rehearsal.servers import Servers
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.words import Role
 from streams.broker import free_port
-from tests.servers import Servers
 from web_console.accounts import COOKIE
 
 HOME = "us-ca-sf"

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
-import signal
 import sqlite3
-import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,12 +12,11 @@ from pathlib import Path
 import aiohttp
 import psutil
 import pytest
-from sqlalchemy import make_url
 
+from gridcommand.rehearsal.servers import postgresql
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.words import Role
 from tests.integration.conftest import HEALED_S, sending
-from tests.servers import postgresql
 from web_console.accounts import COOKIE
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
@@ -75,15 +71,18 @@ async def test_a_full_disk(tmp_path: Path) -> None:
 @pytest.mark.servers
 async def test_a_killed_database(tmp_path: Path) -> None:
     with (
-        postgresql() as url,
-        running_system(tmp_path / "var", environment={"GRIDCOMMAND_DATABASE_URL": url}) as system,
+        postgresql() as database,
+        running_system(
+            tmp_path / "var", environment={"GRIDCOMMAND_DATABASE_URL": database.address}
+        ) as system,
     ):
         ask = asking(system)
         async with sending(system, 8.0) as (phones, _):
             await phones.until_acknowledged(40, HEALED_S)
-            with killed_server(make_url(url).port or 0):
-                status, retry = await ask()
-                await asyncio.sleep(AWAY_S)
+            await asyncio.to_thread(database.kill)
+            status, retry = await ask()
+            await asyncio.sleep(AWAY_S)
+            await asyncio.to_thread(database.start)
             assert status == 503
             assert int(retry) > 0
 
@@ -101,29 +100,3 @@ def full_disk(*processes: psutil.Process) -> Iterator[None]:
         for one, limits in before.items():
             if one.is_running():
                 resource.prlimit(one.pid, kind, limits)
-
-
-@contextmanager
-def killed_server(port: int) -> Iterator[None]:
-    """End a PostgreSQL without its checkpoint, and start it again over what it left."""
-    server = next(
-        process
-        for process in psutil.process_iter(["cmdline", "ppid"])
-        if f"-p {port}" in " ".join(process.info["cmdline"] or ())
-        and "-D" in process.info["cmdline"]
-    )
-    command, folder, user = server.cmdline(), server.cwd(), server.username()
-    family = [server, *server.children(recursive=True)]
-    server.send_signal(signal.SIGQUIT)
-    psutil.wait_procs(family, timeout=AWAY_S)
-    try:
-        yield
-    finally:
-        again = subprocess.Popen(
-            command,
-            user=user if os.geteuid() == 0 else None,
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        assert again.poll() is None

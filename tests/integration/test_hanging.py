@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from gridcommand.rehearsal.servers import Servers
 from gridcommand.rehearsal.system import running_system
 from tests.integration.conftest import HEALED_S, sending
 from tests.integration.hanging_policy import MARK
-from tests.servers import Servers
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 

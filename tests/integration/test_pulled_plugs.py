@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gridcommand.rehearsal.servers import Servers
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from tests.integration.conftest import HEALED_S, sending, watching
-from tests.servers import Servers
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 TAKEN_OVER_S = 30.0

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from gridcommand.rehearsal.servers import postgresql
 from models.database import make_engine, transaction
 from models.store import Store
-from tests.servers import postgresql
 
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """A PostgreSQL of the tests' own."""
-    with postgresql() as url:
-        yield url
+    with postgresql() as running:
+        yield running.address
 
 
 @pytest.fixture

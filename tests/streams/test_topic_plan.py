@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from gridcommand.rehearsal.servers import Servers
 from models.topics import HOUR_MS, REPORTS, TopicSpec, all_topics
 from streams.declare import cluster_admin
 from streams.topic_plan import (
@@ -22,7 +23,6 @@ from streams.topic_plan import (
     reassignment,
     wanted_topics,
 )
-from tests.servers import Servers
 
 REPORTS_SPEC = next(spec for spec in all_topics() if spec.name == REPORTS)
 

@@ -1,9 +1,8 @@
-"""Apache Kafka and PostgreSQL as a city runs them, started for tests on free loopback ports.
+"""Apache Kafka and PostgreSQL as a city runs them, started on free loopback ports to be ended.
 
-Kafka's jars come by Maven (``tools/servers/pom.xml``), PostgreSQL from the system's packages.
-Where they are missing, tests on them are skipped with `HOW`, or fail where
-``GRIDCOMMAND_REQUIRE_SERVERS`` is set. Everything lives in a temporary folder and ends with the
-tests.
+For tests, benchmarks and ``gridcommand chaos``. Kafka's jars come by Maven
+(``tools/servers/pom.xml``), PostgreSQL from the system's packages; `missing` says what isn't there
+and `HOW` how to get it. Everything lives in a temporary folder and ends with the block.
 """
 
 from __future__ import annotations
@@ -19,17 +18,19 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+import psutil
 import psycopg
 
+from gridcommand.rehearsal.system import RehearsalError
 from models.settings import CHECKOUT
 from streams.broker import free_port
 
 KAFKA_JARS = CHECKOUT / ".var" / "servers" / "kafka"
-REQUIRED = bool(os.environ.get("GRIDCOMMAND_REQUIRE_SERVERS"))
 HOW = (
     "Debian: apt-get install postgresql maven default-jre-headless, then "
     "mvn -q -f tools/servers/pom.xml dependency:copy-dependencies "
@@ -41,11 +42,105 @@ _ACCOUNT = "postgres"
 _DATABASE = "GRIDCOMMAND_DATABASE_URL"
 
 
+class ServerProgram:
+    """A server's process: ended with ``kill -9``, and started again over what it left.
+
+    Attributes
+    ----------
+    address
+        Where it answers: Kafka's bootstrap server, or the SQLAlchemy URL of an empty database.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        is_up: Callable[[], bool],
+        *,
+        address: str,
+        user: str | None = None,
+    ) -> None:
+        self._command = command
+        self._log = log
+        self._is_up = is_up
+        self._user = user
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = address
+
+    def start(self) -> None:
+        """Start it and wait until it answers.
+
+        Raises
+        ------
+        RehearsalError
+            It ended, or didn't answer in time; with what it said.
+        """
+        with self._log.open("ab") as sink:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                user=self._user,
+                cwd=self._log.parent,
+            )
+        deadline = time.monotonic() + START_S
+        while not self._is_up():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                said = self._log.read_text()[-3000:]
+                raise RehearsalError(f"{self._command[0]} doesn't run:\n{said}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """End it and all that it started, without a word."""
+        if self._process is None:
+            return
+        family = [psutil.Process(self._process.pid)]
+        family += family[0].children(recursive=True)
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        self._process.wait(STOP_S)
+        psutil.wait_procs(family, timeout=STOP_S)
+
+    def suspend(self) -> None:
+        """Halt it: it holds its connections and answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Ask it to end, and kill it when it takes too long."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
+
 class Servers(NamedTuple):
-    """What a system runs on: a name for people, and the settings that make it so."""
+    """What a system runs on.
+
+    Attributes
+    ----------
+    name
+        For people.
+    environment
+        The settings that make it so.
+    programs
+        ``broker`` and ``database``, where they aren't the system's own.
+    """
 
     name: str
     environment: dict[str, str]
+    programs: Mapping[str, ServerProgram] = MappingProxyType({})
 
     def with_empty_database(self) -> Servers:
         """Return the same servers with a database of its own, as a data folder of its own has."""
@@ -54,9 +149,9 @@ class Servers(NamedTuple):
             return self
         name = f"gridcommand_{uuid.uuid4().hex[:8]}"
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+            connection.execute(f"CREATE DATABASE {name}")
         fresh = f"{url.rpartition('/')[0]}/{name}"
-        return Servers(self.name, {**self.environment, _DATABASE: fresh})
+        return self._replace(environment={**self.environment, _DATABASE: fresh})
 
 
 EMBEDDED = Servers("embedded", {})
@@ -75,17 +170,18 @@ def missing() -> str:
 def kafka_and_postgresql() -> Iterator[Servers]:
     """Run both until the block ends."""
     with ExitStack() as stack:
-        servers = stack.enter_context(kafka())
-        url = stack.enter_context(postgresql())
+        broker = stack.enter_context(kafka())
+        database = stack.enter_context(postgresql())
         yield Servers(
             "kafka-postgresql",
-            {"GRIDCOMMAND_KAFKA_SERVERS": servers, _DATABASE: url},
+            {"GRIDCOMMAND_KAFKA_SERVERS": broker.address, _DATABASE: database.address},
+            {"broker": broker, "database": database},
         )
 
 
 @contextmanager
-def kafka(more: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Run one Kafka node, broker and controller in one; give its bootstrap server.
+def kafka(more: Mapping[str, str] | None = None) -> Iterator[ServerProgram]:
+    """Run one Kafka node, broker and controller in one.
 
     ``more`` are properties that outrank ours.
     """
@@ -120,13 +216,16 @@ def kafka(more: Mapping[str, str] | None = None) -> Iterator[str]:
             capture_output=True,
         )
         command = [*java, "kafka.Kafka", str(properties)]
-        with _running(command, folder / "kafka.out", lambda: _accepts(port)):
-            yield f"127.0.0.1:{port}"
+        node = ServerProgram(
+            command, folder / "kafka.out", lambda: _accepts(port), address=f"127.0.0.1:{port}"
+        )
+        with _running(node):
+            yield node
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """Run a PostgreSQL of its own; give the SQLAlchemy URL of an empty database."""
+def postgresql() -> Iterator[ServerProgram]:
+    """Run a PostgreSQL with an empty database."""
     programs, port = _postgres_bin(), free_port()
     assert programs is not None
     user = _ACCOUNT if os.geteuid() == 0 else None
@@ -149,10 +248,17 @@ def postgresql() -> Iterator[str]:
             "-c", "listen_addresses=127.0.0.1",
         ]  # fmt: skip
         server = f"postgresql://gridcommand@127.0.0.1:{port}/postgres"
-        with _running(command, folder / "postgres.out", lambda: _answers(server), user=user):
+        node = ServerProgram(
+            command,
+            folder / "postgres.out",
+            lambda: _answers(server),
+            address=f"postgresql+psycopg://gridcommand@127.0.0.1:{port}/gridcommand",
+            user=user,
+        )
+        with _running(node):
             with psycopg.connect(server, autocommit=True) as connection:
                 connection.execute("CREATE DATABASE gridcommand")
-            yield f"postgresql+psycopg://gridcommand@127.0.0.1:{port}/gridcommand"
+            yield node
 
 
 @contextmanager
@@ -165,26 +271,12 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _running(
-    command: list[str], log: Path, is_up: Callable[[], bool], *, user: str | None = None
-) -> Iterator[None]:
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            command, stdout=sink, stderr=subprocess.STDOUT, user=user, cwd=log.parent
-        )
+def _running(node: ServerProgram) -> Iterator[None]:
     try:
-        deadline = time.monotonic() + START_S
-        while not is_up():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{command[0]} doesn't run:\n{log.read_text()[-3000:]}")
-            time.sleep(0.1)
+        node.start()
         yield
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        node.stop()
 
 
 def _postgres_bin() -> Path | None:
