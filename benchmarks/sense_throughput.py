@@ -191,7 +191,7 @@ def _drain(store: Store, folder: Path, sent: int) -> dict[str, float]:
         return {
             "readings_per_s": sent / (last - first),
             "elapsed_s": last - first,
-            "episodes": len(store.sense_memory(f"{READINGS}/0")[1]),
+            "episodes": len(store.episodes(f"{READINGS}/0")),
             "dead_letters": store.count_dead_letters(),
             "rss_first_mb": first_mb,
             "rss_last_mb": resident.memory_info().rss / 1e6,
@@ -201,7 +201,7 @@ def _drain(store: Store, folder: Path, sent: int) -> dict[str, float]:
 def _wait_for(store: Store, name: str, folder: Path, worker: object) -> float:
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
-        episodes = store.sense_memory(f"{READINGS}/0")[1]
+        episodes = store.episodes(f"{READINGS}/0")
         if any(one.device.endswith(f":{name}") for one in episodes):
             return time.monotonic()
         time.sleep(0.05)

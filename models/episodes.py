@@ -2,7 +2,8 @@
 
 An episode is written in the same transaction as the report it became, so that after any crash a
 condition that lasts is neither told twice nor taken for one that is new. The windows are written
-now and then; what they lost is a few seconds of readings.
+now and then; what they lost is a few seconds of readings. Who senses a partition claims it first:
+a worker that was halted and woke writes no more, for what it remembers is of another time.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Engine, bindparam, select, text
+from sqlalchemy import Connection, Engine, bindparam, select, text
 
 from models.database import transaction
+from models.errors import FencedError
 from models.inbox import InboxRow, put_rows
 from models.tables import EpisodeRecord, SenseWindowsRecord
 
@@ -26,9 +28,17 @@ _BEGIN = text(
     " ON CONFLICT (place, device, rule) DO UPDATE SET began = excluded.began"
 ).bindparams(bindparam("began", type_=_episodes.c.began.type))
 _END = text("DELETE FROM sense_episode WHERE place = :place AND device = :device AND rule = :rule")
+_CLAIM = text(
+    "INSERT INTO sense_windows (place, epoch, at, doc) VALUES (:place, 1, :at, :doc)"
+    " ON CONFLICT (place) DO UPDATE SET epoch = sense_windows.epoch + 1 RETURNING epoch, doc"
+).bindparams(bindparam("at", type_=_windows.c.at.type))
+
+
+_EPOCH = text("SELECT epoch FROM sense_windows WHERE place = :place")
+# Holds the row until the transaction ends, so that nobody claims in between.
+_HOLD = text("UPDATE sense_windows SET epoch = epoch WHERE place = :place AND epoch = :epoch")
 _KEEP = text(
-    "INSERT INTO sense_windows (place, at, doc) VALUES (:place, :at, :doc)"
-    " ON CONFLICT (place) DO UPDATE SET at = excluded.at, doc = excluded.doc"
+    "UPDATE sense_windows SET at = :at, doc = :doc WHERE place = :place AND epoch = :epoch"
 ).bindparams(bindparam("at", type_=_windows.c.at.type))
 
 
@@ -40,14 +50,44 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     began: datetime
 
 
+class SenseMemory(msgspec.Struct, frozen=True):
+    """What a worker goes on from that claimed a partition.
+
+    Attributes
+    ----------
+    epoch
+        What it must show to write: the next who claims has a higher one.
+    windows
+        Those that were kept last; empty: none.
+    episodes
+        Those that are on.
+    """
+
+    epoch: int
+    windows: bytes
+    episodes: list[Episode]
+
+
 class Episodes:
     """Sense's part of the store. A ``place`` is a partition of the readings' topic."""
 
     _engine: Engine
 
+    def claim_sense(self, place: str, at: datetime) -> SenseMemory:
+        """Be the one that senses a partition; who did until now can write no more."""
+        with transaction(self._engine, writes=True) as connection:
+            row = connection.execute(_CLAIM, {"place": place, "at": at, "doc": b""}).one()
+            return SenseMemory(row.epoch, bytes(row.doc), _on(connection, place))
+
+    def sense_epoch(self, place: str) -> int:
+        """Return the epoch of who claimed a partition last; 0: nobody did."""
+        with transaction(self._engine, writes=False) as connection:
+            return connection.execute(_EPOCH, {"place": place}).scalar() or 0
+
     def note_episodes(
         self,
         place: str,
+        epoch: int,
         episodes: Mapping[tuple[str, str], Episode | None],
         reports: Sequence[InboxRow],
     ) -> None:
@@ -57,6 +97,8 @@ class Episodes:
         ----------
         place
             Partition of the readings' topic.
+        epoch
+            Of the claim.
         episodes
             ``None``: it is over.
 
@@ -64,8 +106,12 @@ class Episodes:
         ------
         EventError
             One of the reports can't be stored; nothing was written.
+        FencedError
+            Somebody else claimed the partition; nothing was written.
         """
         with transaction(self._engine, writes=True) as connection:
+            held = connection.execute(_HOLD, {"place": place, "epoch": epoch})
+            _fence(held.rowcount, place)
             if reports:
                 put_rows(connection, reports)
             if began := [one for one in episodes.values() if one is not None]:
@@ -78,21 +124,33 @@ class Episodes:
                     [{"place": place, "device": device, "rule": rule} for device, rule in ended],
                 )
 
-    def keep_windows(self, place: str, doc: bytes, at: datetime) -> None:
-        """Keep a partition's windows; replaces those kept before."""
-        with transaction(self._engine, writes=True) as connection:
-            connection.execute(_KEEP, {"place": place, "at": at, "doc": doc})
+    def keep_windows(self, place: str, epoch: int, doc: bytes, at: datetime) -> None:
+        """Keep a partition's windows; replaces those kept before.
 
-    def sense_memory(self, place: str) -> tuple[bytes, list[Episode]]:
-        """Return the windows that were kept last (empty: none) and the episodes that are on."""
+        Raises
+        ------
+        FencedError
+            Somebody else claimed the partition; nothing was written.
+        """
+        values = {"place": place, "epoch": epoch, "at": at, "doc": doc}
+        with transaction(self._engine, writes=True) as connection:
+            _fence(connection.execute(_KEEP, values).rowcount, place)
+
+    def episodes(self, place: str) -> list[Episode]:
+        """Return the episodes that are on, by device and rule."""
         with transaction(self._engine, writes=False) as connection:
-            doc = connection.execute(
-                select(_windows.c.doc).where(_windows.c.place == place)
-            ).scalar()
-            found = connection.execute(
-                select(_episodes.c.device, _episodes.c.rule, _episodes.c.began)
-                .where(_episodes.c.place == place)
-                .order_by(_episodes.c.device, _episodes.c.rule)
-            )
-            episodes = [Episode(device=row.device, rule=row.rule, began=row.began) for row in found]
-        return bytes(doc or b""), episodes
+            return _on(connection, place)
+
+
+def _on(connection: Connection, place: str) -> list[Episode]:
+    found = connection.execute(
+        select(_episodes.c.device, _episodes.c.rule, _episodes.c.began)
+        .where(_episodes.c.place == place)
+        .order_by(_episodes.c.device, _episodes.c.rule)
+    )
+    return [Episode(device=row.device, rule=row.rule, began=row.began) for row in found]
+
+
+def _fence(rows: int, place: str) -> None:
+    if rows != 1:
+        raise FencedError(f"another worker senses {place} now")

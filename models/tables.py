@@ -303,9 +303,10 @@ class EpisodeRecord(SQLModel, table=True):
 
 
 class SenseWindowsRecord(SQLModel, table=True):
-    """Windows and times of a partition's devices, as they were some seconds ago."""
+    """Windows and times of a partition's devices, as they were some seconds ago, and whose."""
 
     __tablename__ = "sense_windows"
     place: str = Field(primary_key=True)
+    epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     at: datetime = _time()
     doc: bytes = Field(sa_type=LargeBinary)

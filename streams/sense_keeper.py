@@ -3,7 +3,8 @@
 Each partition of the readings' topics has a :class:`~streams.sense.SenseState` of its own. What
 begins or ends is written, with the reports, before a record counts as handled, so a record that
 comes twice after a crash raises nothing twice and a condition that lasts is known. Windows and
-times follow every :data:`KEEP_EVERY_S`.
+times follow every :data:`KEEP_EVERY_S`. A partition is claimed in the database, so that a worker
+that was halted and woke speaks from no stale memory.
 
 Not for decoding records; that is :mod:`streams.agents`.
 """
@@ -12,13 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from models.city import CityPack
-from models.episodes import Episode
-from models.errors import EventError, StoreError
+from models.episodes import Episode, SenseMemory
+from models.errors import EventError, FencedError, StoreError
 from models.events import Point, encode
 from models.inbox import InboxRow
 from models.topics import READINGS, REPORTS, topic_for
@@ -40,26 +42,33 @@ ALARM_PRIORITY = 1
 class Memory(Protocol):
     """The store, as much as sense sees of it; called on threads."""
 
+    def claim_sense(self, place: str, at: datetime) -> SenseMemory:
+        """Be the one that senses a partition."""
+
+    def sense_epoch(self, place: str) -> int:
+        """Return the epoch of who claimed last."""
+
     def note_episodes(
         self,
         place: str,
+        epoch: int,
         episodes: Mapping[tuple[str, str], Episode | None],
         reports: Sequence[InboxRow],
     ) -> None:
         """Write episodes and the reports they became, in one transaction."""
 
-    def keep_windows(self, place: str, doc: bytes, at: datetime) -> None:
+    def keep_windows(self, place: str, epoch: int, doc: bytes, at: datetime) -> None:
         """Keep a partition's windows."""
-
-    def sense_memory(self, place: str) -> tuple[bytes, list[Episode]]:
-        """Return the windows kept last and the episodes that are on."""
 
 
 class _Place:
+    """A partition's state; ``epoch`` is that of our claim, ``None``: not claimed."""
+
     def __init__(self, state: SenseState) -> None:
         self.state = state
         self.lock = asyncio.Lock()
-        self.is_loaded = False
+        self.epoch: int | None = None
+        self.is_sure = False
         self.is_changed = False
 
 
@@ -92,6 +101,14 @@ class SenseKeeper:
         self._now = now
         self._places: dict[tuple[str, int], _Place] = {}
 
+    def doubt(self) -> None:
+        """Partitions moved: before anything else, look whether somebody else claimed ours.
+
+        A worker that was halted may get back what another one sensed meanwhile.
+        """
+        for place in self._places.values():
+            place.is_sure = False
+
     async def assign(self, held: Iterable[tuple[str, int]]) -> None:
         """Load the partitions that are ours now and forget the others."""
         topics = {topic_for(READINGS, exercise=side) for side in (False, True)}
@@ -110,13 +127,21 @@ class SenseKeeper:
         key = (topic, partition)
         place = self._place(key)
         async with place.lock:
-            await self._load(key, place)
-            await self._note(key, place.state.sense(readings), exercise=exercise)
-            if exercise and readings:
-                # A drill's time is that of its readings.
-                latest = max(reading.time for reading in readings)
-                await self._note(key, place.state.pass_time(latest), exercise=True)
-            place.is_changed = True
+            while True:
+                await self._load(key, place)
+                try:
+                    await self._note(key, place, place.state.sense(readings), exercise=exercise)
+                    if exercise and readings:
+                        # A drill's time is that of its readings.
+                        latest = max(reading.time for reading in readings)
+                        passed = place.state.pass_time(latest)
+                        await self._note(key, place, passed, exercise=True)
+                except FencedError as error:
+                    log.info("%s; going on from what it wrote", error)
+                    self._renew(key, place)
+                    continue
+                place.is_changed = True
+                return
 
     async def run(self) -> None:
         """Raise the silences of live devices and keep windows; runs until cancelled."""
@@ -135,9 +160,14 @@ class SenseKeeper:
         """Let live devices that are silent for too long be told."""
         live = topic_for(READINGS, exercise=False)
         for key, place in list(self._places.items()):
-            if key[0] == live and place.is_loaded:
-                async with place.lock:
-                    await self._note(key, place.state.pass_time(self._now()), exercise=False)
+            if key[0] != live:
+                continue
+            async with place.lock:
+                # Who was fenced waits for the next readings, if they still come here.
+                if place.is_sure:
+                    with self._fenced(key, place):
+                        passed = place.state.pass_time(self._now())
+                        await self._note(key, place, passed, exercise=False)
 
     async def keep(self) -> None:
         """Write the windows of the partitions that heard something since they were kept."""
@@ -147,27 +177,53 @@ class SenseKeeper:
                     continue
                 place.is_changed = False
                 doc = place.state.dump()
-                await asyncio.to_thread(self._memory.keep_windows, _name(key), doc, self._now())
+                with self._fenced(key, place):
+                    await asyncio.to_thread(
+                        self._memory.keep_windows, _name(key), place.epoch, doc, self._now()
+                    )
 
     def _place(self, key: tuple[str, int]) -> _Place:
         place = self._places.get(key)
         if place is None:
-            scope = EXERCISE_MARK if key[0] == topic_for(READINGS, exercise=True) else ""
-            state = SenseState(self._rules, self._where, scope=scope)
-            place = self._places[key] = _Place(state)
+            place = self._places[key] = _Place(self._empty(key))
         return place
 
-    async def _load(self, key: tuple[str, int], place: _Place) -> None:
-        if place.is_loaded:
-            return
-        kept, episodes = await self._patiently(self._memory.sense_memory, _name(key))
+    def _empty(self, key: tuple[str, int]) -> SenseState:
+        scope = EXERCISE_MARK if key[0] == topic_for(READINGS, exercise=True) else ""
+        return SenseState(self._rules, self._where, scope=scope)
+
+    def _renew(self, key: tuple[str, int], place: _Place) -> None:
+        place.state = self._empty(key)
+        place.epoch = None
+        place.is_sure = place.is_changed = False
+
+    @contextmanager
+    def _fenced(self, key: tuple[str, int], place: _Place) -> Iterator[None]:
         try:
-            place.state.restore(kept, episodes)
+            yield
+        except FencedError as error:
+            log.info("%s; what is remembered here is dropped", error)
+            self._renew(key, place)
+
+    async def _load(self, key: tuple[str, int], place: _Place) -> None:
+        if place.is_sure:
+            return
+        if place.epoch is not None:
+            if await self._patiently(self._memory.sense_epoch, _name(key)) == place.epoch:
+                place.is_sure = True
+                return
+            self._renew(key, place)
+        memory = await self._patiently(self._memory.claim_sense, _name(key), self._now())
+        try:
+            place.state.restore(memory.windows, memory.episodes)
         except EventError as error:
             log.warning("windows of %s are made anew: %s", _name(key), error)
-        place.is_loaded = True
+        place.epoch = memory.epoch
+        place.is_sure = True
 
-    async def _note(self, key: tuple[str, int], sensed: Sensed, *, exercise: bool) -> None:
+    async def _note(
+        self, key: tuple[str, int], place: _Place, sensed: Sensed, *, exercise: bool
+    ) -> None:
         if not sensed.episodes:
             return
         jurisdiction = self._home + EXERCISE_MARK if exercise else self._home
@@ -187,13 +243,17 @@ class SenseKeeper:
                 alarm.as_event(jurisdiction, exercise=exercise) for alarm in sensed.alarms
             )
         ]
-        await self._patiently(self._memory.note_episodes, _name(key), sensed.episodes, rows)
+        await self._patiently(
+            self._memory.note_episodes, _name(key), place.epoch, sensed.episodes, rows
+        )
 
     async def _patiently(self, call: Callable[..., _T], *given: object) -> _T:
         """Call the database on a thread, again and again while it is away: alarms must not go."""
         while True:
             try:
                 return await asyncio.to_thread(call, *given)
+            except FencedError:
+                raise
             except StoreError as error:
                 log.error("sense waits for the database: %s", error)
                 await asyncio.sleep(DATABASE_PAUSE_S)

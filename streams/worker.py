@@ -115,6 +115,7 @@ async def run_worker(
     async def on_assigned(_app: Any, assigned_partitions: Iterable[Any], **_more: Any) -> None:
         # What was in flight when partitions moved may have been lost with the old owner.
         relay.publish_again()
+        sense.doubt()
         held.clear()
         held.update((tp.topic, tp.partition) for tp in assigned_partitions)
         seats.add(asyncio.create_task(sense.assign(set(held))))

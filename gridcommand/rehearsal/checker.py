@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gridcommand.rehearsal.sensors import Sensors, Watched
 from models.errors import EventError, JournalBrokenError
 from models.events import AssignmentOrdered, IncidentOpened, ReportLinked, decode
 from models.store import Store
@@ -42,6 +43,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         Longest time in which no decision came to the screen while one was owed.
     unanswered
         Reports whose senders were still without an answer at the end.
+    watched
+        What became of the conditions that sensors saw.
     journal
         What is wrong with the journal itself; empty: nothing.
     examples
@@ -57,13 +60,22 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     unseen: int
     longest_silence_s: float
     unanswered: int = 0
+    watched: Watched = Watched()
     journal: str = ""
     examples: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
         """Whether every promise was kept."""
-        return not (self.lost or self.doubled or self.waiting or self.unanswered or self.journal)
+        return not (
+            self.lost
+            or self.doubled
+            or self.waiting
+            or self.unanswered
+            or self.watched.missed
+            or self.watched.doubled
+            or self.journal
+        )
 
 
 def check(
@@ -74,6 +86,7 @@ def check(
     *,
     ended: float | None = None,
     unanswered: int = 0,
+    sensors: Sensors | None = None,
 ) -> Verdict:
     """Compare what clients were told with a journal.
 
@@ -87,6 +100,8 @@ def check(
         When watching ended, of the same clock: what was still owed then counts as silence.
     unanswered
         Senders that never got an answer.
+    sensors
+        Those that sent readings meanwhile.
     """
     belongs: Counter[str] = Counter()
     ordered: Counter[str] = Counter()
@@ -121,6 +136,7 @@ def check(
         unseen=len((told & decided) - seen.keys()),
         longest_silence_s=round(longest_silence(acknowledged, seen, ended), 2),
         unanswered=unanswered,
+        watched=sensors.told(store) if sensors else Watched(),
         journal=journal,
         examples=tuple(sorted(lost)[:EXAMPLES] + sorted(twice)[:EXAMPLES]),
     )

@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -177,6 +177,7 @@ class Screen:
             self.seq = frame["seq"]
             kinds = {k: v for k, v in frame["situation"].items() if isinstance(v, list)}
             self.kinds = {kind: {one["id"]: one for one in many} for kind, many in kinds.items()}
+            self._note(self.kinds.get("incidents", {}).values())
         elif frame["type"] == "delta":
             if frame["from"] != self.seq:
                 self.gaps.append((frame["from"], self.seq))
@@ -184,11 +185,14 @@ class Screen:
             for kind, many in frame["upsert"].items():
                 if isinstance(many, list):
                     self.kinds.setdefault(kind, {}).update({one["id"]: one for one in many})
+            self._note(frame["upsert"].get("incidents", ()))
             for kind, ids in frame["remove"].items():
                 for name in ids:
                     self.kinds.get(kind, {}).pop(name, None)
+        self._heard.set()
+
+    def _note(self, incidents: Iterable[Mapping[str, Any]]) -> None:
         now = time.monotonic()
-        for incident in self.kinds.get("incidents", {}).values():
+        for incident in incidents:
             for report in incident.get("reports", ()):
                 self.seen.setdefault(report, now)
-        self._heard.set()

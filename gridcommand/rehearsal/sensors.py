@@ -11,6 +11,7 @@ import asyncio
 import bisect
 import json
 import time
+import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
@@ -19,7 +20,7 @@ import msgspec
 
 from gridcommand.rehearsal.system import OwnSystem
 from models.errors import EventError
-from models.events import Point, ReportReceived, decode
+from models.events import Point, ReportClassified, decode
 from models.registers import Device
 from models.store import Store
 from models.words import Channel
@@ -29,6 +30,9 @@ SPREAD_S = 0.5
 LASTS_S = 60.0
 """How long smoke lasts, and how long the air is clean then: longer than any plug is out."""
 ANSWER_S = 2.0
+LOOK_AGAIN_S = 0.5
+CLOCK_STEP_S = 1e-3
+"""A time is rounded on its way."""
 SENML = "application/senml+json"
 
 
@@ -64,7 +68,8 @@ class Sensors:
     ) -> None:
         self._base = system.base_url
         self._jurisdiction = jurisdiction
-        self._places = {f"rehearsal-{number}": place for number, place in enumerate(places)}
+        run = uuid.uuid4().hex[:6]
+        self._places = {f"smoke-{run}-{number}": place for number, place in enumerate(places)}
         self._keys: dict[str, str] = {}
         store = system.store()
         try:
@@ -89,6 +94,14 @@ class Sensors:
         ):
             for number, name in enumerate(self._keys):
                 group.create_task(self._send_one(client, name, FIRST_S + number * SPREAD_S))
+
+    async def until_told(self, store: Store, within_s: float) -> None:
+        """Wait until each condition so far became a report, or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                # Nothing tells of a row in a database but looking.
+                while (await asyncio.to_thread(self.told, store)).missed:  # noqa: ASYNC110
+                    await asyncio.sleep(LOOK_AGAIN_S)
 
     def told(self, store: Store) -> Watched:
         """Compare what was seen with what the journal has."""
@@ -131,7 +144,7 @@ def reported(store: Store, jurisdiction: str) -> dict[str, list[float]]:
             continue
         with suppress(EventError):
             data = decode(entry.body).data
-            if isinstance(data, ReportReceived) and data.channel is Channel.SENSOR:
+            if isinstance(data, ReportClassified) and data.channel is Channel.SENSOR:
                 found.setdefault(data.reporter, []).append(data.received_at.timestamp())
     return found
 
@@ -143,7 +156,7 @@ def compare(began: Mapping[str, Iterable[float]], told: Mapping[str, Iterable[fl
         ordered = sorted(starts)
         hits = [0] * len(ordered)
         for at in told.get(name, ()):
-            number = bisect.bisect_right(ordered, at) - 1
+            number = bisect.bisect_right(ordered, at + CLOCK_STEP_S) - 1
             if number < 0:
                 doubled += 1
             else:

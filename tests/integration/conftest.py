@@ -12,6 +12,7 @@ import pytest
 
 from gridcommand.rehearsal.checker import check
 from gridcommand.rehearsal.clients import Phones, Screen
+from gridcommand.rehearsal.sensors import Sensors
 from gridcommand.rehearsal.servers import Servers
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.words import Role
@@ -19,7 +20,9 @@ from streams.broker import free_port
 from web_console.accounts import COOKIE
 
 HOME = "us-ca-sf"
-RATE = 40.0
+RATE = 200.0
+READINGS_A_SECOND = 2000.0
+SENSORS = 8
 HEALED_S = 45.0
 WITHOUT_CLOCK = ("incidents", "units", "assignments", "proposals", "tasks", "closures")
 
@@ -58,10 +61,26 @@ async def watching(system: OwnSystem, jurisdiction: str = HOME) -> AsyncIterator
 
 
 @asynccontextmanager
+async def measuring(system: OwnSystem) -> AsyncIterator[Sensors]:
+    """Let sensors send while the block runs."""
+    places = [(one["lon"] + 0.002, one["lat"] + 0.002) for one in recorded_places(SENSORS)]
+    sensors = await asyncio.to_thread(Sensors, system, HOME, places, READINGS_A_SECOND)
+    measuring = asyncio.create_task(sensors.send())
+    try:
+        yield sensors
+    finally:
+        measuring.cancel()
+        await asyncio.gather(measuring, return_exceptions=True)
+
+
+@asynccontextmanager
 async def sending(system: OwnSystem, seconds: float) -> AsyncIterator[tuple[Phones, Screen]]:
-    """Send at `RATE` while the block runs and until all is acknowledged and seen; then check."""
+    """Send while the block runs and until all is acknowledged and seen; then check.
+
+    Reports at `RATE` and readings beside them, some of which tell of smoke that lasts.
+    """
     phones = Phones(system)
-    async with watching(system) as screen:
+    async with measuring(system) as sensors, watching(system) as screen:
         sending = asyncio.create_task(phones.send_all(recorded_places(144), RATE, seconds))
         yield phones, screen
         async with asyncio.timeout(seconds + HEALED_S):
@@ -70,12 +89,14 @@ async def sending(system: OwnSystem, seconds: float) -> AsyncIterator[tuple[Phon
         missing = await screen.until_seen(set(phones.acknowledged), HEALED_S)
         store = system.store()
         try:
+            await sensors.until_told(store, HEALED_S)
             verdict = check(
                 store,
                 HOME,
                 phones.acknowledged,
                 screen.seen,
                 unanswered=len(phones.waiting),
+                sensors=sensors,
             )
         finally:
             store.close()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from models.city import CityPack
 from models.dead_letters import DeadLetterRow
-from models.episodes import Episode
+from models.episodes import Episode, SenseMemory
 from models.events import Event, ReportClassified, ReportReceived, decode, encode, encode_batch
 from models.inbox import InboxRow
 from models.journal import Position
@@ -49,19 +49,23 @@ class World:
     ) -> None:
         self.desk.append((jurisdiction, events))
 
+    def claim_sense(self, place: str, at: datetime) -> SenseMemory:
+        return SenseMemory(1, b"", [])
+
+    def sense_epoch(self, place: str) -> int:
+        return 1
+
     def note_episodes(
         self,
         place: str,
+        epoch: int,
         episodes: Mapping[tuple[str, str], Episode | None],
         reports: Sequence[InboxRow],
     ) -> None:
         self.reported.extend(decode(row.body) for row in reports)
 
-    def keep_windows(self, place: str, doc: bytes, at: datetime) -> None:
+    def keep_windows(self, place: str, epoch: int, doc: bytes, at: datetime) -> None:
         raise AssertionError("nothing is kept here")
-
-    def sense_memory(self, place: str) -> tuple[bytes, list[Episode]]:
-        return b"", []
 
 
 def agents(pack: CityPack) -> tuple[Agents, World]:

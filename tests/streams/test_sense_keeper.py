@@ -97,8 +97,49 @@ async def test_alarms_wait_for_a_database_that_is_away(
     assert len(reports(store)) == 1
 
 
+async def test_a_worker_that_was_halted_speaks_from_no_stale_memory(
+    liyang: CityPack, store: Store
+) -> None:
+    halted, other = (SenseKeeper(liyang, store, now=lambda: START) for _ in range(2))
+    await halted.take(LIVE, 0, [at(0, 0)], exercise=False)
+    await other.take(LIVE, 0, [at(1, 1)], exercise=False)
+    (raised,) = reports(store)
+    # It wakes with records that it had fetched: what the other one told is not told again.
+    await halted.take(LIVE, 0, [at(2, 1)], exercise=False)
+    await other.take(LIVE, 0, [at(3, 1)], exercise=False)
+    assert reports(store) == [raised]
+
+
+async def test_a_partition_that_comes_back_is_remembered_as_the_other_one_left_it(
+    liyang: CityPack, store: Store
+) -> None:
+    halted, other = (SenseKeeper(liyang, store, now=lambda: START) for _ in range(2))
+    await halted.take(LIVE, 0, [at(0, 1)], exercise=False)
+    await other.take(LIVE, 0, [at(1, 0)], exercise=False)
+    halted.doubt()
+    await halted.assign({(LIVE, 0)})
+    await halted.take(LIVE, 0, [at(2, 1)], exercise=False)
+    assert len(reports(store)) == 2, "it was over in between, so it is new"
+
+
+async def test_stale_windows_replace_none_and_stale_silence_is_not_told(
+    liyang: CityPack, store: Store
+) -> None:
+    halted = SenseKeeper(liyang, store, now=lambda: START + timedelta(hours=1))
+    other = SenseKeeper(liyang, store, now=lambda: START)
+    await halted.take(LIVE, 0, [at(0, 1, quantity="heartbeat")], exercise=False)
+    await other.take(LIVE, 0, [at(3590, 1, quantity="heartbeat")], exercise=False)
+    await other.keep()
+    kept = store.claim_sense("readings/0", START).windows
+    await halted.keep()
+    assert store.claim_sense("readings/0", START).windows == kept
+    await halted.watch_silence()
+    assert not reports(store)
+
+
 async def test_windows_that_cannot_be_read_are_made_anew(liyang: CityPack, store: Store) -> None:
-    store.keep_windows("readings/0", b"of another version", START)
+    epoch = store.claim_sense("readings/0", START).epoch
+    store.keep_windows("readings/0", epoch, b"of another version", START)
     await SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], exercise=False)
     assert len(reports(store)) == 1
 
