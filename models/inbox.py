@@ -2,22 +2,33 @@
 
 A row is finished when the journal or the dead letters have its event, not when Kafka took it;
 what isn't finished is published again. :class:`GroupedInbox` makes one commit out of many
-callers' rows.
+callers' rows. Who reads a backlog reads it most urgent first.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Engine, bindparam, func, select, text, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Engine,
+    bindparam,
+    func,
+    select,
+    text,
+    union_all,
+    update,
+)
 
 from models.database import single_read, transaction
 from models.errors import EventError, GridcommandError, StoreBusyError, StoreError
 from models.tables import InboxRecord
+from models.words import PRIORITIES
 
 _inbox = InboxRecord.__table__  # type: ignore[attr-defined]
 
@@ -28,19 +39,39 @@ _PUT = text(
 ).bindparams(bindparam("received_at", type_=_inbox.c.received_at.type))
 
 
+_OPEN = select(
+    _inbox.c.id,
+    _inbox.c.event_id,
+    _inbox.c.jurisdiction,
+    _inbox.c.topic,
+    _inbox.c.key,
+    _inbox.c.body,
+    _inbox.c.exercise,
+    _inbox.c.priority,
+).where(_inbox.c.finished_at.is_(None))
+
 _UNFINISHED = (
-    select(
-        _inbox.c.id,
-        _inbox.c.event_id,
-        _inbox.c.jurisdiction,
-        _inbox.c.topic,
-        _inbox.c.key,
-        _inbox.c.body,
-        _inbox.c.exercise,
+    _OPEN.where(_inbox.c.id > bindparam("after")).order_by(_inbox.c.id).limit(bindparam("at_most"))
+)
+
+# Each priority has its own reach of the index, so that a long backlog is never sorted.
+_lanes = union_all(
+    *(
+        select(
+            _OPEN.where(_inbox.c.priority == one, _inbox.c.id > bindparam(f"after_{one}"))
+            .order_by(_inbox.c.id)
+            .limit(bindparam("at_most"))
+            .subquery(f"lane_{one}")
+        )
+        for one in PRIORITIES
     )
-    .where(_inbox.c.finished_at.is_(None), _inbox.c.id > bindparam("after"))
-    .order_by(_inbox.c.id)
-    .limit(bindparam("at_most"))
+).subquery()
+_MOST_URGENT = select(_lanes).order_by(_lanes.c.priority, _lanes.c.id).limit(bindparam("at_most"))
+
+_AMONG: BindParameter[Any] = bindparam("ids", expanding=True)
+_UNFINISHED_AMONG = _OPEN.where(_inbox.c.id.in_(_AMONG)).order_by(_inbox.c.priority, _inbox.c.id)
+_UNFINISHED_IDS_AMONG = select(_inbox.c.id).where(
+    _inbox.c.finished_at.is_(None), _inbox.c.id.in_(_AMONG)
 )
 
 _UNFINISHED_IDS = (
@@ -61,7 +92,8 @@ class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
     body
         The encoded CloudEvent.
     priority
-        Order of publishing again, lower first.
+        1 to 4, as far as it is known before anybody has read it: who goes first when there is a
+        backlog.
     """
 
     event_id: str
@@ -84,6 +116,7 @@ class UnfinishedRow(NamedTuple):
     key: str
     body: bytes
     exercise: bool
+    priority: int
 
 
 class Inbox:
@@ -129,6 +162,31 @@ class Inbox:
         with single_read(self._engine) as connection:
             found = connection.execute(_UNFINISHED, {"after": row_id, "at_most": limit})
             return [UnfinishedRow._make(row) for row in found]
+
+    def most_urgent_after(self, row_ids: Mapping[int, int], limit: int) -> list[UnfinishedRow]:
+        """Return unfinished rows, lowest priority number first and then by id.
+
+        Parameters
+        ----------
+        row_ids
+            Of each priority, the id to go on after.
+        """
+        values = {f"after_{one}": row_ids[one] for one in PRIORITIES}
+        with single_read(self._engine) as connection:
+            found = connection.execute(_MOST_URGENT, {**values, "at_most": limit})
+            return [UnfinishedRow._make(row) for row in found]
+
+    def unfinished_of(self, row_ids: Collection[int]) -> list[UnfinishedRow]:
+        """Return those of some rows that aren't finished, most urgent first."""
+        with single_read(self._engine) as connection:
+            found = connection.execute(_UNFINISHED_AMONG, {"ids": list(row_ids)})
+            return [UnfinishedRow._make(row) for row in found]
+
+    def unfinished_ids_of(self, row_ids: Collection[int]) -> list[int]:
+        """Return the ids of those of some rows that aren't finished."""
+        with single_read(self._engine) as connection:
+            found = connection.execute(_UNFINISHED_IDS_AMONG, {"ids": list(row_ids)})
+            return list(found.scalars())
 
     def unfinished_ids(self, limit: int) -> list[int]:
         """Return the ids of the oldest unfinished rows: a tenth of what the rows cost."""
@@ -183,7 +241,12 @@ IDS_AT_ONCE = 400
 
 def put_rows(connection: Connection, rows: Sequence[InboxRow]) -> int:
     """Write rows inside a transaction of the caller's; return how many were not there yet."""
-    return connection.execute(_PUT, [msgspec.structs.asdict(row) for row in rows]).rowcount
+    first, last = PRIORITIES[0], PRIORITIES[-1]
+    written = [
+        {**msgspec.structs.asdict(row), "priority": min(max(row.priority, first), last)}
+        for row in rows
+    ]
+    return connection.execute(_PUT, written).rowcount
 
 
 def finish_rows(

@@ -68,6 +68,13 @@ class InboxRecord(SQLModel, table=True):
             sqlite_where=text("finished_at IS NULL"),
             postgresql_where=text("finished_at IS NULL"),
         ),
+        Index(
+            "ix_inbox_urgent",
+            "priority",
+            "id",
+            sqlite_where=text("finished_at IS NULL"),
+            postgresql_where=text("finished_at IS NULL"),
+        ),
     )
     id: int | None = Field(sa_column=Column(RowId, primary_key=True, autoincrement=True))
     event_id: str

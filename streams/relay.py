@@ -5,8 +5,11 @@ down delays reports and stops no intake. A row is done when the database says it
 journal or the dead letters have it), not when Kafka took it. What isn't finished after
 ``relay_retry_s``, or when the broker came back, is published again; the desk applies it once.
 
-Relies on event ids for that, and on the bound :data:`WINDOW` for never flooding a slow desk with
-repeats.
+A backlog that is more than a window goes most urgent first, as far as intake could tell, and the
+oldest of these first.
+
+Relies on event ids for applying once, and on the bound :data:`WINDOW` for never flooding a slow
+desk with repeats.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from models.inbox import Inbox, UnfinishedRow
 from models.settings import Settings
+from models.words import PRIORITIES
 from streams.publisher import Publisher
 
 log = logging.getLogger(__name__)
@@ -66,6 +70,8 @@ class Relay:
         self._is_active = is_active
         self._sent_at: dict[int, float] = {}
         self._last_id = 0
+        self._lanes: dict[int, int] | None = None
+        """While there is a backlog: priority to the last id that was read of it."""
         self._swept_at = _LONG_AGO
         self._failures = 0
 
@@ -103,25 +109,40 @@ class Relay:
         room = WINDOW - len(self._sent_at)
         every_s = SWEEP_S if room > 0 else FULL_SWEEP_S
         if now - self._swept_at >= (every_s if self._sent_at else IDLE_SWEEP_S):
-            rows = await self._sweep(now)
-        else:
-            rows = await self._read(self._last_id, room) if room > 0 else []
+            if rows := await self._sweep(now):
+                await self._publish(rows)
+                return len(rows)
+            room = WINDOW - len(self._sent_at)
+        if room <= 0:
+            return 0
+        rows = await self._read(room)
         if rows:
             await self._publish(rows)
+        if self._lanes is not None and len(rows) < room:
+            # That was all there is.
+            self._last_id = max(self._last_id, *self._lanes.values())
+            self._lanes = None
         return len(rows)
 
     async def _sweep(self, now: float) -> Sequence[UnfinishedRow]:
         """The rows that are due again; those no longer unfinished leave the window."""
         open_ids = await asyncio.to_thread(self._inbox.unfinished_ids, WINDOW)
         self._swept_at = now
+        if len(open_ids) >= WINDOW:
+            # These are the oldest; what is in flight may be others.
+            if self._lanes is None:
+                self._lanes = dict.fromkeys(PRIORITIES, self._last_id)
+            open_ids = await asyncio.to_thread(self._inbox.unfinished_ids_of, self._sent_at.keys())
         self._sent_at = {key: self._sent_at[key] for key in open_ids if key in self._sent_at}
-        due = {key for key in open_ids if now - self._sent_at.get(key, _LONG_AGO) >= self._retry_s}
+        due = [key for key in open_ids if now - self._sent_at.get(key, _LONG_AGO) >= self._retry_s]
         if not due:
             return []
-        return [row for row in await self._read(min(due) - 1, WINDOW) if row.id in due]
+        return await asyncio.to_thread(self._inbox.unfinished_of, due)
 
-    async def _read(self, after: int, limit: int) -> Sequence[UnfinishedRow]:
-        return await asyncio.to_thread(self._inbox.unfinished_after, after, limit)
+    async def _read(self, room: int) -> Sequence[UnfinishedRow]:
+        if self._lanes is None:
+            return await asyncio.to_thread(self._inbox.unfinished_after, self._last_id, room)
+        return await asyncio.to_thread(self._inbox.most_urgent_after, self._lanes, room)
 
     async def _publish(self, rows: Sequence[UnfinishedRow]) -> None:
         await asyncio.gather(
@@ -133,7 +154,10 @@ class Relay:
         now = time.monotonic()
         for row in rows:
             self._sent_at[row.id] = now
-            self._last_id = max(self._last_id, row.id)
+            if self._lanes is None:
+                self._last_id = max(self._last_id, row.id)
+            else:
+                self._lanes[row.priority] = max(self._lanes[row.priority], row.id)
         if self._publisher.failures != self._failures:
             self._failures = self._publisher.failures
             # It was away and may be empty now.
@@ -144,6 +168,7 @@ class Relay:
     def _forget(self) -> None:
         self._sent_at.clear()
         self._last_id = 0
+        self._lanes = None
         self._swept_at = _LONG_AGO
 
 

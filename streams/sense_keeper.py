@@ -173,13 +173,14 @@ class SenseKeeper:
         """Write the windows of the partitions that heard something since they were kept."""
         for key, place in list(self._places.items()):
             async with place.lock:
-                if not place.is_changed or self._places.get(key) is not place:
+                epoch, is_ours = place.epoch, self._places.get(key) is place
+                if epoch is None or not is_ours or not place.is_changed:
                     continue
                 place.is_changed = False
                 doc = place.state.dump()
                 with self._fenced(key, place):
                     await asyncio.to_thread(
-                        self._memory.keep_windows, _name(key), place.epoch, doc, self._now()
+                        self._memory.keep_windows, _name(key), epoch, doc, self._now()
                     )
 
     def _place(self, key: tuple[str, int]) -> _Place:

@@ -38,7 +38,8 @@ DRILLS_CACHED_S: Final = 1.0
 
 PRIORITY_OF_ORDERS: Final = 1
 PRIORITY_OF_STATUS: Final = 2
-PRIORITY_OF_REPORTS: Final = 3
+PRIORITY_OF_TEXT: Final = 2
+"""Nobody has read it yet: it may be urgent."""
 
 
 class Console:
@@ -144,8 +145,15 @@ class Console:
         room = self.hub.known_room(jurisdiction)
         if room is not None:
             room.note_reporter(event_id, report.reporter)
+        meaning = self.pack.meaning(report.code) if report.code else None
         standing = await self._put(
-            jurisdiction, event_id, REPORTS, report.reporter, report, report.received_at
+            jurisdiction,
+            event_id,
+            REPORTS,
+            report.reporter,
+            report,
+            report.received_at,
+            meaning.priority if meaning else PRIORITY_OF_TEXT,
         )
         return event_id, standing.time
 
@@ -178,7 +186,7 @@ class Console:
         account: str,
         payload: Payload,
         now: datetime,
-        priority: int = PRIORITY_OF_REPORTS,
+        priority: int,
     ) -> Event:
         """Return the event that the inbox holds under the id: this one, or the one before it."""
         exercise = is_exercise(jurisdiction)

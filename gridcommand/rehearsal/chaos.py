@@ -117,22 +117,17 @@ async def _do(system: OwnSystem, fault: Fault, phones: Phones, tell: Tell) -> No
         await asyncio.to_thread(system.start)
         tell(f"up again after {time.monotonic() - began:.1f} s")
         return
-    try:
-        process = system.child(fault.target)
-    except RehearsalError:
-        tell(f"{done}no {fault.target} just now")
-        return
-    with suppress(psutil.NoSuchProcess):
+    with suppress(psutil.NoSuchProcess, RehearsalError):
         if fault.kind == "kill":
+            process = system.child(fault.target)
             tell(f"{done}kill -9 of the {fault.target}")
             process.send_signal(signal.SIGKILL)
             return
-        tell(f"{done}the {fault.target} halts for {fault.lasts_s:.1f} s")
-        process.suspend()
-        try:
+        with system.halted(fault.target):
+            tell(f"{done}the {fault.target} halts for {fault.lasts_s:.1f} s")
             await asyncio.sleep(fault.lasts_s)
-        finally:
-            process.resume()
+        return
+    tell(f"{done}no {fault.target} just now")
 
 
 def _reports(pack: CityPack, seed: int) -> list[dict[str, Any]]:

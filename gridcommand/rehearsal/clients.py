@@ -96,6 +96,8 @@ class Screen:
         Report to when an incident with it was first on the screen, by ``time.monotonic()``.
     kinds
         The situation as the frames add up to it: kind to id to entity.
+    pipeline
+        Whether processing is delayed and since when, as the last heartbeat has it.
     gaps
         Frames that didn't follow on the one before.
     """
@@ -108,6 +110,7 @@ class Screen:
         self.seen: dict[str, float] = {}
         self.kinds: dict[str, dict[str, Any]] = {}
         self.gaps: list[tuple[int, int | None]] = []
+        self.pipeline: dict[str, Any] = {}
         self.snapshots = 0
         self.connections = 0
         self._heard = asyncio.Event()
@@ -189,6 +192,8 @@ class Screen:
             for kind, ids in frame["remove"].items():
                 for name in ids:
                     self.kinds.get(kind, {}).pop(name, None)
+        elif frame["type"] == "heartbeat":
+            self.pipeline = frame["pipeline"]
         self._heard.set()
 
     def _note(self, incidents: Iterable[Mapping[str, Any]]) -> None:

@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -144,6 +144,28 @@ class OwnSystem:
             if line[1:4] == ["-m", "gridcommand", name]:
                 return one
         raise RehearsalError(f"no {name} runs")
+
+    @contextmanager
+    def halted(self, name: str) -> Iterator[None]:
+        """Halt what does ``gridcommand NAME``, and what it started, until the block ends.
+
+        Raises
+        ------
+        RehearsalError
+            There is none now.
+        """
+        top = self.child(name)
+        # The broker's own program is a child of ours.
+        family = [top, *top.children(recursive=True)]
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.suspend()
+        try:
+            yield
+        finally:
+            for one in family:
+                with suppress(psutil.NoSuchProcess):
+                    one.resume()
 
     def resident_mb(self) -> float:
         """Return what all its processes hold together, in MB (10^6 bytes)."""

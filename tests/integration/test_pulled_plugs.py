@@ -6,18 +6,23 @@ import asyncio
 import os
 import signal
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from gridcommand.rehearsal.servers import Servers
-from gridcommand.rehearsal.system import OwnSystem, running_system
-from tests.integration.conftest import HEALED_S, sending, watching
+from gridcommand.rehearsal.system import OwnSystem
+from tests.integration.conftest import HEALED_S, RATE, sending, watching
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 TAKEN_OVER_S = 30.0
 STOP_S = 5.0
+AWAY_S = 8.0
+BACK_WITHIN_S = 10.0
 
 
 @pytest.mark.parametrize("name", ["worker", "broker", "console"])
@@ -30,6 +35,39 @@ async def test_a_killed_process_loses_nothing(system: OwnSystem, name: str) -> N
         killed.send_signal(signal.SIGKILL)
         await phones.until_acknowledged(100, HEALED_S)
     assert system.child(name).pid != killed.pid
+
+
+async def test_a_broker_that_is_killed_and_away_delays_and_screens_say_so(
+    system: OwnSystem, servers: Servers
+) -> None:
+    async with sending(system, AWAY_S + 2.0) as (phones, screen):
+        await phones.until_acknowledged(40, HEALED_S)
+        with broker_away(system, servers):
+            told = len(phones.acknowledged)
+            await asyncio.sleep(AWAY_S)
+            assert len(phones.acknowledged) > told + AWAY_S * RATE / 2, "intake goes on"
+            await screen.until(lambda: screen.pipeline.get("state") == "delayed")
+            assert screen.pipeline["since"]
+        back = time.monotonic()
+        await screen.until(lambda: max(screen.seen.values()) > back + 0.1, BACK_WITHIN_S)
+
+
+@contextmanager
+def broker_away(system: OwnSystem, servers: Servers) -> Iterator[None]:
+    """Kafka is killed and started again over its log; the embedded one is there and silent.
+
+    Its supervisor would start a killed one at once.
+    """
+    node = servers.programs.get("broker")
+    if node is None:
+        with system.halted("broker"):
+            yield
+        return
+    node.kill()
+    try:
+        yield
+    finally:
+        node.start()
 
 
 async def test_halted_workers_give_way_to_each_other_and_are_fenced_when_they_wake(
@@ -62,24 +100,21 @@ async def test_halted_workers_give_way_to_each_other_and_are_fenced_when_they_wa
 
 
 async def test_a_killed_supervisor_and_a_stop_lose_nothing_and_the_next_start_goes_on(
-    tmp_path: Path, servers: Servers
+    system: OwnSystem,
 ) -> None:
-    with running_system(
-        tmp_path / "var", environment=servers.with_empty_database().environment
-    ) as system:
-        async with sending(system, 4.0) as (phones, screen):
-            await phones.until_acknowledged(40, HEALED_S)
-            await asyncio.to_thread(system.kill)
-            assert not [one for one in system.family() if one.is_running()]
-            await asyncio.to_thread(system.start)
-        before = {n: i["number"] for n, i in screen.kinds["incidents"].items()}
-        family = system.family()
-        took = await asyncio.to_thread(system.stop)
-        assert took < STOP_S
-        assert not [one for one in family if one.is_running() and not _is_zombie(one.pid)]
+    async with sending(system, 4.0) as (phones, screen):
+        await phones.until_acknowledged(40, HEALED_S)
+        await asyncio.to_thread(system.kill)
+        assert not [one for one in system.family() if one.is_running()]
         await asyncio.to_thread(system.start)
-        async with watching(system) as again:
-            assert {n: i["number"] for n, i in again.kinds["incidents"].items()} == before
+    before = {n: i["number"] for n, i in screen.kinds["incidents"].items()}
+    family = system.family()
+    took = await asyncio.to_thread(system.stop)
+    assert took < STOP_S
+    assert not [one for one in family if one.is_running() and not _is_zombie(one.pid)]
+    await asyncio.to_thread(system.start)
+    async with watching(system) as again:
+        assert {n: i["number"] for n, i in again.kinds["incidents"].items()} == before
 
 
 def _is_zombie(pid: int) -> bool:

@@ -43,7 +43,7 @@ def relay(store: Store, publisher: FakePublisher, retry_s: float = 60.0) -> Rela
     return Relay(settings, store, publisher)  # type: ignore[arg-type]
 
 
-def put(store: Store, *names: str) -> None:
+def put(store: Store, *names: str, priority: int = 2) -> None:
     store.put(
         [
             InboxRow(
@@ -53,6 +53,7 @@ def put(store: Store, *names: str) -> None:
                 key=HOME,
                 body=name.encode(),
                 received_at=datetime.now(UTC),
+                priority=priority,
             )
             for name in names
         ]
@@ -128,6 +129,45 @@ async def test_no_more_than_a_window_is_in_flight(
     monkeypatch.setattr("streams.relay.FULL_SWEEP_S", 0.0)
     await subject.step()
     assert bodies(publisher) == [b"a", b"b", b"c", b"d", b"e"]
+
+
+async def test_a_backlog_goes_most_urgent_first_and_the_oldest_of_these(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.relay.WINDOW", 2)
+    monkeypatch.setattr("streams.relay.FULL_SWEEP_S", 0.0)
+    for name, priority in zip("abcdefgh", (4, 2, 1, 3, 2, 1, 9, 0), strict=True):
+        put(store, name, priority=priority)
+    publisher = FakePublisher()
+    subject = relay(store, publisher)
+    for _ in range(40):
+        await subject.step()
+        done = [body.decode() for body in bodies(publisher)]
+        store.finish(HOME, done, datetime.now(UTC))
+        if len(done) == 4:
+            put(store, "late", priority=1)
+    assert done == [*"cfhb", "late", *"edag"]
+    put(store, "then", priority=4)
+    await drain(subject)
+    assert bodies(publisher)[-1] == b"then"
+
+
+async def test_what_is_in_flight_of_a_backlog_goes_again_when_the_broker_comes_back(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.relay.WINDOW", 2)
+    monkeypatch.setattr("streams.relay.FULL_SWEEP_S", 0.0)
+    put(store, *"abc", priority=4)
+    put(store, *"uv", priority=1)
+    publisher = FakePublisher()
+    subject = relay(store, publisher)
+    await drain(subject)
+    await drain(subject)
+    assert bodies(publisher) == [b"u", b"v"]
+    subject.publish_again()
+    await drain(subject)
+    assert bodies(publisher) == [b"u", b"v"] * 2
+    assert subject.in_flight == 2
 
 
 async def test_overdue_rows_go_again_until_finished(
