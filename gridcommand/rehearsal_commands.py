@@ -22,6 +22,17 @@ def chaos(
     minutes: Annotated[float, typer.Option(min=0.1, max=600, help="How long reports flow.")] = 2.0,
     seed: Annotated[int, typer.Option(help="Decides what is ended and halted, and when.")] = 1,
     rate: Annotated[float, typer.Option(min=1, max=1000, help="Reports a second.")] = 50.0,
+    readings: Annotated[
+        float, typer.Option(min=0, max=10_000, help="Sensors' readings a second.")
+    ] = 500.0,
+    kafka: Annotated[
+        bool,
+        typer.Option("--kafka", help="On an Apache Kafka and a PostgreSQL started for it."),
+    ] = False,
+    broker_away: Annotated[
+        float,
+        typer.Option(min=0, max=600, help="Instead of all else, the broker is silent so long."),
+    ] = 0.0,
     keep: Annotated[
         Path | None, typer.Option(help="Data folder to use and to leave; a new one if not given.")
     ] = None,
@@ -30,13 +41,18 @@ def chaos(
 
     Starts its own system in a folder of its own on free loopback ports, with the settings of
     this shell left out, and ends only what it started. The last line is the checker's verdict as
-    JSON; exit code 1 when anything acknowledged is lost, doubled or undecided, or the journal
-    doesn't hold.
+    JSON; exit code 1 when anything acknowledged is lost, doubled or undecided, an alarm of a
+    sensor is missing or told twice, or the journal doesn't hold.
 
-    Example: `gridcommand chaos --minutes 5 --seed 7`
+    Example: `gridcommand chaos --minutes 5 --seed 7`, `gridcommand chaos --kafka`,
+    `gridcommand chaos --minutes 11 --broker-away 10`
     """
-    from gridcommand.rehearsal.chaos import run
+    from gridcommand.rehearsal.chaos import Load, away, plan, run, targets
+    from gridcommand.rehearsal.servers import EMBEDDED, HOW, kafka_and_postgresql, missing
+    from gridcommand.rehearsal.system import RehearsalError
 
+    if kafka and (lacking := missing()):
+        raise RehearsalError(f"{lacking} here. {HOW}")
     began = time.monotonic()
 
     def tell(sentence: str) -> None:
@@ -44,13 +60,31 @@ def chaos(
 
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        tell(f"starting a system in {folder}")
-        verdict = asyncio.run(run(folder, seconds=minutes * 60, seed=seed, rate=rate, tell=tell))
+        servers = stack.enter_context(kafka_and_postgresql()) if kafka else EMBEDDED
+        tell(f"starting a system in {folder}, on {servers.name}")
+        seconds = minutes * 60
+        faults = (
+            away(seconds, broker_away * 60)
+            if broker_away
+            else plan(seed, seconds, targets(servers))
+        )
+        verdict = asyncio.run(
+            run(
+                folder,
+                faults,
+                seconds=seconds,
+                seed=seed,
+                load=Load(rate, readings),
+                tell=tell,
+                servers=servers,
+            )
+        )
     typer.echo(
         f"{'holds' if verdict.holds else 'BROKEN'}: {verdict.acknowledged} acknowledged, "
         f"{verdict.decided} decided, {verdict.dead_lettered} dead-lettered, {verdict.lost} lost, "
         f"{verdict.doubled} doubled, {verdict.waiting} undecided, {verdict.unseen} not seen; "
-        f"longest silence {verdict.longest_silence_s:.1f} s"
+        f"longest silence {verdict.longest_silence_s:.1f} s; of {verdict.watched.conditions} "
+        f"conditions at sensors {verdict.watched.missed} missed, {verdict.watched.doubled} doubled"
         + (f"; journal: {verdict.journal}" if verdict.journal else "")
     )
     typer.echo(msgspec.json.encode(verdict).decode())

@@ -1,4 +1,4 @@
-"""Processes ended and halted at random while reports flow, and the checker's verdict on it.
+"""Processes and servers ended and halted at random under load, and the checker's verdict on it.
 
 For ``gridcommand chaos``: a rehearsal on a machine of one's own, bounded in time. The seed decides
 what is done when; what it hits depends on the machine, as in life. Starts a system of its own and
@@ -12,7 +12,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ import psutil
 
 from gridcommand.rehearsal.checker import Verdict, check
 from gridcommand.rehearsal.clients import Phones, Screen
+from gridcommand.rehearsal.sensors import Sensors
+from gridcommand.rehearsal.servers import EMBEDDED, ServerProgram, Servers
 from gridcommand.rehearsal.system import CHILDREN, OwnSystem, RehearsalError, running_system
 from models.city import CityPack
 
@@ -28,6 +30,7 @@ BETWEEN_S = (2.0, 15.0)
 HALT_S = (1.0, 10.0)
 HEALED_S = 120.0
 PLACES = 400
+SENSORS = 20
 
 Tell = Callable[[str], None]
 
@@ -41,7 +44,24 @@ class Fault(NamedTuple):
     lasts_s: float = 0.0
 
 
-def plan(seed: int, seconds: float, children: tuple[str, ...] = CHILDREN) -> list[Fault]:
+class Load(NamedTuple):
+    """What flows while things are done: reports and sensors' readings a second."""
+
+    reports: float
+    readings: float = 0.0
+
+
+def targets(servers: Servers) -> tuple[str, ...]:
+    """Return what can be ended and halted: the system's children, and servers of its own."""
+    return tuple(dict.fromkeys((*servers.programs, *servers.children)))
+
+
+def away(seconds: float, lasts_s: float) -> list[Fault]:
+    """Return the one fault of a run in which the broker is away for long."""
+    return [Fault(min(FIRST_FAULT_S, seconds), "halt", "broker", lasts_s)]
+
+
+def plan(seed: int, seconds: float, among: tuple[str, ...] = CHILDREN) -> list[Fault]:
     """Return the faults of a run; the same seed gives the same."""
     chance = random.Random(seed)
     faults: list[Fault] = []
@@ -50,38 +70,57 @@ def plan(seed: int, seconds: float, children: tuple[str, ...] = CHILDREN) -> lis
         after = FIRST_FAULT_S if not faults else chance.uniform(*BETWEEN_S)
         kind = chance.choices(("kill", "halt", "kill-all"), (6, 3, 1))[0]
         lasts = chance.uniform(*HALT_S) if kind == "halt" else 0.0
-        target = "supervisor" if kind == "kill-all" else chance.choice(children)
+        target = "supervisor" if kind == "kill-all" else chance.choice(among)
         faults.append(Fault(round(after, 2), kind, target, round(lasts, 2)))
         at += after + lasts
     return faults
 
 
-async def run(folder: Path, *, seconds: float, seed: int, rate: float, tell: Tell) -> Verdict:
+async def run(
+    folder: Path,
+    faults: list[Fault],
+    *,
+    seconds: float,
+    seed: int,
+    load: Load,
+    tell: Tell,
+    servers: Servers = EMBEDDED,
+) -> Verdict:
     """Run a system in ``folder`` under faults for a while, let it heal, and check it.
 
     Parameters
     ----------
-    rate
-        Reports a second.
+    seconds
+        How long reports flow.
+    seed
+        Decides what they say and where.
     tell
         Called with a sentence for each thing that is done.
+    servers
+        What the system runs on.
 
     Raises
     ------
     RehearsalError
         The system couldn't be started.
     """
-    with running_system(folder) as system:
+    with running_system(folder, environment=servers.environment) as system:
         pack = CityPack.load(system.settings.city_path)
         phones, screen = Phones(system), Screen(system, pack.jurisdiction)
-        following = asyncio.create_task(screen.follow())
-        sending = asyncio.create_task(phones.send_all(_reports(pack, seed), rate, seconds))
+        homes = [(unit.lon, unit.lat) for unit in pack.units[:SENSORS]]
+        sensors = (
+            Sensors(system, pack.jurisdiction, homes, load.readings) if load.readings else None
+        )
+        tasks = [asyncio.create_task(screen.follow())]
+        if sensors is not None:
+            tasks.append(asyncio.create_task(sensors.send()))
+        sending = asyncio.create_task(phones.send_all(_reports(pack, seed), load.reports, seconds))
         try:
-            for fault in plan(seed, seconds):
+            for fault in faults:
                 await asyncio.sleep(fault.after_s)
                 if sending.done():
                     break
-                await _do(system, fault, phones, tell)
+                await _do(system, servers, fault, phones, tell)
             await asyncio.wait([sending], timeout=seconds + HEALED_S)
             if sending.done():
                 sending.result()
@@ -90,27 +129,33 @@ async def run(folder: Path, *, seconds: float, seed: int, rate: float, tell: Tel
                 tell(f"{len(phones.waiting)} reports have no answer; logs in {folder / 'log'}")
             await screen.until_seen(set(phones.acknowledged), HEALED_S)
             ended = time.monotonic()
+            with closing(system.store()) as store:
+                if sensors is not None:
+                    await sensors.until_told(store, HEALED_S)
+                return check(
+                    store,
+                    pack.jurisdiction,
+                    phones.acknowledged,
+                    screen.seen,
+                    ended=ended,
+                    unanswered=len(phones.waiting),
+                    sensors=sensors,
+                )
         finally:
-            sending.cancel()
-            following.cancel()
-            await asyncio.gather(sending, following, return_exceptions=True)
-        store = system.store()
-        try:
-            return check(
-                store,
-                pack.jurisdiction,
-                phones.acknowledged,
-                screen.seen,
-                ended=ended,
-                unanswered=len(phones.waiting),
-            )
-        finally:
-            store.close()
+            for task in (sending, *tasks):
+                task.cancel()
+            await asyncio.gather(sending, *tasks, return_exceptions=True)
 
 
-async def _do(system: OwnSystem, fault: Fault, phones: Phones, tell: Tell) -> None:
+async def _do(
+    system: OwnSystem, servers: Servers, fault: Fault, phones: Phones, tell: Tell
+) -> None:
     done = f"{len(phones.acknowledged)} acknowledged; "
     began = time.monotonic()
+    server = servers.programs.get(fault.target)
+    if server is not None:
+        await _do_to_server(server, fault, done, tell)
+        return
     if fault.kind == "kill-all":
         tell(done + "kill -9 of the supervisor, and up again")
         await asyncio.to_thread(system.kill)
@@ -128,6 +173,20 @@ async def _do(system: OwnSystem, fault: Fault, phones: Phones, tell: Tell) -> No
             await asyncio.sleep(fault.lasts_s)
         return
     tell(f"{done}no {fault.target} just now")
+
+
+async def _do_to_server(server: ServerProgram, fault: Fault, done: str, tell: Tell) -> None:
+    if fault.kind == "kill":
+        tell(f"{done}kill -9 of the {fault.target}, and started again")
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        return
+    tell(f"{done}the {fault.target} halts for {fault.lasts_s:.1f} s")
+    server.suspend()
+    try:
+        await asyncio.sleep(fault.lasts_s)
+    finally:
+        server.resume()
 
 
 def _reports(pack: CityPack, seed: int) -> list[dict[str, Any]]:

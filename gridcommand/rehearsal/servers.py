@@ -26,7 +26,7 @@ from typing import NamedTuple
 import psutil
 import psycopg
 
-from gridcommand.rehearsal.system import RehearsalError
+from gridcommand.rehearsal.system import CHILDREN, RehearsalError
 from models.settings import CHECKOUT
 from streams.broker import free_port
 
@@ -141,6 +141,11 @@ class Servers(NamedTuple):
     name: str
     environment: dict[str, str]
     programs: Mapping[str, ServerProgram] = MappingProxyType({})
+
+    @property
+    def children(self) -> tuple[str, ...]:
+        """What ``up`` runs itself on these servers."""
+        return tuple(name for name in CHILDREN if name not in self.programs)
 
     def with_empty_database(self) -> Servers:
         """Return the same servers with a database of its own, as a data folder of its own has."""

@@ -26,7 +26,7 @@ def test_a_seed_plans_the_same_faults_and_all_kinds_come() -> None:
 @pytest.mark.broker
 @pytest.mark.timeout(240)
 def test_a_short_run_loses_nothing(tmp_path: Path) -> None:
-    command = ["chaos", "--minutes", "0.25", "--seed", "3", "--rate", "40"]
+    command = ["chaos", "--minutes", "0.25", "--seed", "3", "--rate", "200", "--readings", "2000"]
     done = subprocess.run(
         [sys.executable, "-m", "gridcommand", *command, "--keep", str(tmp_path / "var")],
         capture_output=True,
@@ -36,7 +36,8 @@ def test_a_short_run_loses_nothing(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     verdict = json.loads(done.stdout.splitlines()[-1])
-    assert verdict["acknowledged"] == 600
-    assert verdict["decided"] == 600
+    assert verdict["acknowledged"] == 3000
+    assert verdict["decided"] == 3000
+    assert verdict["watched"] == {"conditions": 20, "missed": 0, "doubled": 0}
     assert (verdict["lost"], verdict["doubled"]) == (0, 0)
     assert "kill -9" in done.stderr or "halts" in done.stderr
