@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gridcommand.configuration import load_settings
+from models.archive import month_start
 from models.errors import JournalBrokenError, StoreError
 
 if TYPE_CHECKING:
@@ -27,19 +29,28 @@ JurisdictionArgument = Annotated[
 
 
 @app.command("verify")
-def verify(jurisdiction: JurisdictionArgument = None) -> None:
+def verify(
+    jurisdiction: JurisdictionArgument = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Only what isn't archived: quick, for every day.")
+    ] = False,
+    month: Annotated[str, typer.Option(metavar="YYYY-MM", help="Only this archived month.")] = "",
+) -> None:
     """Check numbering, hash chain and columns; of every journal when none is named.
 
     Exit code 1 when one doesn't hold.
 
-    Example: `gridcommand journal verify us-ca-sf.exercise`
+    Example: `gridcommand journal verify us-ca-sf.exercise`, `gridcommand journal verify --live`
     """
     broken = 0
     with opened_store() as store:
         names = [jurisdiction] if jurisdiction else [head.jurisdiction for head in store.heads()]
         for name in names:
             try:
-                head = store.verify(name)
+                if month:
+                    _verify_month(store, name, month)
+                    continue
+                head = store.verify(name, archived=not live, tell=_tell_of(name))
             except JournalBrokenError as error:
                 broken += 1
                 typer.echo(f"BROKEN  {error}")
@@ -49,6 +60,68 @@ def verify(jurisdiction: JurisdictionArgument = None) -> None:
             typer.echo("there is no journal yet")
     if broken:
         raise typer.Exit(1)
+
+
+@app.command("archive")
+def archive(
+    jurisdiction: JurisdictionArgument = None,
+    before: Annotated[
+        str,
+        typer.Option(
+            metavar="YYYY-MM", help="Months before this one; all that may go if not given."
+        ),
+    ] = "",
+) -> None:
+    """Move old months of the journal into files, while everything runs.
+
+    One file a month, in the folder `archive_dir`: gzipped CloudEvents lines. It is written and
+    read back before its rows leave the database. `verify` and `export` read files and database
+    as one, so keep the files, and copies of them; they never change. Months end where a sender's
+    id is still remembered (`remember_days`). Events of incidents that are open stay in the
+    database too. Journals of exercises stay as they are.
+
+    Example: `gridcommand journal archive`, once a month
+    """
+    settings = load_settings()
+    now = datetime.now(UTC)
+    limit = now - timedelta(days=settings.remember_days)
+    try:
+        until = month_start(before or f"{limit:%Y-%m}")
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{before!r} is no month: YYYY-MM", param_hint="--before"
+        ) from error
+    if until > limit:
+        raise typer.BadParameter(
+            f"ids since {limit:%Y-%m-%d} are still remembered (remember_days is "
+            f"{settings.remember_days:g})",
+            param_hint="--before",
+        )
+    with opened_store() as store:
+        known = [head.jurisdiction for head in store.heads() if not head.exercise]
+        if jurisdiction and jurisdiction not in known:
+            raise StoreError(f"there is no journal of {jurisdiction} that isn't an exercise's")
+        for name in [jurisdiction] if jurisdiction else known:
+            made = store.archive_before(name, until, now, _tell_of(name))
+            total = sum(one.size for one in made)
+            typer.echo(
+                f"{name}: {len(made)} months archived, {total / 1e6:.1f} MB in {store.archive}"
+            )
+
+
+def _verify_month(store: Store, jurisdiction: str, month: str) -> None:
+    segments = [one for one in store.segments(jurisdiction) if one.month == month]
+    if not segments:
+        typer.echo(f"none    {jurisdiction} has no archived {month}")
+    for segment in segments:
+        store.verify_segment(segment)
+        typer.echo(
+            f"holds   {jurisdiction}: {month}, seq {segment.first_seq} to {segment.last_seq}"
+        )
+
+
+def _tell_of(jurisdiction: str) -> Callable[[str], None]:
+    return lambda sentence: typer.echo(f"        {jurisdiction}: {sentence}")
 
 
 @app.command("export")

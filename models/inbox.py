@@ -18,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     bindparam,
+    delete,
     func,
     select,
     text,
@@ -217,6 +218,14 @@ class Inbox:
             query = query.where(_inbox.c.jurisdiction == jurisdiction)
         with transaction(self._engine, writes=False) as connection:
             return int(connection.execute(query).scalar_one())
+
+    def forget_finished(self, before: datetime, limit: int) -> int:
+        """Remove rows that were finished before a time, of the ``limit`` oldest; how many."""
+        oldest = select(_inbox.c.id, _inbox.c.finished_at).order_by(_inbox.c.id).limit(limit)
+        piece = oldest.subquery()
+        gone = select(piece.c.id).where(piece.c.finished_at < before)
+        with transaction(self._engine, writes=True) as connection:
+            return connection.execute(delete(_inbox).where(_inbox.c.id.in_(gone))).rowcount
 
     def received(self, jurisdiction: str) -> int:
         """Return how many rows a jurisdiction ever got."""

@@ -40,6 +40,16 @@ class Settings(BaseSettings):
         "",
         description="SQLAlchemy URL (`postgresql+psycopg://…`); empty: SQLite in `data_dir`.",
     )
+    archive_dir: Path | None = Field(
+        None,
+        description="Folder of the journal's archived months; empty: `archive` in `data_dir`.",
+    )
+    remember_days: float = Field(
+        90.0,
+        ge=7,
+        description="How long a sender's id is remembered, in days: a report sent again within "
+        "that time is the same report. What is older may be archived.",
+    )
     kafka_servers: str = Field(
         "", description="Kafka bootstrap servers `host:port,…`; empty: the embedded broker."
     )
@@ -207,6 +217,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """SQLAlchemy URL of the database in force."""
         return self.database_url or f"sqlite:///{self.data_dir / 'gridcommand.db'}"
+
+    @property
+    def archive(self) -> Path:
+        """Folder of the journal's archived months."""
+        return self.archive_dir or self.data_dir / "archive"
 
     @property
     def live(self) -> int:

@@ -1,13 +1,16 @@
 """The database behind one door: opening, migrating, and the parts by subject.
 
 :class:`Store` joins :class:`~models.inbox.Inbox`, :class:`~models.journal.Journal`,
-:class:`~models.proof.Proof`, :class:`~models.episodes.Episodes` (what sense must not forget),
+:class:`~models.proof.Proof` with :class:`~models.archive.Archive`,
+:class:`~models.episodes.Episodes` (what sense must not forget),
 :class:`~models.registers.Registers` (accounts, sessions, devices, photos, drills), dead letters and
 :class:`~models.backup.Backups` on one engine. All calls are blocking; callers on an event loop
 use a thread, or :class:`~models.inbox.GroupedInbox` for intake.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from alembic.util import CommandError
 from sqlalchemy import text
@@ -37,10 +40,13 @@ class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Backups):
     ----------
     url
         SQLAlchemy URL, ``sqlite:///…`` or ``postgresql+psycopg://…``.
+    archive
+        Folder of the journal's archived months; made when the first is written.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, archive: Path = Path("archive")) -> None:
         self.url = url
+        self.archive = archive
         self._engine = make_engine(url)
 
     def migrate(self) -> None:
@@ -82,4 +88,4 @@ class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Backups):
 
 def open_store(settings: Settings) -> Store:
     """Open the database that the settings name; it may not be migrated yet."""
-    return Store(settings.database)
+    return Store(settings.database, settings.archive)

@@ -108,6 +108,21 @@ class JournalRecord(SQLModel, table=True):
     hash: bytes = Field(sa_type=LargeBinary)
 
 
+class SegmentRecord(SQLModel, table=True):
+    """A month of a journal that lies in a file, and what its chain begins and ends with."""
+
+    __tablename__ = "journal_segment"
+    jurisdiction: str = Field(primary_key=True)
+    first_seq: int = Field(sa_type=BigInteger, primary_key=True)
+    last_seq: int = Field(sa_type=BigInteger)
+    month: str
+    file: str
+    size: int = Field(sa_type=BigInteger)
+    before_hash: bytes = Field(sa_type=LargeBinary)
+    after_hash: bytes = Field(sa_type=LargeBinary)
+    archived_at: datetime = _time()
+
+
 class JurisdictionRecord(SQLModel, table=True):
     """Head and fence of a journal: who holds a higher epoch is its writer."""
 

@@ -29,6 +29,7 @@ from streams.app import is_embedded, kafka_servers, make_app, running
 from streams.classify import classify
 from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
+from streams.housekeeping import keep_house
 from streams.publisher import Publisher
 from streams.relay import Relay
 from streams.sense_keeper import SenseKeeper
@@ -154,6 +155,7 @@ async def run_worker(
                 asyncio.create_task(relay.run(stop), name="relay"),
                 asyncio.create_task(updates.run(), name="updates"),
                 asyncio.create_task(sense.run(), name="sense"),
+                asyncio.create_task(keep_house(store, settings.remember_days), name="house"),
             ]
             ready = asyncio.create_task(_say_ready(assigned, on_ready))
             stopping = asyncio.create_task(stop.wait())

@@ -182,7 +182,10 @@ async def incident_log(
     asked: Asked,
     limit: Annotated[int, Query(ge=1, le=2000)] = 500,
 ) -> Response:
-    """Return the journal events of one incident, each with its cause."""
+    """Return the journal events of one incident, each with its cause.
+
+    Of an incident whose month was archived there are none here: `archived` says so.
+    """
     jurisdiction = await console.jurisdiction_for(person, asked)
     bodies = await asyncio.to_thread(console.store.incident_log, jurisdiction, incident_id, limit)
     items = []
@@ -192,8 +195,10 @@ async def incident_log(
         if entry is not None:
             items.append({**msgspec.to_builtins(entry), "data": event.data})
     if not items:
-        raise Problem(404, "unknown", "not_there", value=incident_id[:80])
-    return _json({"items": items})
+        doc = await asyncio.to_thread(console.store.incident_doc, jurisdiction, incident_id)
+        if doc is None:
+            raise Problem(404, "unknown", "not_there", value=incident_id[:80])
+    return _json({"items": items, "archived": not items})
 
 
 @router.get(

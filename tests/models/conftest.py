@@ -38,7 +38,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         url = request.getfixturevalue("empty_postgresql")
     else:
         url = f"sqlite:///{tmp_path / 'test.db'}"
-    opened = Store(url)
+    opened = Store(url, tmp_path / "archive")
     opened.migrate()
     yield opened
     opened.close()

@@ -102,14 +102,14 @@ def test_a_journal_that_is_being_written_still_proves(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lease = commit(store, store.claim("tiny", exercise=False, at=NOW), [event(1), event(2)])
-    entries = store.entries
+    entries = store._live
 
     def while_a_desk_writes(*args: object, **more: object) -> object:
         nonlocal lease
         lease = commit(store, lease, [event(lease.seq + 1)])
         return entries(*args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store, "entries", while_a_desk_writes)
+    monkeypatch.setattr(store, "_live", while_a_desk_writes)
     assert store.verify("tiny").seq == 2
     head = store.export("tiny", tmp_path / "out.jsonl")
     chain = GENESIS

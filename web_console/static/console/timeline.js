@@ -16,6 +16,7 @@ const PAUSE_MS = 1500;
 /** @param {{incident: import('../types.js').Incident}} props */
 export function Timeline({ incident }) {
   const [entries, setEntries] = useState(/** @type {import('../types.js').LogEntry[] | null} */ (null));
+  const [archived, setArchived] = useState(false);
   const [failed, setFailed] = useState(false);
   const last = useRef(0);
   useEffect(() => {
@@ -28,6 +29,7 @@ export function Timeline({ incident }) {
           encodeURIComponent(live.get().jurisdiction)}`);
         if (!gone) {
           setEntries(answer.items);
+          setArchived(answer.archived);
           setFailed(false);
         }
       } catch {
@@ -43,6 +45,7 @@ export function Timeline({ incident }) {
   return html`<section class="block timeline">
     <h3>${t('timeline.title')}</h3>
     ${failed && html`<p class="faint">${t('timeline.failed')}</p>`}
+    ${archived && html`<p class="faint">${t('timeline.archived')}</p>`}
     ${!entries && !failed && html`<p class="faint">${t('timeline.loading')}</p>`}
     <ol>${[...(entries ?? [])].reverse().map((entry) => html`<li key=${entry.seq}>
       <time class="tab">${clockTime(entry.time, zone)}</time>

@@ -350,6 +350,7 @@ export const en = {
   // journal in words
   'timeline.title': 'What happened',
   'timeline.loading': 'Loading…',
+  'timeline.archived': 'Its history lies in the archive of its month; the IT engineer can read it there.',
   'timeline.failed': 'The history can’t be loaded now; it will be tried again.',
   'by.machine': 'the machine',
   'by.desk': 'the machine',

@@ -350,6 +350,7 @@ export const zh = {
   // journal in words
   'timeline.title': '经过',
   'timeline.loading': '正在载入…',
+  'timeline.archived': '该事件的经过已按月归档，可请信息中心工程师查阅。',
   'timeline.failed': '经过暂时无法载入，稍后自动重试。',
   'by.machine': '系统',
   'by.desk': '系统',
