@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.web_console_pages.conftest import DRILL, OpenPage, Town
 pytestmark = pytest.mark.browser
 
 PHONE = (390, 844)
+FOUND_S = 15.0
 
 
 def report(page: Page, text: str, *, category: str = "Traffic collision") -> None:
@@ -30,10 +32,12 @@ def report(page: Page, text: str, *, category: str = "Traffic collision") -> Non
 def choose(page: Page, text: str) -> None:
     """Select the incident whose report says this."""
     page.get_by_role("button", name=re.compile("^All")).click()
-    for row in page.locator("[role=option]").all():
-        row.click()
-        if page.locator("blockquote", has_text=text).count():
-            return
+    deadline = time.monotonic() + FOUND_S
+    while time.monotonic() < deadline:
+        for row in page.locator("[role=option]").all():
+            row.click()
+            if page.locator("blockquote", has_text=text).count():
+                return
     pytest.fail(f"no incident says {text!r}")
 
 
