@@ -134,7 +134,7 @@ class Desk:
             return self.situation.now
         while self._due:
             due, kind, name = self._due[0]
-            if self._still_due(kind, name):
+            if self._still_due(due, kind, name):
                 return due
             heapq.heappop(self._due)
         return None
@@ -386,8 +386,8 @@ class Desk:
     def _tick(self, step: Step, plan_was_due: bool) -> None:
         situation = step.situation
         while self._due and self._due[0][0] <= step.now:
-            _, kind, name = heapq.heappop(self._due)
-            if not self._still_due(kind, name):
+            due, kind, name = heapq.heappop(self._due)
+            if not self._still_due(due, kind, name):
                 continue
             if kind == "deadline":
                 deadline = situation.deadlines[name]
@@ -425,14 +425,17 @@ class Desk:
     def _refuse(self, step: Step, code: str, detail: str) -> None:
         step.emit(ev.EventRefused(event=step.cause.id, code=code, detail=detail))
 
-    def _still_due(self, kind: str, name: str) -> bool:
+    def _still_due(self, due: datetime, kind: str, name: str) -> bool:
+        """Whether what was remembered stands: a road may have been closed anew, for longer."""
         situation = self.situation
         if kind == "deadline":
-            return name in situation.deadlines
+            deadline = situation.deadlines.get(name)
+            return deadline is not None and deadline.due == due
         if kind == "task":
             task = situation.tasks.get(name)
-            return task is not None and _may_be_late(task)
-        return name in situation.closures
+            return task is not None and task.due == due and _may_be_late(task)
+        closure = situation.closures.get(name)
+        return closure is not None and closure.until == due
 
     def _remember_due(self, events: list[Event]) -> None:
         for event in events:
@@ -453,7 +456,8 @@ class Desk:
 
 
 def _may_be_late(task: Task) -> bool:
-    return task.state in (TaskState.ASSIGNED, TaskState.ACCEPTED)
+    # Who accepts a task that is late already isn't told again.
+    return not task.was_overdue and task.state in (TaskState.ASSIGNED, TaskState.ACCEPTED)
 
 
 def _turns_somebody(event: Event) -> bool:

@@ -6,6 +6,7 @@ Not for: finding it (``dispatch.travel_times``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -163,8 +164,8 @@ def make_route(
     if walked or goal.far or len(geometry) == 1:
         geometry.append(places[1] if goal.far else geometry[-1])
         elapsed_s.append(clock_s)
-    driven_m = sum(length_m for _, length_m in streets)
-    walked_m = sum(_length_m(graph, leg) for leg in walked)
+    driven_m = math.fsum(length_m for _, length_m in streets)
+    walked_m = math.fsum(_length_m(graph, leg) for leg in walked)
     walked_m += sum(snap.distance_m for snap in snaps if snap.far)
     return Route(
         geometry=tuple(geometry),

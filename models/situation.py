@@ -224,6 +224,7 @@ class Task(msgspec.Struct, kw_only=True, omit_defaults=True):
     by: str = ""
     note: str = ""
     photos: list[str] = []
+    was_overdue: bool = False
 
 
 class Closure(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -737,6 +738,7 @@ def _task_assigned(s: Situation, event: Event, data: ev.TaskAssigned, touched: T
 def _task_moved(s: Situation, event: Event, data: ev.TaskMoved, touched: Touched) -> None:
     task = s.tasks[data.task]
     task.state, task.updated_seq = data.state, event.seq
+    task.was_overdue |= data.state is TaskState.OVERDUE
     task.by = data.by or task.by
     task.note = data.note or task.note
     task.photos.extend(data.photos)

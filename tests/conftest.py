@@ -19,6 +19,19 @@ SERVERS_REQUIRED = bool(os.environ.get("GRIDCOMMAND_REQUIRE_SERVERS"))
 HOW = "Debian: apt-get install chromium fonts-noto-cjk; other: put a chromium on PATH"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How hard to look for what breaks an invariant."""
+    parser.addoption(
+        "--invariant-cases", type=int, default=1000, help="cases of each machine of the invariants"
+    )
+
+
+@pytest.fixture
+def invariant_cases(request: pytest.FixtureRequest) -> int:
+    """How many cases the machines of the invariants go through."""
+    return int(request.config.getoption("--invariant-cases"))
+
+
 def find_chromium() -> str | None:
     """Return the path of a Chromium that Playwright can drive, if there is one."""
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
