@@ -2,10 +2,9 @@
 
 For: choosing units for every slot at once, at least priority-weighted cost, with bans, pins and
 a bonus for what was already proposed; and naming who would have been next. Not for: deciding who
-is eligible or how long anybody takes (the desk and ``dispatch.travel_times`` bring that), nor
-for one unit in two roles or all-or-nothing packages, which a flow can't say. Relies on:
-:mod:`dispatch.problem` for the question, :mod:`dispatch.pairs` for what a pair costs and
-:mod:`dispatch.flow` for the choice.
+is eligible or how long anybody takes (the desk and ``dispatch.travel_times`` bring that). Relies
+on: :mod:`dispatch.problem` for the question, :mod:`dispatch.pairs` for what a pair costs,
+:mod:`dispatch.flow` for the choice and :mod:`dispatch.packages` for what a flow can't say.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatch.flow import Choice, least_cost
+from dispatch import packages
+from dispatch.flow import Choice
 from dispatch.pairs import TICKS_PER_S, TIE_RANGE, Listed, Pairs
 from dispatch.problem import (
     LATE_FACTOR,
@@ -28,6 +28,7 @@ from dispatch.problem import (
     Pair,
     PinRefusal,
     Problem,
+    Reserve,
     Slot,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "Pair",
     "PinRefusal",
     "Problem",
+    "Reserve",
     "Slot",
     "SlotResult",
     "Solution",
@@ -106,12 +108,19 @@ class Solution:
         Total of what was minimised, shortages included, pins excluded.
     refused_pins
         (unit id, slot id, reason), sorted.
+    solved
+        Empty where the flow said it all; else how CP-SAT ended, `packages.OPTIMAL` or
+        `packages.FEASIBLE`.
+    gap
+        Relative gap to the best answer that may still be hidden; 0 where it is the best.
     """
 
     status: Status
     cost: int
     slots: tuple[SlotResult, ...]
     refused_pins: tuple[tuple[str, str, PinRefusal], ...] = ()
+    solved: str = ""
+    gap: float = 0.0
     _by_id: dict[str, SlotResult] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -149,14 +158,15 @@ def solve(problem: Problem, *, runners_up: int = 2, whole: bool = False) -> Solu
     Serving a slot always beats leaving it short; between slots that want the same unit the
     more urgent wins. 1000 units × 600 slots take some 50 ms, 5000 × 6000 some 800 ms.
     """
-    return _solved(problem, least_cost, runners_up, None if whole else NEAREST)
+    return _solved(problem, packages.least_cost, runners_up, None if whole else NEAREST)
 
 
 def nearest_first(problem: Problem, *, runners_up: int = 2) -> Solution:
     """Give each slot, by priority and then in order of arrival, the nearest units that are free.
 
     What most dispatch centres do, and the baseline that `solve` is measured against. Looks at
-    time alone: no target, no stickiness, nothing added. Pins and bans hold here too.
+    time alone: no target, no stickiness, nothing added. Pins, bans, packages and reserves hold
+    here too; nobody has two roles.
     """
     return _solved(problem, _nearest, runners_up, None)
 
@@ -167,7 +177,7 @@ _Chooser: TypeAlias = Callable[[Pairs, Listed, set[int], Sequence[int]], Choice]
 
 def _solved(problem: Problem, choose: _Chooser, runners_up: int, nearest: int | None) -> Solution:
     problem.check()
-    pairs = Pairs(problem)
+    pairs = Pairs(packages.with_empty_reserves(problem))
     pinned, refused = pairs.pins()
     pinned_in = np.bincount([column for _, column in pinned], minlength=len(pairs.slots))
     counts = np.array([slot.count for slot in pairs.slots], dtype=np.int64)
@@ -180,7 +190,7 @@ def _solved(problem: Problem, choose: _Chooser, runners_up: int, nearest: int | 
     chosen = choose(pairs, listed, {row for row, _ in pinned}, wanted.tolist())
     rows = np.concatenate([np.array([row for row, _ in pinned], np.intp), chosen.row])
     columns = np.concatenate([np.array([column for _, column in pinned], np.intp), chosen.column])
-    return _answer(pairs, listed, rows, columns, runners_up, chosen.cost, refused)
+    return _answer(pairs, listed, rows, columns, runners_up, chosen, refused)
 
 
 def _answer(
@@ -189,7 +199,7 @@ def _answer(
     rows: NDArray[np.intp],
     columns: NDArray[np.intp],
     runners_up: int,
-    cost: int,
+    found: Choice,
     refused: Sequence[tuple[str, str, PinRefusal]],
 ) -> Solution:
     """Name who goes and who was next, slot by slot."""
@@ -200,9 +210,9 @@ def _answer(
     costs = pairs.cost(rows, columns)
     order = np.lexsort((rows, costs, columns))
     chosen = _candidates(pairs, rows[order], columns[order], costs[order], taken)
-    in_slot = np.full(len(pairs.units), -1)
-    in_slot[rows] = columns
-    others = np.flatnonzero(in_slot[listed.row] != listed.column)
+    wide = len(pairs.slots)
+    gone = np.isin(listed.row * wide + listed.column, rows * wide + columns)
+    others = np.flatnonzero(~gone)
     of = listed.column[others]
     place = np.arange(len(others)) - np.searchsorted(of, of)
     others = others[place < runners_up]
@@ -221,9 +231,11 @@ def _answer(
     short = any(result.shortage for result in results)
     return Solution(
         status=Status.SHORT if short else Status.COMPLETE,
-        cost=cost,
+        cost=found.cost,
         slots=results,
         refused_pins=tuple(refused),
+        solved=found.solved,
+        gap=found.gap,
     )
 
 
@@ -263,4 +275,5 @@ def _nearest(pairs: Pairs, listed: Listed, used: set[int], wanted: Sequence[int]
         rows.extend(nearest)
         columns.extend([column] * len(nearest))
     row, column_of = np.array(rows, np.intp), np.array(columns, np.intp)
-    return Choice(row, column_of, int(pairs.cost(row, column_of).sum()))
+    found = Choice(row, column_of, int(pairs.cost(row, column_of).sum()))
+    return packages.kept_whole(pairs, found, used, wanted)

@@ -82,7 +82,7 @@ class Desk:
         self._playbooks = playbooks
         self._policy = policy or Policy()
         self._zone = ZoneInfo(pack.timezone)
-        self._planner = Planner(situation, travel, self._policy)
+        self._planner = Planner(situation, travel, self._policy, pack)
         self._open_incidents = OpenIncidents(situation, self._policy)
         self._orders = OrderBook(self._planner, self._adopt_plan)
         self._due: list[tuple[datetime, str, str]] = []

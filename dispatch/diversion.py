@@ -6,6 +6,7 @@ A unit under way may be turned only
 - to a life-threatening incident (priority `TO_PRIORITY`), from one that is less urgent,
 - while it hasn't arrived, and was sent by the machine or by confirming what the machine proposed:
   what a person ordered otherwise, pinned or queued for it stands,
+- neither from two roles nor out of a package, which stays whole,
 - if the incident that it leaves has lost fewer than ``divert_losses`` units this way.
 A unit under way to a life-threatening incident may be relieved there by an idle one that is
 sooner, once for each place; it becomes free.
@@ -23,6 +24,7 @@ from datetime import datetime
 from dispatch.legs import Leg
 from dispatch.policy import Policy
 from dispatch.step import Step
+from dispatch.together import belongs
 from dispatch.wanted import MACHINE
 from models.events import AssignmentMoved, Point, UnitDiverted
 from models.lifecycles import AssignmentState
@@ -47,6 +49,7 @@ def turnable(situation: Situation, sent: Assignment, policy: Policy) -> bool:
         _the_machines(situation, sent, incident)
         and incident.priority > TO_PRIORITY
         and incident.losses < policy.divert_losses
+        and not belongs(situation, sent)
     )
 
 
@@ -56,6 +59,7 @@ def relievable(situation: Situation, sent: Assignment) -> bool:
     return (
         _the_machines(situation, sent, incident)
         and incident.priority == TO_PRIORITY
+        and not sent.also
         and not _was_relieved(situation, incident, sent.requirement)
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -38,6 +39,8 @@ class Found:
         For each slot: seconds to the arrival of its last unit without any diversion.
     bare_s, loss
         What the going of each unit leaves bare, in seconds and as a share of coverage.
+    reserve_names
+        What each reserve is for, by its id.
     """
 
     able: Able
@@ -48,9 +51,27 @@ class Found:
     bare_s: dict[str, float] = field(default_factory=dict)
     loss: dict[str, float] = field(default_factory=dict)
     share: float | None = None
+    reserve_names: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._columns = {slot.id: column for column, slot in enumerate(self.problem.slots)}
+
+    @cached_property
+    def taken(self) -> set[str]:
+        """Units that the answer sends somewhere."""
+        slots = self.solution.slots if self.solution else ()
+        return {c.unit_id for slot in slots for c in slot.chosen}
+
+    def reserved(self, wanted: Wanted) -> dict[str, str]:
+        """Return who stays for want of units to spare, with the reserve that holds it."""
+        held: dict[str, str] = {}
+        for reserve in self.problem.reserves:
+            if wanted.slot_id not in reserve.breaking:
+                mine = reserve.unit_ids & self.taken
+                if len(mine) >= reserve.spare:
+                    for unit in reserve.unit_ids - mine:
+                        held.setdefault(unit, reserve.id)
+        return held
 
     def result(self, wanted: Wanted) -> assignment.SlotResult | None:
         """Return what became of a slot; None where nobody who fits is free."""
@@ -99,13 +120,19 @@ class Explainer:
         dearest = max((c.cost for c in chosen), default=0)
         second = assignment.second(wanted.incident.priority)
         gone = {c.unit_id for c in chosen}
+        held = found.reserved(wanted) if found.problem.reserves else {}
+        waits = bool(wanted.requirement.package) and not chosen
         runners_up = tuple(
             self._candidate(step, wanted, found, c, (c.cost - dearest) / second)
             for c in (result.runners_up if result else ())
-            if c.unit_id not in gone and not found.stays(c.unit_id, wanted)
+            if c.unit_id not in gone
+            and not found.stays(c.unit_id, wanted)
+            and c.unit_id not in held
+            and not (waits and c.taken_by is None)
         )
         # Who is under way and could be turned is named, not ruled out.
-        excluded = self._excluded(step, wanted, found, gone | {c.unit for c in runners_up})
+        named = gone | {c.unit for c in runners_up}
+        excluded = self._excluded(step, wanted, found, named, held, waits=waits)
         for slot in range(wanted.missing):
             if slot >= len(chosen):
                 yield Choice(
@@ -184,20 +211,36 @@ class Explainer:
         )
 
     def _excluded(
-        self, step: Step, wanted: Wanted, found: Found, named: set[str]
+        self,
+        step: Step,
+        wanted: Wanted,
+        found: Found,
+        named: set[str],
+        held: dict[str, str],
+        *,
+        waits: bool,
     ) -> tuple[Exclusion, ...]:
         able = found.able[wanted.kind]
         unreachable = found.unreachable(wanted)
-        rules: dict[str, list[str]] = {}
+        rules: dict[tuple[str, str], list[str]] = {}
         for unit in able:
             if unit.id in named:
                 continue
-            rule = _rule_against(unit, wanted, unreachable)
+            rule, reserve = _rule_against(unit, wanted, unreachable), ""
+            if not rule and unit.id in held:
+                rule, reserve = "reserved", held[unit.id]
+            elif not rule and waits and unit.id not in found.taken:
+                rule = "package"
             if rule:
-                rules.setdefault(rule, []).append(unit.id)
+                rules.setdefault((rule, reserve), []).append(unit.id)
         excluded = [
-            Exclusion(rule=rule, units=tuple(ids[: self._policy.named_exclusions]), count=len(ids))
-            for rule, ids in rules.items()
+            Exclusion(
+                rule=rule,
+                units=tuple(ids[: self._policy.named_exclusions]),
+                count=len(ids),
+                names=found.reserve_names.get(reserve, {}),
+            )
+            for (rule, reserve), ids in sorted(rules.items())
         ]
         lacking = len(step.situation.units) - len(able)
         if lacking:

@@ -32,11 +32,21 @@ _NO_PRICE = np.iinfo(np.int64).min // 4
 
 @dataclass(frozen=True)
 class Choice:
-    """Pairs chosen, as rows and columns, and what they cost with the shortages."""
+    """Pairs chosen, as rows and columns, and what they cost with the shortages.
+
+    Attributes
+    ----------
+    solved
+        Empty: by the flow alone. Else how CP-SAT ended: see `dispatch.packages`.
+    gap
+        Relative gap to the best that may still be hidden.
+    """
 
     row: NDArray[np.intp]
     column: NDArray[np.intp]
     cost: int
+    solved: str = ""
+    gap: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ from dispatch.move_ups import MoveUps
 from dispatch.policies import Rule, rule_named
 from dispatch.policy import Policy
 from dispatch.posing import Poser, idle_units
+from dispatch.reserves import Reserves
 from dispatch.step import Step
+from dispatch.together import posed, with_roles
 from dispatch.travel_times import TravelTimes
 from dispatch.wanted import (
     MACHINE,
@@ -35,6 +37,7 @@ from dispatch.wanted import (
     sendable,
     turnout_s,
 )
+from models.city import CityPack
 from models.events import (
     AssignmentOrdered,
     Candidate,
@@ -57,14 +60,19 @@ class Planner:
     ----------
     travel
         Not shared with another planner: its closures are this jurisdiction's.
+    pack
+        For its reserves.
     """
 
-    def __init__(self, situation: Situation, travel: TravelTimes, policy: Policy) -> None:
+    def __init__(
+        self, situation: Situation, travel: TravelTimes, policy: Policy, pack: CityPack
+    ) -> None:
         self.travel = travel
         self.policy = policy
         self.rule: Rule = rule_named(policy.name)
         self.explainer = Explainer(travel, policy)
         self._poser = Poser(travel, policy)
+        self._reserves = Reserves(pack)
         self._coverage: Coverage | None = None
         self._move_ups: MoveUps | None = None
         if self.rule.covers:
@@ -145,8 +153,10 @@ class Planner:
             or (self.rule.diverts and w.incident.priority == diversion.TO_PRIORITY)
         ]
         free = idle_units(served, able)
+        reserves = self._reserves.of(step.situation, served)
         problem = self._poser.problem(step, free, served, able)
-        found = Found(able, problem, None)
+        problem = posed(problem, served, waiting, reserves)
+        found = Found(able, problem, None, reserve_names=self._reserves.names)
         if not served:
             return found
         if self._coverage is not None:
@@ -167,7 +177,7 @@ class Planner:
                 solution = self.rule.choose(problem)
                 return Found(
                     able, problem, solution, turned, reference_s,
-                    found.bare_s, found.loss, found.share,
+                    found.bare_s, found.loss, found.share, found.reserve_names,
                 )  # fmt: skip
         found.solution = solution
         return found
@@ -197,13 +207,15 @@ class Planner:
         proposal = ProposalMade(
             proposal=f"{incident.id}-p{step.situation.seq + 1}",
             incident=incident.id,
-            choices=tuple(choices),
+            choices=tuple(with_roles(choices)),
             shortage=shortage,
             automatic=automatic,
             status=status.value,
             replaces=incident.proposal,
             more=more,
             policy=self.policy.name,
+            gap=found.solution.gap if found.solution else 0.0,
+            solved=found.solution.solved if found.solution else "",
             coverage=None if found.share is None else round(found.share, 4),
             coverage_after=None if after is None else round(max(0.0, after), 4),
         )
@@ -229,6 +241,7 @@ class Planner:
             if choice.chosen is not None and not choice.chosen.relieves
         }
         idle = [u for _, u in sorted(situation.units.items()) if sendable(u)]
+        idle = self._reserves.may_go(situation, idle, diversion.TO_PRIORITY)
         result: dict[str, list[tuple[Incident, Choice]]] = {}
         for name in sorted(self._under_way):
             incident = situation.incidents[name]
@@ -383,11 +396,13 @@ class Planner:
 
 
 def order(step: Step, proposal: ProposalMade, *, by: str, reason: str = "") -> None:
-    """Send every unit that a proposal names and withdraw the proposal."""
+    """Send every unit that a proposal names, once, and withdraw the proposal."""
+    ordered: set[str] = set()
     for choice in proposal.choices:
         chosen = choice.chosen
-        if chosen is None:
+        if chosen is None or chosen.unit in ordered:
             continue
+        ordered.add(chosen.unit)
         incident = step.incident(proposal.incident)
         if chosen.relieves:
             old = step.situation.assignments[step.unit(chosen.relieves).assignment]
@@ -414,6 +429,7 @@ def order(step: Step, proposal: ProposalMade, *, by: str, reason: str = "") -> N
                 length_m=chosen.length_m,
                 route=choice.route,
                 diverted_from=chosen.diverted_from,
+                also=chosen.also,
             ),
             incident=incident.id,
         )

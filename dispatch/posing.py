@@ -257,6 +257,9 @@ class Poser:
             stickiness_s=base.stickiness_s,
             added_s=added_s,
             bare_s=None if base.bare_s is None else np.append(base.bare_s, np.zeros(len(sent))),
+            packages=base.packages,
+            doubles=base.doubles,
+            reserves=base.reserves,
         )
         return problem, {one.unit: one for one in sent}
 

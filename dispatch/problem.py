@@ -68,6 +68,28 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Reserve:
+    """Units of which some must stay for what may come.
+
+    Attributes
+    ----------
+    id
+        Breaks ties.
+    unit_ids
+        Those of the problem's units who count towards it.
+    spare
+        How many of them may go; negative where fewer are idle than should stay.
+    breaking
+        Slots that may take more than that; whoever goes there still is one less for the others.
+    """
+
+    id: str
+    unit_ids: frozenset[str]
+    spare: int
+    breaking: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Problem:
     """What `dispatch.assignment.solve` is asked. Rows are units, columns slots, in any order.
 
@@ -92,6 +114,13 @@ class Problem:
     bare_s : float (n_units,), optional
         Seconds that future life-threatening calls wait longer, as is expected, when this unit
         goes: what its going leaves bare. Weighs as priority 1, whatever it goes to.
+    packages
+        Sets of slots that are filled whole or not at all; no slot is in two of them. What a pin
+        fills is filled: the rest is all or nothing.
+    doubles
+        Pairs of slots of which one unit that fits both may fill a place each.
+    reserves
+        Units of which some must stay. A pin may take them.
     """
 
     unit_ids: Sequence[str]
@@ -104,6 +133,9 @@ class Problem:
     stickiness_s: float = 20.0
     added_s: NDArray[np.floating] | None = None
     bare_s: NDArray[np.floating] | None = None
+    packages: tuple[frozenset[str], ...] = ()
+    doubles: frozenset[tuple[str, str]] = frozenset()
+    reserves: tuple[Reserve, ...] = ()
 
     def check(self) -> None:
         """Raise `AssignmentError` where ids repeat, shapes don't fit or a number can't be."""
@@ -121,6 +153,12 @@ class Problem:
                 raise AssignmentError(f"slot {slot.id!r}: priority {slot.priority} must be 1 to 4")
             if slot.count < 0 or slot.within_s < 0:
                 raise AssignmentError(f"slot {slot.id!r}: count and within_s must not be negative")
+        known = {slot.id for slot in self.slots}
+        packed = [slot for package in self.packages for slot in package]
+        if len(set(packed)) != len(packed) or not known.issuperset(packed):
+            raise AssignmentError("a package names a slot that is in another one, or is none")
+        if any(one == other or not known >= {one, other} for one, other in self.doubles):
+            raise AssignmentError("two roles must be two slots of the problem")
         # The least of numbers with a nan among them is nan, which is not 0 or more.
         if np.size(self.time_s) and not np.min(self.time_s) >= 0:
             raise AssignmentError("time_s must be 0 or more, or inf")

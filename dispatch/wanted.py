@@ -69,7 +69,8 @@ def missing(situation: Situation, incident: Incident) -> list[tuple[Requirement,
     for assignment_id in incident.assignments:
         sent = situation.assignments[assignment_id]
         if sent.state is not AssignmentState.CANCELLED:
-            had[sent.requirement] = had.get(sent.requirement, 0) + 1
+            for filled in (sent.requirement, sent.also) if sent.also else (sent.requirement,):
+                had[filled] = had.get(filled, 0) + 1
     gaps = ((r, r.count - had.get(r.key, 0)) for r in incident.requirements)
     return [(requirement, gap) for requirement, gap in gaps if gap > 0]
 

@@ -25,6 +25,7 @@ import msgspec
 from models.calibration import CALIBRATION_FILE, Calibration, read_calibration
 from models.errors import CityPackError
 from models.pack_files import YamlFile, read_table, read_text
+from models.reserves import RESERVES_FILE, ReserveRule, read_reserves
 from models.words import PRIORITIES, Datum, Grade
 
 if TYPE_CHECKING:
@@ -223,6 +224,8 @@ class CityPack:
         without a calibration.
     calibration
         What recorded responses taught about driving times, or None.
+    reserves
+        Which units stay for what may come, by posture.
     units, facilities
         Sorted by id.
     codes
@@ -250,6 +253,7 @@ class CityPack:
     priority_map: Mapping[str, int]
     pack_hash: str
     calibration: Calibration | None = None
+    reserves: tuple[ReserveRule, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> CityPack:
@@ -268,6 +272,9 @@ class CityPack:
             if not (path / name).is_file():
                 raise CityPackError(f"{path / name}: file of the road network is missing")
         codes, priority_map = _read_codes(YamlFile(path / city.codes))
+        facilities = read_table(
+            path / FACILITIES_FILE, _FACILITY_COLUMNS, _facility, lambda place: place.id
+        )
         return cls(
             path=path,
             id=city.id,
@@ -281,14 +288,13 @@ class CityPack:
             attribution=city.attribution,
             speed_factor=city.speed_factor,
             units=read_table(path / UNITS_FILE, _UNIT_COLUMNS, _unit, lambda unit: unit.id),
-            facilities=read_table(
-                path / FACILITIES_FILE, _FACILITY_COLUMNS, _facility, lambda place: place.id
-            ),
+            facilities=facilities,
             cells=CellIndex(_read_cells(path / CELLS_FILE)),
             codes=MappingProxyType(codes),
             priority_map=MappingProxyType(priority_map),
             pack_hash=_hash(path),
             calibration=read_calibration(path / CALIBRATION_FILE),
+            reserves=read_reserves(path / RESERVES_FILE, {place.id for place in facilities}),
         )
 
     def with_fleet(self, path: Path) -> CityPack:

@@ -404,6 +404,11 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     alternatives
         Other sets of skills that will do; a unit with one of them comes second to one with
         ``skills`` that is there about as soon.
+    package
+        Requirements of an incident with the same one are filled all together or not at all.
+    shares
+        Keys of other requirements of the incident that a unit sent for this one may fill too, if
+        it fits both.
     """
 
     key: str
@@ -413,6 +418,8 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     playbook: str
     names: dict[str, str] = {}
     alternatives: tuple[tuple[str, ...], ...] = ()
+    package: str = ""
+    shares: tuple[str, ...] = ()
 
     def met_by(self, skills: frozenset[str]) -> bool:
         """Say whether a unit with these skills fits, as asked for or as an alternative."""
@@ -494,6 +501,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Unit under way that it takes the place of, because it is there sooner.
     alternative
         It fits by an alternative of the requirement, not by the skills that it asks for first.
+    also
+        Key of the other requirement that it fills at once: one unit in two roles.
     """
 
     unit: str
@@ -506,18 +515,21 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gain_s: float = 0.0
     relieves: str = ""
     alternative: bool = False
+    also: str = ""
 
 
-class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
+class Exclusion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Units ruled out and the rule.
 
     ``busy``, ``held``, ``banned``, ``off_duty``, ``road_closed``, ``lacks_skill``,
-    ``reserved`` (for the posture in force).
+    ``reserved`` (for the posture in force; ``names`` says for what), ``package`` (they wait until
+    all that the package needs are there).
     """
 
     rule: str
     units: tuple[str, ...]
     count: int
+    names: dict[str, str] = {}
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -545,6 +557,9 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
         Of the model: ``complete``, or ``short`` where somebody is missing.
     gap
         Relative gap to the best answer that the model may still hide; 0 where it is the best.
+    solved
+        How CP-SAT ended where packages, two roles or reserves needed it: ``optimal``, or
+        ``feasible`` at its limit; empty where the flow alone said it all.
     coverage, coverage_after
         Expected share of urgent calls that would be reached in time, before and after these
         units go; None where the policy doesn't look at it.
@@ -561,6 +576,7 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
     more: bool = False
     policy: str = ""
     gap: float = 0.0
+    solved: str = ""
     coverage: float | None = None
     coverage_after: float | None = None
 
@@ -575,7 +591,10 @@ class ProposalWithdrawn(Payload, frozen=True, kw_only=True):
 
 
 class AssignmentOrdered(Payload, frozen=True, kw_only=True):
-    """A unit is sent; ``diverted_from`` is the incident that it was turned from."""
+    """A unit is sent; ``diverted_from`` is the incident that it was turned from.
+
+    ``also`` is the second requirement that it fills at once, if it goes in two roles.
+    """
 
     type_name: ClassVar[str] = "assignment.ordered"
     assignment: str
@@ -591,6 +610,7 @@ class AssignmentOrdered(Payload, frozen=True, kw_only=True):
     length_m: float = 0.0
     route: tuple[Point, ...] = ()
     diverted_from: str = ""
+    also: str = ""
 
 
 class UnitDiverted(Payload, frozen=True, kw_only=True):

@@ -149,7 +149,8 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One unit sent to one incident. ``times`` says when each state began.
 
     ``diverted_from`` is the incident that it was under way to when it was turned to this one,
-    ``diverted_to`` the one that it was turned to from here.
+    ``diverted_to`` the one that it was turned to from here. ``also`` is a second requirement that
+    the unit fills at once.
     """
 
     id: str
@@ -169,6 +170,7 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
     times: dict[str, datetime] = {}
     diverted_from: str = ""
     diverted_to: str = ""
+    also: str = ""
 
     @property
     def ended(self) -> bool:
@@ -189,6 +191,7 @@ class Proposal(msgspec.Struct, kw_only=True, omit_defaults=True):
     status: str = "complete"
     policy: str = ""
     gap: float = 0.0
+    solved: str = ""
     coverage: float | None = None
     coverage_after: float | None = None
 
@@ -552,6 +555,7 @@ def _proposal_made(s: Situation, event: Event, data: ev.ProposalMade, touched: T
         status=data.status,
         policy=data.policy,
         gap=data.gap,
+        solved=data.solved,
         coverage=data.coverage,
         coverage_after=data.coverage_after,
     )
@@ -594,6 +598,7 @@ def _assignment_ordered(
         route=data.route,
         times={AssignmentState.ORDERED.value: event.time},
         diverted_from=data.diverted_from,
+        also=data.also,
     )
     touched.add(("assignments", data.assignment))
     unit = _touch_unit(s, event, data.unit, touched)

@@ -7,7 +7,8 @@ How plans are merged, so that the order of files never matters:
   (of equals the first id by alphabet). A playbook without a group stands for itself.
 * Requirements are joined by key, the strictest of each: the largest count, the shortest time.
   The skills are those of the playbook with the largest count; lint refuses one key with two
-  meanings.
+  meanings. It is of a package if one of them says so, and shares roles as all of them say.
+  Packages of one name are one package.
 * Tasks, deadlines and notices are joined by key: the one that is due first stands, of equals that
   of the most precedent playbook.
 * The response level and the priority are the most severe that any of them asks for.
@@ -105,6 +106,8 @@ class _Needed(msgspec.Struct, frozen=True):
     count: int | Expression
     within_s: float
     alternatives: tuple[tuple[str, ...], ...] = ()
+    package: str = ""
+    shares: tuple[str, ...] = ()
 
 
 class Playbook(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,11 +269,16 @@ def _add_requirement(
         playbook=playbook.id,
         names=needed.names,
         alternatives=needed.alternatives,
+        package=needed.package,
+        shares=needed.shares,
     )
     before = requirements.get(needed.key, asked)
     larger = asked if asked.count > before.count else before
     requirements[needed.key] = msgspec.structs.replace(
-        larger, within_s=min(asked.within_s, before.within_s)
+        larger,
+        within_s=min(asked.within_s, before.within_s),
+        package=before.package or asked.package,
+        shares=tuple(sorted({*before.shares, *asked.shares})),
     )
 
 
@@ -347,4 +355,6 @@ def _needed(row: dict[str, Any]) -> _Needed:
         count=Expression(count) if isinstance(count, str) else count,
         within_s=float(row["within_s"]),
         alternatives=tuple(tuple(skills) for skills in row.get("alternatives", ())),
+        package=row.get("package", ""),
+        shares=tuple(row.get("shares", ())),
     )

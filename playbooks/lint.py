@@ -54,8 +54,10 @@ def check_directory(directory: Path) -> tuple[list[Document], list[Problem]]:
                 sound.append(document)
     problems += _repeated_ids(sound)
     problems += _one_key_two_meanings(sound)
+    problems += _roles(sound)
     for document in sound:
         problems += _repeated_keys(document)
+        problems += _packages_of_one(document)
         problems += _expressions(document)
     return sound, sorted(set(problems))
 
@@ -106,6 +108,8 @@ def _remedy(error: ValidationError, path: YamlPath) -> str:
         case "type":
             wanted = " or ".join([rule] if isinstance(rule, str) else rule)
             return f"{subject} must be of type {wanted}, not {_shown(value)}"
+        case "uniqueItems":
+            return f"{subject} names one twice; name each once"
         case "minItems":
             return f"{subject} is empty; give at least one"
         case "minimum":
@@ -154,6 +158,37 @@ def _repeated_keys(document: Document) -> Iterator[Problem]:
                 message = f"key {entry['key']!r} is there twice in {part}; rename one"
                 yield document.problem((part, index, "key"), message)
             seen.add(entry["key"])
+
+
+def _roles(documents: list[Document]) -> Iterator[Problem]:
+    """A role is shared with another requirement; that may be another playbook's."""
+    keys = {entry["key"] for d in documents for entry in d.value.get("requirements", ())}
+    for document in documents:
+        for index, entry in enumerate(document.value.get("requirements", ())):
+            for place, other in enumerate(entry.get("shares", ())):
+                path: YamlPath = ("requirements", index, "shares", place)
+                if other == entry["key"]:
+                    message = f"{other!r} can't be shared with itself; name another requirement"
+                    yield document.problem(path, message)
+                elif other not in keys:
+                    hint = _suggestion(other, sorted(keys - {entry["key"]}))
+                    yield document.problem(path, f"{other!r} is no requirement's key; {hint}")
+
+
+def _packages_of_one(document: Document) -> Iterator[Problem]:
+    """A package of one unit holds nothing together: its writer meant something else."""
+    packages: dict[str, list[int]] = {}
+    entries = document.value.get("requirements", ())
+    for index, entry in enumerate(entries):
+        if "package" in entry:
+            packages.setdefault(entry["package"], []).append(index)
+    for package, members in packages.items():
+        if len(members) == 1 and entries[members[0]]["count"] == 1:
+            yield document.problem(
+                ("requirements", members[0], "package"),
+                f"package {package!r} is one unit only; ask for more, name the package at another "
+                "requirement too, or remove it",
+            )
 
 
 def _one_key_two_meanings(documents: list[Document]) -> Iterator[Problem]:

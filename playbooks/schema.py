@@ -90,6 +90,18 @@ def playbook_schema() -> dict[str, Any]:
                 "description": "number of units, or a CEL expression; 0 from CEL asks for none",
             },
             "within_s": _seconds("when they should be there"),
+            "package": {
+                **_KEY,
+                "description": "requirements with the same package go all together or not at all",
+            },
+            "shares": {
+                "type": "array",
+                "items": _KEY,
+                "minItems": 1,
+                "uniqueItems": True,
+                "description": "keys of other requirements here that one unit may fill at once "
+                "with this one, if it has the skills of both",
+            },
         },
         ["key", "names", "skills", "count", "within_s"],
     )

@@ -77,6 +77,11 @@ def test_our_own_plans_are_clean(city: str) -> None:
         ("while: [open]", "while: [opened]", 20, 13, "unknown incident state 'opened'"),
         ("to_role: commander", "to_role: mayor", 22, 16, "unknown role 'mayor'"),
         ("proof: photo", "proof: video", 16, 12, "unknown proof 'video'"),
+        # packages and roles
+        ("count: 1", "count: 1\n    package: team", 10, 14, "package 'team' is one unit only"),
+        ("count: 1", "count: 1\n    package: A Team", 10, 14, "isn't well formed"),
+        ("count: 1", "count: 1\n    shares: [engine]", 10, 14, "shared with itself"),
+        ("count: 1", "count: 1\n    shares: [engin]", 10, 14, "is no requirement's key"),
         # both languages
         ("title: {zh: 查看, en: Look}", "title: {en: Look}", 13, 12, "'zh' is missing"),
         ("title: {zh: 查看, en: Look}", "title: {zh: Look, en: Look}", 13, 17, "中文 text"),

@@ -56,7 +56,7 @@ def said() -> Iterator[str]:
     yield from (f"channel.{channel.value}" for channel in Channel)
     yield from (f"role.{role.value}" for role in Role)
     yield from (f"fact.{name}" for name in (*load_lexicon().facts, SOURCE_INCIDENT))
-    yield from (f"rule.{rule}" for rule in (*rules(), "lacks_skill"))
+    yield from (f"rule.{rule}" for rule in (*rules(), "lacks_skill", "reserved", "package"))
     yield from (f"refused.{code}" for code in refusals())
     for payload in ev.Payload.__subclasses__() + Order.__subclasses__():
         name = payload.type_name

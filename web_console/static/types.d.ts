@@ -7,6 +7,7 @@ export type LonLat = [number, number];
 
 export interface Requirement {
   key: string; skills: string[]; count: number; within_s: number; playbook: string; names?: Names;
+  package?: string; shares?: string[];
 }
 export interface Escalation { at: string; deadline: string; to_role: string; notice: Names }
 export interface Incident {
@@ -32,13 +33,15 @@ export interface Assignment {
   id: string; incident: string; unit: string; requirement: string; state: string; by: string;
   updated_seq: number; proposal?: string; override?: boolean; reason?: string; turnout_s?: number;
   drive_s?: number; length_m?: number; route?: LonLat[]; times?: Record<string, string>;
+  also?: string;
 }
 export interface Candidate {
   unit: string; turnout_s: number; drive_s: number; length_m?: number; cost?: number;
   added_s?: number; bare_s?: number;
   diverted_from?: string; gain_s?: number; relieves?: string; alternative?: boolean;
+  also?: string;
 }
-export interface Exclusion { rule: string; units: string[]; count: number }
+export interface Exclusion { rule: string; units: string[]; count: number; names?: Names }
 export interface Choice {
   requirement: string; slot: number; chosen?: Candidate | null; route?: LonLat[];
   streets?: [string, number][]; runners_up?: Candidate[]; excluded?: Exclusion[];
@@ -46,7 +49,7 @@ export interface Choice {
 export interface Proposal {
   id: string; incident: string; made_at: string; choices: Choice[]; updated_seq: number;
   shortage?: Record<string, number>; automatic?: boolean; status?: string;
-  policy?: string; gap?: number; coverage?: number | null; coverage_after?: number | null;
+  policy?: string; gap?: number; solved?: string; coverage?: number | null; coverage_after?: number | null;
 }
 export interface Task {
   id: string; incident: string; title: Names; role: string; due: string; state: string;

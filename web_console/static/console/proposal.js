@@ -20,7 +20,7 @@ import { ask, callSign, live, theCity, tick } from './state.js';
 export function confirmProposal(incident) {
   const state = live.get();
   const proposal = state.proposals.get(incident.proposal ?? '');
-  const units = proposal?.choices.flatMap((c) => (c.chosen ? [c.chosen.unit] : [])) ?? [];
+  const units = proposal ? sent(proposal) : [];
   if (!proposal || !units.length || ended(incident)) {
     tell({ tone: 'info', text: t('confirm.nothing') }, 4000);
     return;
@@ -38,6 +38,13 @@ export function confirmProposal(incident) {
 }
 
 /**
+ * Units that a proposal sends; one in two roles once.
+ * @param {import('../types.js').Proposal} proposal
+ */
+const sent = (proposal) => [...new Set(
+  proposal.choices.flatMap((c) => (c.chosen ? [c.chosen.unit] : [])))];
+
+/**
  * @param {{incident: import('../types.js').Incident,
  *   state: import('../types.js').LiveState}} props
  */
@@ -52,11 +59,12 @@ export function ProposalCard({ incident, state }) {
       <p>${t(why)}</p></section>`;
   }
   const short = Object.entries(proposal.shortage ?? {}).filter(([, n]) => n > 0);
-  const chosen = proposal.choices.filter((c) => c.chosen);
+  const chosen = sent(proposal);
   return html`<section class="proposal" aria-label=${t('proposal.title')}>
     <div class="proposal-head"><h3>${t('proposal.title')}</h3>
       <span class="faint">${t(proposal.automatic ? 'proposal.automatic' : 'proposal.by_hand')}</span>
     </div>
+    <${Packages} incident=${incident} proposal=${proposal} />
     ${proposal.choices.map((choice) => html`<${Choice} key=${`${choice.requirement}-${choice.slot}`}
       choice=${choice} incident=${incident} state=${state} />`)}
     ${short.length > 0 && html`<p class="notice bad">${short.map(([key, n]) => t('proposal.shortage', {
@@ -72,6 +80,26 @@ export function ProposalCard({ incident, state }) {
         <kbd>o</kbd></button>
     </div>
   </section>`;
+}
+
+/**
+ * Which of the incident's packages are whole: all of one go, or nobody.
+ * @param {{incident: import('../types.js').Incident, proposal: import('../types.js').Proposal}} props
+ */
+function Packages({ incident, proposal }) {
+  /** @type {Map<string, {keys: string[], missing: number}>} */
+  const packages = new Map();
+  for (const need of incident.requirements ?? []) {
+    const places = proposal.choices.filter((c) => c.requirement === need.key);
+    if (!need.package || !places.length) continue;
+    const found = packages.get(need.package) ?? { keys: [], missing: 0 };
+    found.keys.push(need.key);
+    found.missing += places.filter((c) => !c.chosen).length;
+    packages.set(need.package, found);
+  }
+  return html`${[...packages].map(([name, { keys, missing }]) => html`<p key=${name}
+    class=${missing ? 'notice warn' : 'faint'}>${t(missing ? 'proposal.package_waits'
+      : 'proposal.package_whole', { what: keys.map((key) => needName(incident, key)).join(' + ') })}</p>`)}`;
 }
 
 /**
@@ -114,6 +142,8 @@ function Choice({ choice, incident, state }) {
       length: distance(chosen.length_m ?? 0),
     })}</div>
     <${Turned} chosen=${chosen} state=${state} />
+    ${chosen.also && html`<span class="faint">${t('proposal.also', {
+      what: needName(incident, chosen.also) })}</span>`}
     <${Road} streets=${choice.streets ?? []} />` : html`<p class="chip bad">${t('proposal.nobody')}</p>`}
     ${others.length > 0 && html`<div class="second">
       <span class="faint">${t('proposal.second')}</span>
@@ -129,8 +159,10 @@ function Choice({ choice, incident, state }) {
           <td>${minutes(c.turnout_s + c.drive_s)}</td>
           <td>+${minutes(c.turnout_s + c.drive_s - total)}</td>
           <td>${c.added_s ? `+${minutes(c.added_s)}` : '–'}</td></tr>`)}</tbody></table>`}
-      ${ruled.length > 0 && html`<ul class="ruled">${ruled.map((rule) => html`<li key=${rule.rule}>
-        <b>${rule.count}</b> ${tOr(`rule.${rule.rule}`, rule.rule)}
+      ${ruled.length > 0 && html`<ul class="ruled">${ruled.map((rule) => html`<li
+        key=${`${rule.rule} ${nameOf(rule.names)}`}>
+        <b>${rule.count}</b> ${rule.names ? t('proposal.reserved_for', { what: nameOf(rule.names) })
+          : tOr(`rule.${rule.rule}`, rule.rule)}
         ${rule.units.length > 0 && html`<span class="faint">${rule.units.map(callSign).join(', ')}${
           rule.count > rule.units.length ? ' …' : ''}</span>`}</li>`)}</ul>`}
       ${chosen && html`<div class="proposal-act">
@@ -170,12 +202,14 @@ function Turned({ chosen, state }) {
  * @param {{proposal: import('../types.js').Proposal}} props
  */
 function Model({ proposal }) {
-  const { coverage, coverage_after: after, gap = 0 } = proposal;
+  const { coverage, coverage_after: after, gap = 0, solved = '' } = proposal;
+  const proof = gap > 0 ? 'proposal.gap' : solved === 'feasible' ? 'proposal.feasible'
+    : 'proposal.optimal';
   return html`<p class="faint model">
     ${coverage != null && after != null && html`<span title=${t('proposal.coverage_text')}>${t(
       'proposal.coverage', { before: percent(coverage), after: percent(after) })}</span> · `}
-    ${tOr(`policy.${proposal.policy}`, proposal.policy ?? '')} · ${t(gap > 0 ? 'proposal.gap'
-      : 'proposal.optimal', { gap: percent(gap) })}</p>`;
+    ${tOr(`policy.${proposal.policy}`, proposal.policy ?? '')} · ${t(proof, {
+      gap: percent(gap) })}</p>`;
 }
 
 /** @param {number} share */
