@@ -269,10 +269,12 @@ class Desk:
                     ),
                     incident=incident.id,
                 )
+        told = {escalation.deadline for escalation in incident.escalations}
         for set_by_plan in plan.deadlines:
             deadline = f"{incident.id}-d-{set_by_plan.key}"
             due = step.after(set_by_plan.after_s, incident.opened_at)
-            if deadline not in step.situation.deadlines and due > step.now:
+            # Of a report that comes late it may have passed: then it is told at once.
+            if deadline not in step.situation.deadlines and deadline not in told:
                 step.emit(
                     ev.DeadlineSet(
                         deadline=deadline,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dispatch.roads import RoadGraph
@@ -223,6 +224,54 @@ async def test_deadlines_of_an_exercise_follow_the_drills_clock(bench: Bench) ->
     assert raised.exercise
     assert NOW + timedelta(seconds=480) <= raised.time < NOW + timedelta(hours=2)
     assert bench.journal() == [], "invariant 8: nothing of it on the live side"
+
+
+class WallClock(datetime):
+    """The machine's clock, as somebody has set it."""
+
+    set_by = timedelta()
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        """The time plus what it was set forward."""
+        return datetime.now(tz) + cls.set_by
+
+
+async def test_a_clock_that_jumps_fires_each_deadline_once_and_time_never_runs_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.desk_shell.datetime", WallClock)
+    shell = bench.shell()
+
+    def at_wall(name: str, place: float) -> Event:
+        now = WallClock.now(UTC)
+        made = report(name, received_at=now, lon=119.40 + place, priority=4)
+        return msgspec.structs.replace(made, time=now)
+
+    def raised() -> list[str]:
+        return [e.data.deadline for e in bench.journal() if isinstance(e.data, ev.EscalationRaised)]
+
+    async def jump(hours: float, name: str, expected: int) -> None:
+        monkeypatch.setattr(WallClock, "set_by", WallClock.set_by + timedelta(hours=hours))
+        await shell.handle("tiny", [at_wall(name, 0.005 * expected)])
+        async with asyncio.timeout(10):
+            while len(raised()) < expected:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        # The desk has nothing more that is due now.
+        await shell.handle("tiny", [])
+        assert len(raised()) == len(set(raised())) == expected
+
+    await jump(0.0, "before", 0)
+    await jump(1.0, "forth", 1)
+    # By the journal's time it is an hour old, and nobody is there: that is told at once.
+    await jump(-1.0, "back", 2)
+    await jump(1.0, "forth-again", 2)
+    await jump(1.0, "later", 4)
+    events = bench.journal()
+    decided = [e.time for e in events if e.source.startswith(("/desk", "/clock"))]
+    assert decided == sorted(decided), "the journal's time doesn't run back"
+    late = [e for e in events if isinstance(e.data, ev.TaskMoved)]
+    assert len(late) == len({e.data.task for e in late if isinstance(e.data, ev.TaskMoved)}) == 4
 
 
 @pytest.fixture(autouse=True)
