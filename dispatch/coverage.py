@@ -209,12 +209,14 @@ class Coverage:
 
     def state(self, now: datetime) -> State:
         """Return coverage by class as it stands."""
-        idle = tuple(u for _, u in sorted(self._situation.units.items()) if sendable(u))
+        idle = tuple(
+            u for _, u in sorted(self._situation.units.items()) if sendable(u) and not u.neighbour
+        )
         return self._state(idle, [self.stands(u) for u in idle], now)
 
     def whole(self, now: datetime) -> float:
         """Return the share reached with the whole fleet at home and idle."""
-        fleet = tuple(u for _, u in sorted(self._situation.units.items()))
+        fleet = tuple(u for _, u in sorted(self._situation.units.items()) if not u.neighbour)
         return self._state(fleet, [(u.home_lon, u.home_lat) for u in fleet], now).share()
 
     def _state(self, units: tuple[Unit, ...], places: Sequence[Point], now: datetime) -> State:
@@ -228,7 +230,7 @@ class Coverage:
         """Return how these units stand at these places; what was the last ones' is remembered."""
         self._forget_closed()
         sets = tuple(sets for sets, _ in self.classes())
-        fleet = tuple(u.skills for u in self._situation.units.values())
+        fleet = tuple(u.skills for u in self._situation.units.values() if not u.neighbour)
         key = sets, fleet, tuple(u.skills for u in units), tuple(places)
         formation = self._formations.pop(key, None)
         if formation is None:

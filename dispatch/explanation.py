@@ -6,7 +6,7 @@ roads; each chosen unit's is computed here, nobody else's is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from dispatch.travel_times import TravelTimes
 from dispatch.wanted import Able, Wanted, place_of, sendable, turnout_s
 from models.events import Candidate, Choice, Exclusion, Point
 from models.lifecycles import UnitState
+from models.neighbours import Neighbour
 from models.situation import Assignment, Unit
 
 
@@ -108,9 +109,14 @@ class Explainer:
     ----------
     travel
         The planner's.
+    neighbours
+        By id: who lends units.
     """
 
-    def __init__(self, travel: TravelTimes, policy: Policy) -> None:
+    def __init__(
+        self, travel: TravelTimes, policy: Policy, neighbours: Mapping[str, Neighbour]
+    ) -> None:
+        self._neighbours = neighbours
         self._travel = travel
         self._policy = policy
 
@@ -194,7 +200,7 @@ class Explainer:
     ) -> Candidate:
         unit = step.unit(one.unit_id)
         turnout = round(self.turnout_s(step, unit), 1)
-        sent = found.turned.get(unit.id)
+        sent, lender = found.turned.get(unit.id), self._neighbours.get(unit.neighbour)
         gain_s = 0.0
         if sent is not None:
             reference_s = found.reference_s.get(wanted.slot_id, assignment.LONGEST_S)
@@ -208,6 +214,8 @@ class Explainer:
             diverted_from=sent.incident if sent else "",
             gain_s=gain_s,
             alternative=wanted.requirement.is_second(frozenset(unit.skills)),
+            aid=lender.names if lender else {},
+            aid_s=lender.cost_s if lender else 0.0,
         )
 
     def _excluded(

@@ -144,6 +144,7 @@ def _may_move(unit: Unit, step: Step) -> bool:
     return (
         unit.state is UnitState.AVAILABLE
         and sendable(unit)
+        and not unit.neighbour
         and not unit.queue
         and (unit.stays_until is None or unit.stays_until <= step.now)
     )
@@ -153,7 +154,8 @@ def _posts(situation: Situation) -> dict[Point, str]:
     """Homes of all units, each named by the first unit that has it."""
     posts: dict[Point, str] = {}
     for name, unit in sorted(situation.units.items()):
-        posts.setdefault((unit.home_lon, unit.home_lat), unit.station or name)
+        if not unit.neighbour:
+            posts.setdefault((unit.home_lon, unit.home_lat), unit.station or name)
     return posts
 
 

@@ -61,7 +61,7 @@ class Planner:
     travel
         Not shared with another planner: its closures are this jurisdiction's.
     pack
-        For its reserves.
+        For its reserves and its neighbours.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class Planner:
         self.travel = travel
         self.policy = policy
         self.rule: Rule = rule_named(policy.name)
-        self.explainer = Explainer(travel, policy)
-        self._poser = Poser(travel, policy)
+        self.explainer = Explainer(travel, policy, {n.id: n for n in pack.neighbours})
+        self._poser = Poser(travel, policy, {n.id: n.cost_s for n in pack.neighbours})
         self._reserves = Reserves(pack)
         self._coverage: Coverage | None = None
         self._move_ups: MoveUps | None = None
@@ -240,7 +240,8 @@ class Planner:
             for choice in proposal.choices
             if choice.chosen is not None and not choice.chosen.relieves
         }
-        idle = [u for _, u in sorted(situation.units.items()) if sendable(u)]
+        units = sorted(situation.units.items())
+        idle = [u for _, u in units if sendable(u) and not u.neighbour]
         idle = self._reserves.may_go(situation, idle, diversion.TO_PRIORITY)
         result: dict[str, list[tuple[Incident, Choice]]] = {}
         for name in sorted(self._under_way):

@@ -6,7 +6,7 @@ finds who under way is worth being offered too. Not for: choosing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 import numpy as np
@@ -29,10 +29,13 @@ class Poser:
     ----------
     travel
         The planner's.
+    aid_s
+        Seconds that the units of a neighbour are counted later, by the neighbour's id.
     """
 
-    def __init__(self, travel: TravelTimes, policy: Policy) -> None:
+    def __init__(self, travel: TravelTimes, policy: Policy, aid_s: Mapping[str, float]) -> None:
         self._travel = travel
+        self._aid_s = aid_s
         self._policy = policy
 
     def problem(
@@ -43,6 +46,8 @@ class Poser:
         eligible = np.zeros((len(free), len(waiting)), bool)
         added_s = np.zeros((len(free), len(waiting)))
         tired_s = self._tired_s(step.situation, free)
+        if self._aid_s:
+            tired_s = tired_s + np.array([self._aid_s.get(u.neighbour, 0.0) for u in free])
         seconds: dict[Kind, list[int]] = {}
         for column, wanted in enumerate(waiting):
             fit = [rows[u.id] for u in able[wanted.kind] if u.id in rows]

@@ -57,7 +57,7 @@ class Reserves:
         return {unit.id for unit in units if self._counts(rule, unit) and sendable(unit)}
 
     def _counts(self, rule: ReserveRule, unit: Unit) -> bool:
-        if rule.kind and unit.kind != rule.kind:
+        if unit.neighbour or (rule.kind and unit.kind != rule.kind):
             return False
         if not set(rule.skills) <= set(unit.skills):
             return False

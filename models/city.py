@@ -24,6 +24,7 @@ import msgspec
 
 from models.calibration import CALIBRATION_FILE, Calibration, read_calibration
 from models.errors import CityPackError
+from models.neighbours import NEIGHBOURS_FILE, Neighbour, read_neighbours
 from models.pack_files import YamlFile, read_table, read_text
 from models.reserves import RESERVES_FILE, ReserveRule, read_reserves
 from models.words import PRIORITIES, Datum, Grade
@@ -226,6 +227,8 @@ class CityPack:
         What recorded responses taught about driving times, or None.
     reserves
         Which units stay for what may come, by posture.
+    neighbours
+        Who lends which units at what cost; their units aren't among `units`.
     units, facilities
         Sorted by id.
     codes
@@ -254,6 +257,7 @@ class CityPack:
     pack_hash: str
     calibration: Calibration | None = None
     reserves: tuple[ReserveRule, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
 
     @classmethod
     def load(cls, path: Path) -> CityPack:
@@ -275,6 +279,7 @@ class CityPack:
         facilities = read_table(
             path / FACILITIES_FILE, _FACILITY_COLUMNS, _facility, lambda place: place.id
         )
+        units = read_table(path / UNITS_FILE, _UNIT_COLUMNS, _unit, lambda unit: unit.id)
         return cls(
             path=path,
             id=city.id,
@@ -287,18 +292,21 @@ class CityPack:
             roads_notice=city.roads_notice,
             attribution=city.attribution,
             speed_factor=city.speed_factor,
-            units=read_table(path / UNITS_FILE, _UNIT_COLUMNS, _unit, lambda unit: unit.id),
+            units=units,
             facilities=facilities,
             cells=CellIndex(_read_cells(path / CELLS_FILE)),
             codes=MappingProxyType(codes),
             priority_map=MappingProxyType(priority_map),
             pack_hash=_hash(path),
             calibration=read_calibration(path / CALIBRATION_FILE),
+            neighbours=read_neighbours(path / NEIGHBOURS_FILE, {unit.id for unit in units}),
             reserves=read_reserves(path / RESERVES_FILE, {place.id for place in facilities}),
         )
 
     def with_fleet(self, path: Path) -> CityPack:
         """Return the city with the units of another table, in the form of ``units.csv``.
+
+        Neighbours lend nothing then: the table is the whole fleet.
 
         Raises
         ------
@@ -307,7 +315,9 @@ class CityPack:
         """
         units = read_table(path, _UNIT_COLUMNS, _unit, lambda unit: unit.id)
         told = f"{self.pack_hash}\n{hashlib.sha256(path.read_bytes()).hexdigest()}"
-        return replace(self, units=units, pack_hash=hashlib.sha256(told.encode()).hexdigest())
+        return replace(
+            self, units=units, neighbours=(), pack_hash=hashlib.sha256(told.encode()).hexdigest()
+        )
 
     @property
     def nodes_path(self) -> Path:

@@ -121,7 +121,7 @@ class ReportClassified(Payload, frozen=True, kw_only=True):
 
 
 class UnitRegistered(Payload, frozen=True, kw_only=True):
-    """A unit joins the jurisdiction's pool."""
+    """A unit joins the jurisdiction's pool; ``neighbour`` is who lends it, if it is not our own."""
 
     type_name: ClassVar[str] = "unit.registered"
     unit: str
@@ -132,6 +132,7 @@ class UnitRegistered(Payload, frozen=True, kw_only=True):
     lat: float
     station: str = ""
     call_sign: str = ""
+    neighbour: str = ""
 
 
 class UnitStatusReported(Payload, frozen=True, kw_only=True):
@@ -503,6 +504,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         It fits by an alternative of the requirement, not by the skills that it asks for first.
     also
         Key of the other requirement that it fills at once: one unit in two roles.
+    aid, aid_s
+        Names of the neighbour that lends it, and the seconds that it is counted later for that;
+        they are no part of its arrival.
     """
 
     unit: str
@@ -516,6 +520,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     relieves: str = ""
     alternative: bool = False
     also: str = ""
+    aid: dict[str, str] = {}
+    aid_s: float = 0.0
 
 
 class Exclusion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

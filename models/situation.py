@@ -116,7 +116,7 @@ class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``post`` names where it stands, or drives to, away from home, with its place; empty: at home.
     ``duty_s`` are the seconds that its ended assignments took, for fairness; ``stays_until`` is
-    how long a move-up that a person refused isn't proposed again.
+    how long a move-up that a person refused isn't proposed again. ``neighbour`` is who lends it.
     """
 
     id: str
@@ -143,6 +143,7 @@ class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):
     post_lat: float | None = None
     duty_s: float = 0.0
     stays_until: datetime | None = None
+    neighbour: str = ""
 
 
 class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -404,6 +405,7 @@ def _unit_registered(s: Situation, event: Event, data: ev.UnitRegistered, touche
         post_lat=known.post_lat if known else None,
         duty_s=known.duty_s if known else 0.0,
         stays_until=known.stays_until if known else None,
+        neighbour=data.neighbour,
     )
     s.plan_due = True
     touched.add(("units", data.unit))

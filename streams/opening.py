@@ -89,6 +89,18 @@ def _of_pack(pack: CityPack) -> Iterable[UnitRegistered]:
             station=spec.station,
             call_sign=spec.call_sign,
         )
+    for neighbour in pack.neighbours:
+        for unit in neighbour.units:
+            yield UnitRegistered(
+                unit=unit.id,
+                kind=unit.kind,
+                skills=tuple(sorted(unit.skills)),
+                owner=unit.owner,
+                lon=unit.lon,
+                lat=unit.lat,
+                call_sign=unit.call_sign or unit.id,
+                neighbour=neighbour.id,
+            )
 
 
 def _registered(situation: Situation, unit_id: str) -> UnitRegistered | None:
@@ -104,6 +116,7 @@ def _registered(situation: Situation, unit_id: str) -> UnitRegistered | None:
         lat=unit.home_lat,
         station=unit.station,
         call_sign=unit.call_sign,
+        neighbour=unit.neighbour,
     )
 
 

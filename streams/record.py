@@ -156,6 +156,7 @@ class Recorder:
                 lat=unit.home_lat,
                 station=unit.station,
                 call_sign=unit.call_sign,
+                neighbour=unit.neighbour,
             )
             for unit in situation.units.values()
         }
@@ -249,6 +250,7 @@ class Recorder:
         )
         yield self._event(self._head("described"), first, described)
         known = {unit.id for unit in self._pack.units}
+        known.update(unit.id for lender in self._pack.neighbours for unit in lender.units)
         for unit in sorted(self._units.keys() - known):
             yield self._event(self._head(f"unit {unit}"), first, self._units[unit])
         for _, _, offset, length in sorted(self._index):

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dispatch.roads import RoadGraph
 from models import events as ev
 from models.city import CityPack, UnitSpec
+from models.neighbours import LentUnit, Neighbour
 from models.reserves import Around, ReserveRule
 from models.words import Posture
 from playbooks.engine import PlaybookSet
@@ -62,9 +64,23 @@ def world(
     (tmp_path / "plans" / "all.yaml").write_text(PLANS, encoding="utf-8")
     monkeypatch.setattr(desk_world, "PLANS", PlaybookSet.load(tmp_path / "plans"))
 
-    def make(*units: UnitSpec, reserves: tuple[ReserveRule, ...] = ()) -> DeskWorld:
+    def make(
+        *units: UnitSpec,
+        reserves: tuple[ReserveRule, ...] = (),
+        neighbours: tuple[Neighbour, ...] = (),
+    ) -> DeskWorld:
         ordered = tuple(sorted(units, key=lambda u: u.id))
-        return DeskWorld(replace(tiny_city, units=ordered, reserves=reserves), tiny_roads)
+        city = replace(tiny_city, units=ordered, reserves=reserves, neighbours=neighbours)
+        desk = DeskWorld(city, tiny_roads)
+        for lender in neighbours:
+            for lent in lender.units:
+                desk.say(
+                    ev.UnitRegistered(
+                        unit=lent.id, kind=lent.kind, skills=lent.skills, owner=lent.owner,
+                        lon=lent.lon, lat=lent.lat, neighbour=lender.id,
+                    )
+                )  # fmt: skip
+        return desk
 
     return make
 
@@ -176,3 +192,29 @@ def test_a_reserve_around_a_place_counts_who_stands_there(world: World) -> None:
     [choice] = of(desk.settle(), ev.ProposalMade)[-1].choices
     assert choice.chosen is not None
     assert choice.chosen.unit == "E2"
+
+
+def test_a_neighbour_helps_where_it_is_sooner_by_its_cost(world: World) -> None:
+    lent = LentUnit("N1", "kind", ("fire_suppression",), 119.40, 31.40)
+    aid = Neighbour("next", {"zh": "邻区", "en": "Next"}, 60.0, (lent,))
+    own = unit("E1", "fire_suppression", lon=119.405, lat=31.40)
+    for cost_s, who in ((600.0, "E1"), (0.0, "N1")):
+        desk = world(own, neighbours=(msgspec.structs.replace(aid, cost_s=cost_s),))
+        desk.report("accident.fire.structure", priority=3, at=(0, 0))
+        [choice] = of(desk.settle(), ev.ProposalMade)[-1].choices
+        named = {c.unit: c for c in (choice.chosen, *choice.runners_up) if c is not None}
+        assert choice.chosen is not None
+        assert choice.chosen.unit == who
+        assert (named["N1"].aid, named["N1"].aid_s) == ({"zh": "邻区", "en": "Next"}, cost_s)
+        assert named["E1"].aid == {}
+
+
+def test_a_neighbours_units_are_no_cover_and_no_reserve_of_ours(world: World) -> None:
+    lent = LentUnit("N1", "kind", ("fire_suppression",), 119.40, 31.40)
+    aid = Neighbour("next", {"zh": "邻区", "en": "Next"}, 6000.0, (lent,))
+    kept = ReserveRule("n", TOWN.names, {Posture.ROUTINE: 1}, TOWN.skills, breaks_for=())
+    desk = world(unit("E1", "fire_suppression"), reserves=(kept,), neighbours=(aid,))
+    desk.report("accident.fire.structure")
+    assert [a.unit for a in of(desk.settle(), ev.AssignmentOrdered)] == ["N1"]
+    desk.wait(600)
+    assert not of(desk.journal, ev.MoveUpProposed)

@@ -27,7 +27,7 @@ export interface Unit {
   id: string; kind: string; skills: string[]; owner: string; state: string; lon: number;
   lat: number; home_lon: number; home_lat: number; since: string; position_at: string;
   updated_seq: number; station?: string; call_sign?: string; assignment?: string;
-  incident?: string; queue?: string[]; held_by?: string; held_reason?: string; post?: string;
+  incident?: string; queue?: string[]; held_by?: string; held_reason?: string; post?: string; neighbour?: string;
 }
 export interface Assignment {
   id: string; incident: string; unit: string; requirement: string; state: string; by: string;
@@ -39,7 +39,7 @@ export interface Candidate {
   unit: string; turnout_s: number; drive_s: number; length_m?: number; cost?: number;
   added_s?: number; bare_s?: number;
   diverted_from?: string; gain_s?: number; relieves?: string; alternative?: boolean;
-  also?: string;
+  also?: string; aid?: Names; aid_s?: number;
 }
 export interface Exclusion { rule: string; units: string[]; count: number; names?: Names }
 export interface Choice {

@@ -142,6 +142,8 @@ function Choice({ choice, incident, state }) {
       length: distance(chosen.length_m ?? 0),
     })}</div>
     <${Turned} chosen=${chosen} state=${state} />
+    ${chosen.aid && html`<span class="notice">${t('proposal.aid', {
+      who: nameOf(chosen.aid), cost: minutes(chosen.aid_s ?? 0) })}</span>`}
     ${chosen.also && html`<span class="faint">${t('proposal.also', {
       what: needName(incident, chosen.also) })}</span>`}
     <${Road} streets=${choice.streets ?? []} />` : html`<p class="chip bad">${t('proposal.nobody')}</p>`}
@@ -155,7 +157,7 @@ function Choice({ choice, incident, state }) {
     ${open && html`<div class="why-box">
       ${others.length > 0 && html`<table><thead><tr><th>${t('proposal.runner')}</th>
         <th>${t('proposal.time')}</th><th>${t('proposal.slower')}</th><th>${t('proposal.plan_cost')}</th></tr></thead>
-        <tbody>${others.map((c) => html`<tr key=${c.unit}><td>${callSign(c.unit)}</td>
+        <tbody>${others.map((c) => html`<tr key=${c.unit}><td>${callSign(c.unit)}${c.aid ? html`<span class="faint"> ${nameOf(c.aid)}</span>` : ''}</td>
           <td>${minutes(c.turnout_s + c.drive_s)}</td>
           <td>+${minutes(c.turnout_s + c.drive_s - total)}</td>
           <td>${c.added_s ? `+${minutes(c.added_s)}` : '–'}</td></tr>`)}</tbody></table>`}

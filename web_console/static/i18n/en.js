@@ -456,6 +456,7 @@ export const en = {
   'proposal.reserved_for': 'held in reserve for {what}',
   'proposal.package_whole': 'Goes together: {what}',
   'proposal.package_waits': 'All or nobody: {what}. Somebody is missing, so nobody of it goes yet',
+  'proposal.aid': 'mutual aid from {who}: counted {cost} later than our own',
   'proposal.also': 'in two roles: fills {what} too',
   'proposal.feasible': 'best found within the limit',
   'log.move_up.proposed': 'Proposed: {unit} should stand elsewhere',

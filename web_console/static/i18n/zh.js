@@ -456,6 +456,7 @@ export const zh = {
   'proposal.reserved_for': '留作备勤：{what}',
   'proposal.package_whole': '成组派出：{what}',
   'proposal.package_waits': '要么齐派、要么不派：{what}。尚缺力量，编组暂不派出',
+  'proposal.aid': '{who} 增援：比本辖区力量多计 {cost}',
   'proposal.also': '一力两用：兼任 {what}',
   'proposal.feasible': '限定计算量内的最好结果',
   'log.move_up.proposed': '建议 {unit} 前置待命',
