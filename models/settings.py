@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     )
     broker_memory_mb: int = Field(
         128,
-        ge=32,
+        ge=16,
         description="Resident memory at which the embedded broker is recycled, in MB. "
         "Its fetches grow slower with all that it holds.",
     )

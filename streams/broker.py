@@ -35,6 +35,8 @@ HOST = "127.0.0.1"
 # could otherwise be given the broker's own port as its source, connect to itself and hold it.
 PORT_RANGE = (20000, 32000)
 READY_WITHIN_S = 10.0
+RECYCLE_REST_S = 5.0
+"""Least time between two recyclings: workers must come to work in between, whatever flows."""
 STOP_WITHIN_S = 1.0
 # Ends the broker when our end of the pipe closes, which the kernel does even on kill -9.
 WATCHDOG = 'read -r _ || kill -9 "$1" 2>/dev/null'
@@ -240,7 +242,7 @@ async def run_broker(settings: Settings, stop: asyncio.Event, *, interval_s: flo
                 break
             if broker.pid is None:
                 log.warning("broker ended by itself; starting it again, empty")
-            elif broker.is_over_limit:
+            elif broker.is_over_limit and time.monotonic() - started_at >= RECYCLE_REST_S:
                 log.info(
                     "broker holds %.0f MB, limit %d MB: recycling it, nothing is lost",
                     broker.rss_mb,

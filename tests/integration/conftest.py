@@ -74,14 +74,17 @@ async def measuring(system: OwnSystem) -> AsyncIterator[Sensors]:
 
 
 @asynccontextmanager
-async def sending(system: OwnSystem, seconds: float) -> AsyncIterator[tuple[Phones, Screen]]:
+async def sending(
+    system: OwnSystem, seconds: float, *, words: str = "Medical Incident"
+) -> AsyncIterator[tuple[Phones, Screen]]:
     """Send while the block runs and until all is acknowledged and seen; then check.
 
     Reports at `RATE` and readings beside them, some of which tell of smoke that lasts.
     """
     phones = Phones(system)
+    reports = [{**place, "text": words} for place in recorded_places(144)]
     async with measuring(system) as sensors, watching(system) as screen:
-        sending = asyncio.create_task(phones.send_all(recorded_places(144), RATE, seconds))
+        sending = asyncio.create_task(phones.send_all(reports, RATE, seconds))
         yield phones, screen
         async with asyncio.timeout(seconds + HEALED_S):
             await sending

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import sys
 import time
@@ -15,13 +16,16 @@ import psutil
 import pytest
 
 from gridcommand.rehearsal.servers import Servers
-from gridcommand.rehearsal.system import OwnSystem
+from gridcommand.rehearsal.system import OwnSystem, running_system
 from tests.integration.conftest import HEALED_S, RATE, sending, watching
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 TAKEN_OVER_S = 30.0
 STOP_S = 5.0
 AWAY_S = 8.0
+KILLS = 10
+RECYCLINGS = 10
+IN_FLIGHT_S = 0.5
 BACK_WITHIN_S = 10.0
 
 
@@ -35,6 +39,29 @@ async def test_a_killed_process_loses_nothing(system: OwnSystem, name: str) -> N
         killed.send_signal(signal.SIGKILL)
         await phones.until_acknowledged(100, HEALED_S)
     assert system.child(name).pid != killed.pid
+
+
+@pytest.mark.timeout(300)
+async def test_a_desk_killed_ten_times_is_back_each_time(system: OwnSystem) -> None:
+    chance = random.Random(7)
+    async with sending(system, KILLS * 6.0) as (phones, screen):
+        await phones.until_acknowledged(40, HEALED_S)
+        for _ in range(KILLS):
+            await asyncio.sleep(chance.random())
+            system.child("worker").send_signal(signal.SIGKILL)
+            # What was on its way from the dead one is on the screen within that.
+            killed = time.monotonic() + IN_FLIGHT_S
+            await screen.until(lambda at=killed: max(screen.seen.values()) > at, BACK_WITHIN_S)
+
+
+@pytest.mark.timeout(300)
+async def test_nobody_notices_ten_recyclings_of_the_embedded_broker(tmp_path: Path) -> None:
+    settings = {"GRIDCOMMAND_BROKER_MEMORY_MB": "16"}
+    with running_system(tmp_path / "var", environment=settings) as system:
+        # Long words, so that there is something to recycle.
+        async with sending(system, 50.0, words="smoke " * 400) as (_, screen):
+            log = system.folder / "log" / "broker.log"
+            await screen.until(lambda: log.read_text().count("recycling it") >= RECYCLINGS, 60.0)
 
 
 async def test_a_broker_that_is_killed_and_away_delays_and_screens_say_so(

@@ -123,6 +123,7 @@ async def test_run_broker_starts_it_again_when_it_dies_and_recycles_it(
         pids.put_nowait(self.pid)
 
     monkeypatch.setattr(EmbeddedBroker, "start", start)
+    monkeypatch.setattr("streams.broker.RECYCLE_REST_S", 0.0)
     settings = Settings(data_dir=tmp_path, broker_port=free_port())
     stop = asyncio.Event()
     running = asyncio.create_task(run_broker(settings, stop, interval_s=0.05))
