@@ -30,7 +30,8 @@ def backup(
     """Write database and photos to one file, while everything runs.
 
     The file holds one moment, can be restored into SQLite and PostgreSQL alike, and is readable
-    by its owner only: accounts and reports are in it, not encrypted.
+    by its owner only: accounts and reports are in it, not encrypted. Archived months are not in
+    it: their files never change, copy them once.
 
     Example: `gridcommand backup /backup/gridcommand-2026-01-01.gcb`
     """
@@ -95,7 +96,12 @@ def _prove(store: Store) -> bool:
     holds = True
     for head in store.heads():
         try:
-            proven = store.verify(head.jurisdiction)
+            proven = store.verify(head.jurisdiction, archived=False)
+            if segments := store.segments(head.jurisdiction):
+                typer.echo(
+                    f"        {head.jurisdiction}: {len(segments)} archived months belong into "
+                    f"{store.archive}; then gridcommand journal verify"
+                )
         except JournalBrokenError as error:
             holds = False
             typer.echo(f"BROKEN  {error}")
