@@ -109,7 +109,11 @@ class Pairs:
 
     def shortage(self) -> NDArray[np.int64]:
         """Return what it costs each slot to get one unit less than it wants."""
-        return round(SHORTAGE_S * TICKS_PER_S) * self._weight * TIE_RANGE
+        waited_s = np.array([slot.waited_s for slot in self.slots], dtype=np.float64)
+        # A second that somebody waits beyond the target counts like one of a way beyond it. Never
+        # so much that one priority outweighs another.
+        felt_s = SHORTAGE_S + np.clip((1 + LATE_FACTOR) * waited_s, 0.0, SHORTAGE_S)
+        return np.rint(felt_s * TICKS_PER_S).astype(np.int64) * self._weight * TIE_RANGE
 
     def time_s(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the seconds of these pairs."""

@@ -7,6 +7,7 @@ finds who under way is worth being offered too. Not for: choosing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 import numpy as np
@@ -83,6 +84,7 @@ class Poser:
                     count=w.missing,
                     within_s=self._within_s(step, w),
                     rank=rank,
+                    waited_s=max(0.0, (step.now - w.incident.opened_at).total_seconds()),
                 )
                 for rank, w in enumerate(waiting)
             ],
@@ -208,11 +210,9 @@ class Poser:
                     count=0,
                     within_s=max(0.0, within_s - gone),
                     rank=len(columns),
+                    waited_s=max(0.0, gone),
                 )
-            old = slots[name]
-            slots[name] = assignment.Slot(
-                old.id, old.priority, old.count + 1, old.within_s, old.rank
-            )
+            slots[name] = replace(slots[name], count=slots[name].count + 1)
         free = [step.unit(name) for name in base.unit_ids]
         idle, old_columns = len(free), len(base.slots)
         shape = (idle + len(sent), len(slots))

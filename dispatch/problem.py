@@ -58,6 +58,9 @@ class Slot:
         Target in seconds from now; later than this costs `LATE_FACTOR` times more.
     rank
         Place in the order of arrival; only `dispatch.assignment.nearest_first` looks at it.
+    waited_s
+        Seconds since the call. Where not all of a priority can be served, those who waited
+        longer come before those who are nearer by less than that, so nobody waits for ever.
     """
 
     id: str
@@ -65,6 +68,7 @@ class Slot:
     count: int
     within_s: float
     rank: int = 0
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True)
