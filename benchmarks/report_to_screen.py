@@ -2,7 +2,8 @@
 
     python benchmarks/report_to_screen.py --rate 100 --seconds 60
 
-Starts ``gridcommand up`` (embedded broker, SQLite) in a folder of its own, signs in a grid worker
+Starts ``gridcommand up`` in a folder of its own (embedded broker and SQLite, or with ``--kafka``
+an Apache Kafka and a PostgreSQL), signs in a grid worker
 and a commander, posts reports at a steady rate from places and call types of the recorded week
 (drawn by seed), and watches one screen. A report's time runs from just before its POST to the
 frame in which an incident names it. ``lost`` counts acknowledged reports that no frame named
@@ -18,7 +19,7 @@ import random
 import tempfile
 import time
 import uuid
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import aiohttp
@@ -28,6 +29,7 @@ from running import live_url, recorded_reports
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from gridcommand.rehearsal.servers import EMBEDDED, HOW, kafka_and_postgresql, missing
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.city import CityPack
 from models.settings import Settings
@@ -44,17 +46,26 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="use this data folder and leave it")
+    parser.add_argument(
+        "--kafka", action="store_true", help="on an Apache Kafka and a PostgreSQL started for it"
+    )
     options = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        running_system(options.keep or Path(scratch)) as system,
-    ):
+    if options.kafka and (lacking := missing()):
+        raise SystemExit(f"{lacking} here. {HOW}")
+    with ExitStack() as stack:
+        servers = stack.enter_context(kafka_and_postgresql()) if options.kafka else EMBEDDED
+        folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        system = stack.enter_context(running_system(folder, environment=servers.environment))
         figures = asyncio.run(_measure(system, options.rate, options.seconds, options.seed))
     figures["up_s"] = system.ready_s
     print_result(
         "report_to_screen",
         seed=options.seed,
-        size={"reports_per_s": options.rate, "seconds": options.seconds},
+        size={
+            "reports_per_s": options.rate,
+            "seconds": options.seconds,
+            "servers": servers.name,
+        },
         figures=figures,
     )
 

@@ -116,6 +116,7 @@ def replay(
     out: Path | None = None,
     progress: Callable[[str], None] | None = None,
     automatic: Iterable[int] = (1, 2, 3, 4),
+    since: datetime | None = None,
     until: datetime | None = None,
     graph: RoadGraph | None = None,
     observe: Callable[[Event], None] | None = None,
@@ -133,6 +134,8 @@ def replay(
         Told now and then how far it is, in a sentence.
     automatic
         Priorities whose orders go out by themselves; nobody else confirms in a fast replay.
+    since
+        Leave out what was recorded before this time.
     until
         Leave out what was recorded at or after this time.
     graph
@@ -152,7 +155,7 @@ def replay(
         # Nobody is there to confirm a move-up either.
         policy = msgspec.structs.replace(policy or Policy(), automatic_move_ups=True)
         run = _Run(recording, pack, playbooks, policy, graph, sink, progress, observe)
-        return run.to_the_end(tuple(automatic), until, orders)
+        return run.to_the_end(tuple(automatic), since, until, orders)
 
 
 class _Run:
@@ -193,7 +196,11 @@ class _Run:
         self._positions_at: datetime | None = None
 
     def to_the_end(
-        self, automatic: tuple[int, ...], until: datetime | None, orders: Iterable[Event]
+        self,
+        automatic: tuple[int, ...],
+        since: datetime | None,
+        until: datetime | None,
+        orders: Iterable[Event],
     ) -> FastResult:
         began = time.perf_counter()
         first = self._recording.described.first
@@ -213,6 +220,9 @@ class _Run:
         for line in merge(orders, happenings, key=lambda event: event.time):
             if until is not None and line.time >= until:
                 break
+            if since is not None and line.time < since:
+                self._crews.learn(line)
+                continue
             self._run_before(line.time)
             now = line.time
             self._line(line)

@@ -113,6 +113,7 @@ def compare(
     closures: Path | None = None,
     journal: Path | None = None,
     progress: Callable[[str], None] | None = None,
+    since: datetime | None = None,
     until: datetime | None = None,
 ) -> tuple[dict[str, Any], dict[str, Measures], dict[str, FastResult]]:
     """Replay a recording under each policy.
@@ -145,6 +146,7 @@ def compare(
             out=journal if policy is policies[0] else None,
             progress=_named(progress, policy.name),
             graph=graph,
+            since=since,
             until=until,
             observe=measured[policy.name].observe,
             orders=orders,
@@ -155,6 +157,7 @@ def compare(
         "configuration": {
             "load": load,
             "seed": seed,
+            "since": since.isoformat() if since else None,
             "until": until.isoformat() if until else None,
             "urgent": f"priority {URGENT}: life-threatening",
             "policies": {p.name: msgspec.to_builtins(p) for p in policies},
