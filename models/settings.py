@@ -151,6 +151,14 @@ class Settings(BaseSettings):
         description="What Prometheus says (`Authorization: Bearer …`) to read a console's "
         "`/metrics` from elsewhere; empty: only this machine may read it.",
     )
+    otlp_endpoint: str = Field(
+        "",
+        description="Where traces of reports go, OTLP over HTTP, for example "
+        "`http://127.0.0.1:4318/v1/traces`; empty: no traces.",
+    )
+    trace_share: float = Field(
+        1.0, ge=0, le=1, description="Share of the reports that are traced, 0 to 1."
+    )
     stalled_after_s: float = Field(
         15.0,
         gt=1,

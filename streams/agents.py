@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from models import tracing
 from models.city import CityPack
 from models.dead_letters import DeadLetterRow
 from models.errors import EventError
@@ -115,6 +116,7 @@ class Agents:
         ready: dict[str, list[bytes]] = {}
         turn_ends = time.monotonic() + YIELD_EVERY_S
         for raw, event in await self._decoded(spec, record):
+            began = time.perf_counter()
             try:
                 classified = classified_event(event, self._stages.pack)
             except EventError as error:
@@ -125,6 +127,7 @@ class Agents:
                 await self._give_up(spec, record, raw, "failed", _sentence(error), event)
             else:
                 ready.setdefault(event.jurisdiction, []).append(encode(classified))
+                tracing.note("classify", event.traceparent, time.perf_counter() - began)
             if time.monotonic() > turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = time.monotonic() + YIELD_EVERY_S

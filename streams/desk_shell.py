@@ -27,6 +27,7 @@ from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
 from models import events as ev
+from models import tracing
 from models.city import CityPack
 from models.clock import JurisdictionClock, read_clock
 from models.errors import FencedError, StoreError
@@ -276,7 +277,11 @@ class DeskShell:
             position=position,
             wall=datetime.now(UTC),
         )
-        COMMIT_SECONDS.observe(time.perf_counter() - decided)
+        committed = time.perf_counter()
+        COMMIT_SECONDS.observe(committed - decided)
+        if tracing.is_on():
+            for event in batch:
+                tracing.note("decide", event.traceparent, committed - began, together=len(batch))
         if due_for_snapshot:
             seat.snapshot_seq = situation.seq
         for event in made:

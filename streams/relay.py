@@ -19,6 +19,9 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
+from models import tracing
 from models.inbox import Inbox, UnfinishedRow
 from models.settings import Settings
 from models.words import PRIORITIES
@@ -43,6 +46,13 @@ of them slower: the embedded broker's answers take longer the more records it ho
 
 DATABASE_PAUSE_S = 1.0
 _LONG_AGO = float("-inf")
+
+
+class _Traced(msgspec.Struct):
+    traceparent: str = ""
+
+
+_decode = msgspec.json.Decoder(_Traced).decode
 
 
 class Relay:
@@ -145,6 +155,7 @@ class Relay:
         return await asyncio.to_thread(self._inbox.most_urgent_after, self._lanes, room)
 
     async def _publish(self, rows: Sequence[UnfinishedRow]) -> None:
+        began = time.monotonic()
         await asyncio.gather(
             *(
                 self._publisher.publish(topic, key, bodies)
@@ -152,6 +163,9 @@ class Relay:
             )
         )
         now = time.monotonic()
+        if tracing.is_on():
+            for row in rows:
+                tracing.note("relay", _decode(row.body).traceparent, now - began)
         for row in rows:
             self._sent_at[row.id] = now
             if self._lanes is None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from aiokafka.partitioner import murmur2
 
 from dispatch.roads import RoadGraph
+from models import tracing
 from models.city import CityPack
 from models.events import ReportReceived
 from models.settings import Settings
@@ -92,6 +93,7 @@ async def run_worker(
     """
     pack = city.pack
     store = open_store(settings)
+    tracing.start(settings.otlp_endpoint, "gridcommand-worker", settings.trace_share)
     publisher = Publisher(kafka_servers(settings), idempotent=not is_embedded(settings))
     updates = Updates(publisher)
     shell = DeskShell(settings, store, pack, city.playbooks, city.graph, updates.put)
@@ -176,6 +178,7 @@ async def run_worker(
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(publisher.close(), 1.0)
         store.close()
+        tracing.stop()
 
 
 async def _turn(watchdog: Watchdog) -> None:

@@ -17,6 +17,7 @@ from uuid import UUID
 import uuid_utils
 
 from models import events as ev
+from models import tracing
 from models.city import CityPack
 from models.events import Event, Payload, decode, encode
 from models.inbox import GroupedInbox, InboxRow
@@ -129,12 +130,16 @@ class Console:
     # ── inputs ────────────────────────────────────────────────────────────────────────────────
 
     async def receive_report(
-        self, report_id: UUID | None, jurisdiction: str, report: ev.ReportReceived
+        self,
+        report_id: UUID | None,
+        jurisdiction: str,
+        report: ev.ReportReceived,
+        traceparent: str = "",
     ) -> tuple[str, datetime]:
         """Write a report down; return its id and when it was received.
 
         The same id again is the same report and gets the time of the first; what it says the
-        second time is not looked at.
+        second time is not looked at. ``traceparent`` is the sender's trace, if it has one.
 
         Raises
         ------
@@ -146,15 +151,17 @@ class Console:
         if room is not None:
             room.note_reporter(event_id, report.reporter)
         meaning = self.pack.meaning(report.code) if report.code else None
-        standing = await self._put(
-            jurisdiction,
-            event_id,
-            REPORTS,
-            report.reporter,
-            report,
-            report.received_at,
-            meaning.priority if meaning else PRIORITY_OF_TEXT,
-        )
+        with tracing.begun("intake", traceparent) as trace:
+            standing = await self._put(
+                jurisdiction,
+                event_id,
+                REPORTS,
+                report.reporter,
+                report,
+                report.received_at,
+                meaning.priority if meaning else PRIORITY_OF_TEXT,
+                trace,
+            )
         return event_id, standing.time
 
     async def hand_over(
@@ -187,6 +194,7 @@ class Console:
         payload: Payload,
         now: datetime,
         priority: int,
+        trace: str = "",
     ) -> Event:
         """Return the event that the inbox holds under the id: this one, or the one before it."""
         exercise = is_exercise(jurisdiction)
@@ -196,6 +204,7 @@ class Console:
             time=now,
             jurisdiction=jurisdiction,
             exercise=exercise,
+            traceparent=trace,
             data=payload,
         )
         body = encode(event)

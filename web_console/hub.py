@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from models import events as ev
+from models import tracing
 from models.errors import GridcommandError
 from models.events import Event, decode
 from models.situation import Situation, apply, load
@@ -79,6 +81,7 @@ class Room:
         self._touched: set[tuple[str, str]] = set()
         self._log: list[LogEntry] = []
         self._refusals: list[ev.OrderRefused] = []
+        self._traced: list[tuple[str, float]] = []
         self._commanders: set[Screen] = set()
         self._workers: dict[Screen, _Worker] = {}
         self._flush_at = 0.0
@@ -125,6 +128,8 @@ class Room:
             self._log.append(entry)
         if isinstance(event.data, ev.OrderRefused):
             self._refusals.append(event.data)
+        if event.traceparent and isinstance(event.data, ev.IncidentOpened | ev.ReportLinked):
+            self._traced.append((event.traceparent, time.perf_counter()))
         self._schedule(POSITIONS_S if entry is None else GATHER_S)
         return True
 
@@ -196,6 +201,9 @@ class Room:
             for screen in (*self._commanders, *self._workers):
                 if screen.viewer.name == refusal.by:
                     screen.send(frame)
+        traced, self._traced = self._traced, []
+        for trace, since in traced:
+            tracing.note("screen", trace, time.perf_counter() - since, screens=self.watched)
 
     def beat(self, pipeline: Pipeline) -> None:
         """Tell every screen that we live, and how things run."""

@@ -47,7 +47,15 @@ class ReadingsOut(BaseModel):
 @router.post(
     "/reports", status_code=202, responses=responses(401, 403, 404, 413, 415, 503), summary="Report"
 )
-async def report(body: ReportIn, console: ConsoleOf, person: SignedIn, asked: Asked) -> Received:
+async def report(
+    body: ReportIn,
+    console: ConsoleOf,
+    person: SignedIn,
+    asked: Asked,
+    traceparent: Annotated[
+        str, Header(max_length=100, description="The sender's trace (W3C), if it has one.")
+    ] = "",
+) -> Received:
     """Take a report in. 202 means: it is durable, and will become or join an incident."""
     jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
     await check_photos(console, body.photos)
@@ -71,7 +79,7 @@ async def report(body: ReportIn, console: ConsoleOf, person: SignedIn, asked: As
         photos=tuple(str(photo) for photo in body.photos),
         attributes=attributes,
     )
-    report_id, received_at = await console.receive_report(body.id, jurisdiction, given)
+    report_id, received_at = await console.receive_report(body.id, jurisdiction, given, traceparent)
     return Received(
         id=report_id,
         received_at=received_at,

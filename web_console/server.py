@@ -13,6 +13,7 @@ import socket
 
 import uvicorn
 
+from models import tracing
 from models.city import CityPack
 from models.errors import GridcommandError
 from models.settings import Settings
@@ -46,6 +47,8 @@ async def run_console(settings: Settings, stop: asyncio.Event) -> None:
         pages = stack.enter_context(_listen(settings.web_host, settings.web_port, "WEB_PORT"))
         live = stack.enter_context(_listen(settings.web_host, settings.live, "LIVE_PORT"))
         store = stack.enter_context(contextlib.closing(open_store(settings)))
+        tracing.start(settings.otlp_endpoint, "gridcommand-console", settings.trace_share)
+        stack.callback(tracing.stop)
         pack = await asyncio.to_thread(CityPack.load, settings.city_path)
         await _run(Console(settings, store, pack), pages, live, stop)
 
