@@ -131,20 +131,30 @@ class Poser:
         starts = [diversion.where(o, u, step.now) for o, u in zip(sent, units, strict=True)]
         turn_s = [diversion.turn_s(one, step.now, self._policy) for one in sent]
         seconds = self._travel.matrix(starts, places) + np.array(turn_s, np.float32)[:, None]
-        fits = np.zeros(seconds.shape, bool)
-        first_s = self._first_s(step, waiting, first)
+        able = np.zeros(seconds.shape, bool)
         for at, (_, wanted) in enumerate(urgent):
-            most = max(
-                reference_s[wanted.slot_id] - self._policy.divert_gain_others_s,
-                min(reference_s[wanted.slot_id], first_s[wanted.incident.id])
-                - self._policy.divert_gain_s,
-            )
             for row, unit in enumerate(units):
-                fits[row, at] = (
-                    seconds[row, at] < most
-                    and unit.id not in wanted.incident.bans
-                    and wanted.requirement.met_by(frozenset(unit.skills))
+                able[row, at] = unit.id not in wanted.incident.bans and wanted.requirement.met_by(
+                    frozenset(unit.skills)
                 )
+        soonest = np.where(able, seconds, np.inf).min(axis=0)
+        # Of what one incident asks for, one place is for who comes first.
+        firsts: dict[str, int] = {}
+        for at in np.lexsort((np.arange(len(urgent)), soonest)).tolist():
+            firsts.setdefault(urgent[at][1].incident.id, at)
+        first_s = self._first_s(step, waiting, first)
+        fits = able.copy()
+        for at, (_, wanted) in enumerate(urgent):
+            incident, without_s = wanted.incident, reference_s[wanted.slot_id]
+            most = without_s - self._policy.divert_gain_others_s
+            waited_s = (step.now - incident.opened_at).total_seconds()
+            if without_s == np.inf and waited_s < self._policy.divert_gain_others_s:
+                # Nobody is idle now; somebody may be before long.
+                most = -np.inf
+            if firsts[incident.id] == at:
+                soon = min(without_s, first_s[incident.id]) - self._policy.divert_gain_s
+                most = max(most, soon)
+            fits[:, at] &= seconds[:, at] < most
         best = np.where(fits, seconds, np.inf).min(axis=1)
         left = {one.incident: self._may_lose(step, one) for one in sent}
         rows = []
