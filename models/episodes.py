@@ -22,12 +22,15 @@ from models.tables import EpisodeRecord, SenseWindowsRecord
 _episodes = EpisodeRecord.__table__  # type: ignore[attr-defined]
 _windows = SenseWindowsRecord.__table__  # type: ignore[attr-defined]
 
-_BEGIN = text(
-    "INSERT INTO sense_episode (place, device, rule, began)"
-    " VALUES (:place, :device, :rule, :began)"
-    " ON CONFLICT (place, device, rule) DO UPDATE SET began = excluded.began"
-).bindparams(bindparam("began", type_=_episodes.c.began.type))
-_END = text("DELETE FROM sense_episode WHERE place = :place AND device = :device AND rule = :rule")
+_NOTE = text(
+    "INSERT INTO sense_episode (place, device, rule, began, heard, is_over)"
+    " VALUES (:place, :device, :rule, :began, :heard, :is_over)"
+    " ON CONFLICT (place, device, rule) DO UPDATE"
+    " SET began = excluded.began, heard = excluded.heard, is_over = excluded.is_over"
+).bindparams(
+    bindparam("began", type_=_episodes.c.began.type),
+    bindparam("heard", type_=_episodes.c.heard.type),
+)
 _CLAIM = text(
     "INSERT INTO sense_windows (place, epoch, at, doc) VALUES (:place, 1, :at, :doc)"
     " ON CONFLICT (place) DO UPDATE SET epoch = sense_windows.epoch + 1 RETURNING epoch, doc"
@@ -43,11 +46,22 @@ _KEEP = text(
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that is on for a device, since ``began``."""
+    """A rule that is on for a device since ``began``, or was.
+
+    Attributes
+    ----------
+    heard
+        Time of the reading by which that was known: it and those before it say nothing new, when
+        they come again.
+    is_over
+        It ended then.
+    """
 
     device: str
     rule: str
     began: datetime
+    heard: datetime | None = None
+    is_over: bool = False
 
 
 class SenseMemory(msgspec.Struct, frozen=True):
@@ -60,7 +74,7 @@ class SenseMemory(msgspec.Struct, frozen=True):
     windows
         Those that were kept last; empty: none.
     episodes
-        Those that are on.
+        The last of each device and rule, over or not.
     """
 
     epoch: int
@@ -77,7 +91,7 @@ class Episodes:
         """Be the one that senses a partition; who did until now can write no more."""
         with transaction(self._engine, writes=True) as connection:
             row = connection.execute(_CLAIM, {"place": place, "at": at, "doc": b""}).one()
-            return SenseMemory(row.epoch, bytes(row.doc), _on(connection, place))
+            return SenseMemory(row.epoch, bytes(row.doc), _last(connection, place))
 
     def sense_epoch(self, place: str) -> int:
         """Return the epoch of who claimed a partition last; 0: nobody did."""
@@ -88,7 +102,7 @@ class Episodes:
         self,
         place: str,
         epoch: int,
-        episodes: Mapping[tuple[str, str], Episode | None],
+        episodes: Mapping[tuple[str, str], Episode],
         reports: Sequence[InboxRow],
     ) -> None:
         """Write episodes by device and rule, and the reports they became, in one transaction.
@@ -99,9 +113,6 @@ class Episodes:
             Partition of the readings' topic.
         epoch
             Of the claim.
-        episodes
-            ``None``: it is over.
-
         Raises
         ------
         EventError
@@ -114,14 +125,10 @@ class Episodes:
             _fence(held.rowcount, place)
             if reports:
                 put_rows(connection, reports)
-            if began := [one for one in episodes.values() if one is not None]:
+            if episodes:
                 connection.execute(
-                    _BEGIN, [{"place": place, **msgspec.structs.asdict(one)} for one in began]
-                )
-            if ended := [key for key, one in episodes.items() if one is None]:
-                connection.execute(
-                    _END,
-                    [{"place": place, "device": device, "rule": rule} for device, rule in ended],
+                    _NOTE,
+                    [{"place": place, **msgspec.structs.asdict(one)} for one in episodes.values()],
                 )
 
     def keep_windows(self, place: str, epoch: int, doc: bytes, at: datetime) -> None:
@@ -139,16 +146,17 @@ class Episodes:
     def episodes(self, place: str) -> list[Episode]:
         """Return the episodes that are on, by device and rule."""
         with transaction(self._engine, writes=False) as connection:
-            return _on(connection, place)
+            return [one for one in _last(connection, place) if not one.is_over]
 
 
-def _on(connection: Connection, place: str) -> list[Episode]:
+def _last(connection: Connection, place: str) -> list[Episode]:
+    columns = _episodes.c
     found = connection.execute(
-        select(_episodes.c.device, _episodes.c.rule, _episodes.c.began)
+        select(columns.device, columns.rule, columns.began, columns.heard, columns.is_over)
         .where(_episodes.c.place == place)
         .order_by(_episodes.c.device, _episodes.c.rule)
     )
-    return [Episode(device=row.device, rule=row.rule, began=row.began) for row in found]
+    return [Episode(**row._mapping) for row in found]
 
 
 def _fence(rows: int, place: str) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -315,13 +316,15 @@ class DrillRecord(SQLModel, table=True):
 
 
 class EpisodeRecord(SQLModel, table=True):
-    """An alarm of sense that is on; ``place`` is a partition of the readings' topic."""
+    """A device's last alarm by a rule; ``place`` is a partition of the readings' topic."""
 
     __tablename__ = "sense_episode"
     place: str = Field(primary_key=True)
     device: str = Field(primary_key=True)
     rule: str = Field(primary_key=True)
     began: datetime = _time()
+    heard: datetime | None = _time(default=None)
+    is_over: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class SenseWindowsRecord(SQLModel, table=True):

@@ -67,11 +67,11 @@ class Sensed(msgspec.Struct):
     alarms
         To be reported.
     episodes
-        By device and rule, those that are on now and weren't; ``None``: over now.
+        By device and rule, those that are on now and weren't, or are over now.
     """
 
     alarms: list[Alarm] = msgspec.field(default_factory=list)
-    episodes: dict[tuple[str, str], Episode | None] = msgspec.field(default_factory=dict)
+    episodes: dict[tuple[str, str], Episode] = msgspec.field(default_factory=dict)
 
 
 class SenseState:
@@ -158,18 +158,26 @@ class SenseState:
         return dump(self._devices)
 
     def restore(self, kept: bytes, episodes: Iterable[Episode]) -> None:
-        """Go on from a dump (empty: none) and from the episodes that are on.
+        """Go on from a dump (empty: none) and from the last episode of each device and rule.
 
         Raises
         ------
         EventError
             When the dump was made by something else; the episodes are taken in nevertheless.
         """
-        active = list(episodes)
+        last = list(episodes)
+        active = [episode for episode in last if not episode.is_over]
         for episode in active:
             self._device(episode.device).active.add(episode.rule)
         if kept:
             load(kept, self._device)
+        # The dump is older than what was written when an episode began or ended: readings from
+        # in between that come again are known.
+        quantities = {rule.id: rule.quantity for rule in self._rules.rules}
+        for episode in last:
+            if episode.heard is not None and episode.rule in quantities:
+                heard, quantity = self._device(episode.device).heard, quantities[episode.rule]
+                heard[quantity] = max(heard.get(quantity, -math.inf), episode.heard.timestamp())
         for episode in active:
             group = self._groups.get(episode.rule)
             if group is not None:
@@ -299,14 +307,19 @@ class SenseState:
     ) -> None:
         device.since.pop(rule.id, None)
         device.active.add(rule.id)
-        out.episodes[name, rule.id] = Episode(device=name, rule=rule.id, began=_time(since))
+        out.episodes[name, rule.id] = Episode(
+            device=name, rule=rule.id, began=_time(since), heard=_heard(device, rule)
+        )
         group = self._groups.get(rule.id)
         if group is not None:
             group.activate(name, self._place(name, device))
 
     def _end(self, rule: Rule, device: DeviceMemory, name: str, out: Sensed) -> None:
         device.active.discard(rule.id)
-        out.episodes[name, rule.id] = None
+        heard = _heard(device, rule)
+        out.episodes[name, rule.id] = Episode(
+            device=name, rule=rule.id, began=heard, heard=heard, is_over=True
+        )
         group = self._groups.get(rule.id)
         if group is not None:
             group.leave(name)
@@ -390,6 +403,10 @@ def episode_id(device: str, rule: str, began: datetime, *, scope: str = "") -> s
     digest = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:10], "big")
     value = millis << 80 | 0x7 << 76 | (digest >> 62 & 0xFFF) << 64 | 0b10 << 62
     return str(uuid.UUID(int=value | digest & (2**62 - 1)))
+
+
+def _heard(device: DeviceMemory, rule: Rule) -> datetime:
+    return _time(device.heard.get(rule.quantity, 0.0))
 
 
 def _time(seconds: float) -> datetime:

@@ -52,7 +52,7 @@ class Memory(Protocol):
         self,
         place: str,
         epoch: int,
-        episodes: Mapping[tuple[str, str], Episode | None],
+        episodes: Mapping[tuple[str, str], Episode],
         reports: Sequence[InboxRow],
     ) -> None:
         """Write episodes and the reports they became, in one transaction."""

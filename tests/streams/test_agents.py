@@ -59,7 +59,7 @@ class World:
         self,
         place: str,
         epoch: int,
-        episodes: Mapping[tuple[str, str], Episode | None],
+        episodes: Mapping[tuple[str, str], Episode],
         reports: Sequence[InboxRow],
     ) -> None:
         self.reported.extend(decode(row.body) for row in reports)

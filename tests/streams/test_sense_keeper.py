@@ -122,6 +122,20 @@ async def test_a_partition_that_comes_back_is_remembered_as_the_other_one_left_i
     assert len(reports(store)) == 2, "it was over in between, so it is new"
 
 
+async def test_readings_that_come_again_after_their_alarm_ended_are_known(
+    liyang: CityPack, store: Store
+) -> None:
+    first = SenseKeeper(liyang, store)
+    await first.take(LIVE, 0, [at(n, 1) for n in range(3)], exercise=False)
+    await first.take(LIVE, 0, [at(3, 0)], exercise=False)
+    # Killed before the broker knew how far it was; windows weren't kept.
+    again = SenseKeeper(liyang, store)
+    await again.take(LIVE, 0, [at(2, 1), at(3, 0)], exercise=False)
+    assert len(reports(store)) == 1
+    await again.take(LIVE, 0, [at(4, 1)], exercise=False)
+    assert len(reports(store)) == 2
+
+
 async def test_stale_windows_replace_none_and_stale_silence_is_not_told(
     liyang: CityPack, store: Store
 ) -> None:
