@@ -85,7 +85,7 @@ class Backoff:
     first_s, most_s
         Seconds.
     steady_s
-        A child that ran this long begins anew with ``first_s``.
+        A child that ran this long, or was ready, begins anew with ``first_s``.
     """
 
     first_s: float = 0.5
@@ -147,6 +147,8 @@ class Child:
         while not self._stopping.is_set():
             started = time.monotonic()
             code = await self._once()
+            # Who came so far as to work begins anew: it was ended, and is missed.
+            was_ready = self.ready.is_set()
             self.ready.clear()
             if self._stopping.is_set():
                 return
@@ -154,7 +156,8 @@ class Child:
                 self.tell(f"{self.name} has ended")
                 return
             self.deaths += 1
-            in_a_row = 1 if time.monotonic() - started > self.backoff.steady_s else in_a_row + 1
+            is_steady = was_ready or time.monotonic() - started > self.backoff.steady_s
+            in_a_row = 1 if is_steady else in_a_row + 1
             wait_s = self.backoff.after(in_a_row)
             self.tell(f"{self.name} died ({_cause(code)}), again in {wait_s:g} s; {self.log.path}")
             with contextlib.suppress(TimeoutError):

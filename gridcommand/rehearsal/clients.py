@@ -94,6 +94,8 @@ class Screen:
     ----------
     seen
         Report to when an incident with it was first on the screen, by ``time.monotonic()``.
+    last_seen
+        When the last report came that wasn't there before.
     kinds
         The situation as the frames add up to it: kind to id to entity.
     pipeline
@@ -108,6 +110,7 @@ class Screen:
         self._jurisdiction = jurisdiction
         self.seq: int | None = None
         self.seen: dict[str, float] = {}
+        self.last_seen = 0.0
         self.kinds: dict[str, dict[str, Any]] = {}
         self.gaps: list[tuple[int, int | None]] = []
         self.pipeline: dict[str, Any] = {}
@@ -200,4 +203,5 @@ class Screen:
         now = time.monotonic()
         for incident in incidents:
             for report in incident.get("reports", ()):
-                self.seen.setdefault(report, now)
+                if report not in self.seen:
+                    self.seen[report] = self.last_seen = now
