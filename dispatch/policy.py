@@ -38,6 +38,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         seconds there, against the best that could be done with idle units.
     divert_gain_others_s
         The same for a unit that would not be the first at its incident: who comes first matters.
+        Where nobody is idle, one is turned only when the call has waited that long.
     divert_losses
         Times that one incident may lose a unit under way to more urgent ones: the bound that
         makes a storm of diversions impossible, and keeps the less urgent from waiting for ever.
