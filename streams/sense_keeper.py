@@ -83,6 +83,10 @@ class SenseKeeper:
         The store.
     now
         The wall's clock, for live silences.
+    alone
+        No other worker shares the topics, and all their partitions are one place to remember by.
+        So it must be on the embedded broker: after it was recycled, whoever comes first makes the
+        topics, with the broker's number of partitions or with ours, and devices move to and fro.
     """
 
     def __init__(
@@ -91,6 +95,8 @@ class SenseKeeper:
         memory: Memory,
         rules: SenseRules | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        alone: bool = False,
     ) -> None:
         self._home = pack.jurisdiction
         self._where: dict[str, Point] = {
@@ -99,6 +105,7 @@ class SenseKeeper:
         self._memory = memory
         self._rules = rules or load_sense_rules()
         self._now = now
+        self._alone = alone
         self._places: dict[tuple[str, int], _Place] = {}
 
     def doubt(self) -> None:
@@ -112,7 +119,7 @@ class SenseKeeper:
     async def assign(self, held: Iterable[tuple[str, int]]) -> None:
         """Load the partitions that are ours now and forget the others."""
         topics = {topic_for(READINGS, exercise=side) for side in (False, True)}
-        ours = {key for key in held if key[0] in topics}
+        ours = {self._key(*partition) for partition in held if partition[0] in topics}
         for key in self._places.keys() - ours:
             del self._places[key]
         for key in sorted(ours):
@@ -124,7 +131,7 @@ class SenseKeeper:
         self, topic: str, partition: int, readings: Sequence[Reading], *, exercise: bool
     ) -> None:
         """Take readings of a partition in; return when what they began is durable."""
-        key = (topic, partition)
+        key = self._key(topic, partition)
         place = self._place(key)
         async with place.lock:
             while True:
@@ -182,6 +189,9 @@ class SenseKeeper:
                     await asyncio.to_thread(
                         self._memory.keep_windows, _name(key), epoch, doc, self._now()
                     )
+
+    def _key(self, topic: str, partition: int) -> tuple[str, int]:
+        return topic, 0 if self._alone else partition
 
     def _place(self, key: tuple[str, int]) -> _Place:
         place = self._places.get(key)

@@ -100,7 +100,7 @@ async def run_worker(
     app = make_app(settings)
     held: set[tuple[str, int]] = set()
     relay = Relay(settings, store, publisher, is_active=lambda: RELAYS in held)
-    sense = SenseKeeper(pack, store)
+    sense = SenseKeeper(pack, store, alone=is_embedded(settings))
     Agents(
         app,
         Stages(

@@ -97,6 +97,21 @@ async def test_alarms_wait_for_a_database_that_is_away(
     assert len(reports(store)) == 1
 
 
+async def test_on_the_embedded_broker_a_device_may_change_its_partition(
+    liyang: CityPack, store: Store
+) -> None:
+    keeper = SenseKeeper(liyang, store, alone=True)
+    await keeper.assign({(LIVE, 0)})
+    await keeper.take(LIVE, 0, [at(0, 1)], exercise=False)
+    await keeper.assign({(LIVE, number) for number in range(4)})
+    await keeper.take(LIVE, 3, [at(1, 1)], exercise=False)
+    assert len(reports(store)) == 1, "it lasts"
+    await keeper.take(LIVE, 3, [at(2, 0)], exercise=False)
+    await keeper.assign({(LIVE, 0)})
+    await keeper.take(LIVE, 0, [at(3, 1)], exercise=False)
+    assert len(reports(store)) == 2, "it ended in between"
+
+
 async def test_a_worker_that_was_halted_speaks_from_no_stale_memory(
     liyang: CityPack, store: Store
 ) -> None:
