@@ -18,12 +18,12 @@ import json
 import random
 import tempfile
 import time
-import uuid
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import aiohttp
 import msgspec
+import uuid_utils
 from report import print_result
 from running import live_url, recorded_reports
 from websockets.asyncio.client import ClientConnection, connect
@@ -176,7 +176,7 @@ async def _post_all(
 
 
 async def _post(client: aiohttp.ClientSession, times: _Times, report: dict[str, object]) -> None:
-    name = str(uuid.uuid4())
+    name = str(uuid_utils.uuid7())
     began = time.monotonic()
     async with client.post("/api/reports", json={"id": name, **report}) as answer:
         await answer.read()

@@ -18,12 +18,12 @@ import random
 import resource
 import tempfile
 import time
-import uuid
 from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
 import msgspec
+import uuid_utils
 from report import print_result
 from running import live_url, recorded_reports
 from websockets.asyncio.client import ClientConnection, connect
@@ -194,7 +194,7 @@ class _Run:
             start = time.monotonic()
             for number in range(int(options.rate * options.seconds)):
                 await asyncio.sleep(max(0.0, start + number / options.rate - time.monotonic()))
-                name = str(uuid.uuid4())
+                name = str(uuid_utils.uuid7())
                 given = bodies[number % len(bodies)]
                 body = {key: given[key] for key in ("text", "code", "lon", "lat")}
                 began = time.monotonic()

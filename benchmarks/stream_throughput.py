@@ -2,11 +2,12 @@
 
     python benchmarks/stream_throughput.py --reports 50000
 
-``reports_per_s`` is one ``gridcommand worker`` on the embedded broker and SQLite: the inbox is
-filled while no worker runs, then the time is taken from the first to the last report that the
-journal has. ``faust_send_per_s`` is the peer, measured in the same run on the same broker: a
-Faust agent that sends each record on, one event a record, nothing written anywhere.
-``rss_*_mb`` is the worker's resident size when a quarter and when all of it is done.
+``reports_per_s`` is one ``gridcommand worker`` for classify and one for the desk, on the embedded
+broker and SQLite: the inbox is filled while no worker runs, then the time is taken from the first
+to the last report that the journal has. ``whole_worker_per_s`` is the same by one worker for all.
+``faust_send_per_s`` is the peer, measured in the same run on the same broker: a Faust agent that
+sends each record on, one event a record, nothing written anywhere. ``rss_*_mb`` is the desk
+worker's resident size when a quarter and when all of it is done.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import os
 import random
 import tempfile
 import time
-import uuid
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+import uuid_utils
 from aiokafka import AIOKafkaProducer
 from report import print_result
 from running import child, recorded_reports
@@ -39,6 +41,11 @@ from streams.broker import EmbeddedBroker
 BARE_IN, BARE_OUT = "bench.in", "bench.out"
 BARE_RECORDS = 20_000
 WITHIN_S = 600.0
+WORKERS = {
+    "split": (("--stage", "classify"), ("--stage", "desk")),
+    "whole": ((),),
+}
+"""Options of the workers that are started; the last one has the desk."""
 
 
 def main() -> None:
@@ -64,19 +71,24 @@ async def _measure(folder: Path, reports: int, seed: int) -> dict[str, float]:
     try:
         os.environ["GRIDCOMMAND_BROKER_PORT"] = str(broker.port)
         bare = await _bare(Settings())
-        await broker.recycle()
-        settings = Settings()
-        store = open_store(settings)
-        store.migrate()
-        _fill(store, settings, reports, seed)
-        figures = await asyncio.to_thread(_drain, store, folder, reports)
-        store.close()
+        found: dict[str, dict[str, float]] = {}
+        for name, workers in WORKERS.items():
+            await broker.recycle()
+            place = folder / name
+            os.environ["GRIDCOMMAND_DATA_DIR"] = str(place)
+            settings = Settings()
+            store = open_store(settings)
+            store.migrate()
+            _fill(store, settings, reports, seed)
+            found[name] = await asyncio.to_thread(_drain, store, place, reports, workers)
+            store.close()
     finally:
         await broker.stop()
     return {
-        **figures,
+        **found["split"],
+        "whole_worker_per_s": found["whole"]["reports_per_s"],
         "faust_send_per_s": bare,
-        "times_faust": figures["reports_per_s"] / bare,
+        "times_faust": found["split"]["reports_per_s"] / bare,
     }
 
 
@@ -114,7 +126,7 @@ def _fill(store: Store, settings: Settings, reports: int, seed: int) -> None:
     now = datetime.now(UTC)
     rows: list[InboxRow] = []
     for number in range(reports):
-        name = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+        name = str(uuid_utils.uuid7())
         report = ReportReceived(received_at=now, **drawn[number % len(drawn)])
         event = Event(id=name, source="/bench", time=now, jurisdiction=jurisdiction, data=report)
         rows.append(
@@ -131,11 +143,17 @@ def _fill(store: Store, settings: Settings, reports: int, seed: int) -> None:
         store.put(rows[start : start + 1000])
 
 
-def _drain(store: Store, folder: Path, reports: int) -> dict[str, float]:
-    """Start a worker and wait until the inbox is empty."""
+def _drain(
+    store: Store, folder: Path, reports: int, workers: Sequence[Sequence[str]]
+) -> dict[str, float]:
+    """Start workers and wait until the inbox is empty."""
     with ExitStack() as stack:
-        worker = stack.enter_context(child(folder / "worker.out", "worker"))
-        resident = psutil.Process(worker.pid)
+        logs = [folder / f"worker-{number}.out" for number in range(len(workers))]
+        started = [
+            stack.enter_context(child(log, "worker", *options))
+            for log, options in zip(logs, workers, strict=True)
+        ]
+        resident = psutil.Process(started[-1].pid)
         began: tuple[float, int] | None = None
         quarter_mb = 0.0
         deadline = time.monotonic() + WITHIN_S
@@ -147,10 +165,10 @@ def _drain(store: Store, folder: Path, reports: int) -> dict[str, float]:
                 quarter_mb = resident.memory_info().rss / 1e6
             if left == 0 and began is not None:
                 break
-            if now > deadline or worker.poll() is not None:
+            if now > deadline or any(worker.poll() is not None for worker in started):
                 raise SystemExit(
-                    f"{left} of {reports} reports are left; the worker says:\n"
-                    + (folder / "worker.out").read_text()[-2000:]
+                    f"{left} of {reports} reports are left; the workers say:\n"
+                    + "\n".join(log.read_text()[-2000:] for log in logs)
                 )
             time.sleep(0.1)
         return {

@@ -119,7 +119,8 @@ class OpenIncidents:
         for row in (middle - 1, middle, middle + 1):
             column = _column(lon, row, height)
             for x in (column - 1, column, column + 1):
-                yield from self._by_place.get((category, x, row), ())
+                if found := self._by_place.get((category, x, row)):
+                    yield from found
 
 
 def _column(lon: float, row: int, height: float) -> int:
@@ -128,9 +129,13 @@ def _column(lon: float, row: int, height: float) -> int:
     Two points a column apart are farther than a radius, whichever latitudes they have in the row
     and the two beside it.
     """
+    return math.floor(lon * _cosine(row, height) / height)
+
+
+@lru_cache(maxsize=4096)
+def _cosine(row: int, height: float) -> float:
     farthest = max(abs((row - 1) * height), abs((row + 2) * height))
-    cosine = max(_LEAST_COSINE, math.cos(math.radians(min(farthest, 90.0))))
-    return math.floor(lon * cosine / height)
+    return max(_LEAST_COSINE, math.cos(math.radians(min(farthest, 90.0))))
 
 
 @lru_cache(maxsize=1024)

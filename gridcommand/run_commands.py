@@ -64,22 +64,43 @@ def up(
     raise typer.Exit(supervise(settings, drill=drill, demo=demo, speed=speed))
 
 
-def worker() -> None:
-    """Run a stream worker: relay, sense, classify and desk.
+def worker(
+    stages: Annotated[
+        list[str] | None,
+        typer.Option("--stage", help="Only this: classify, sense or desk; again for another."),
+    ] = None,
+) -> None:
+    """Run a stream worker: relay, sense, classify and desk, or some of them.
 
-    Start as many as there is work for; Kafka spreads the partitions over them.
+    Start as many as there is work for; Kafka spreads the partitions over them. Where one city's
+    desk needs a core of its own, run workers for it and others for the rest; don't run whole ones
+    beside these.
 
-    Example: `GRIDCOMMAND_KAFKA_SERVERS=kafka:9092 gridcommand worker`
+    Examples:
+
+    - `GRIDCOMMAND_KAFKA_SERVERS=kafka:9092 gridcommand worker` all of it
+
+    - `gridcommand worker --stage desk` and `gridcommand worker --stage classify --stage sense`
     """
-    from streams.worker import load_city, run_worker
+    from streams.worker import STAGES, load_city, run_worker
 
+    unknown = sorted(set(stages or ()) - set(STAGES))
+    if unknown:
+        raise typer.BadParameter(
+            f"{unknown[0]!r} is none of {', '.join(STAGES)}", param_hint="--stage"
+        )
     settings = load_settings()
     try:
         city = load_city(settings)
     finally:
         # Whoever holds us there looks at the same files, and its word about them comes first.
         wait_at_gate()
-    run_until_stopped(settings, lambda stop: run_worker(settings, city, stop, on_ready=tell_ready))
+    run_until_stopped(
+        settings,
+        lambda stop: run_worker(
+            settings, city, stop, stages=stages or tuple(STAGES), on_ready=tell_ready
+        ),
+    )
 
 
 def console(

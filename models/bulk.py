@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 
 from sqlalchemy import Connection, Table
 
@@ -33,6 +34,7 @@ class BulkInsert:
 
     def __init__(self, table: Table, *, key: Sequence[str] | None = None) -> None:
         self._columns = [column.name for column in table.columns]
+        self._values = itemgetter(*self._columns)
         self._times = [at for at, c in enumerate(table.columns) if isinstance(c.type, UtcDateTime)]
         self._start = f"INSERT INTO {table.name} ({', '.join(self._columns)}) VALUES "
         self._end = ""
@@ -41,7 +43,7 @@ class BulkInsert:
             self._end = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sets}"
 
     def run(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-        """Write the rows; a column that a row doesn't name is null.
+        """Write the rows, each of which names every column.
 
         Raises
         ------
@@ -49,10 +51,16 @@ class BulkInsert:
             A value can't be stored, now or later.
         """
         is_sqlite = connection.dialect.name == "sqlite"
-        turned = [[row.get(column) for column in self._columns] for row in rows]
-        for row_values in turned:
-            for at in self._times:
-                row_values[at] = _turned(row_values[at], is_sqlite)
+        turned = [list(self._values(row)) for row in rows]
+        for at in self._times:
+            before: object = None
+            text: object = None
+            for row_values in turned:
+                value = row_values[at]
+                # Most rows of a step are of one time.
+                if value is not before:
+                    before, text = value, _turned(value, is_sqlite)
+                row_values[at] = text
         done = 0
         while done < len(turned):
             # Powers of two: few texts, which drivers keep prepared.

@@ -237,7 +237,7 @@ class Journal:
         for start in range(0, len(event_ids), IDS_AT_ONCE):
             part = {"of": jurisdiction, "ids": event_ids[start : start + IDS_AT_ONCE]}
             with single_read(self._engine) as connection:
-                found.update(connection.execute(_KNOWN, part).scalars())
+                found.update(connection.execute(_KNOWN, part).scalars().all())
         return found
 
     def read(self, jurisdiction: str, after_seq: int, limit: int) -> list[bytes]:

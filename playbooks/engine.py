@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -151,7 +152,11 @@ class PlaybookSet:
             for one in (playbook.when, *(needed.count for needed in playbook.requirements))
             if isinstance(one, Expression)
         ]
-        self._fields = tuple(sorted({field for one in expressions for field in one.fields}))
+        fields = sorted({field for one in expressions for field in one.fields})
+        # Two at least, for an attrgetter of one gives no tuple.
+        plain = [path for path in fields if not path.startswith("facts.")]
+        self._plain = attrgetter("category", "priority", *plain)
+        self._facts = tuple(path for path in fields if path.startswith("facts."))
         self._plans: dict[tuple[object, ...], Plan] = {}
 
     @classmethod
@@ -178,7 +183,8 @@ class PlaybookSet:
 
         Some microseconds for facts seen before, about 0.2 ms an expression else.
         """
-        key = (incident.category, *(field_value(incident, path) for path in self._fields))
+        facts = tuple(field_value(incident, path) for path in self._facts) if incident.facts else ()
+        key = (*self._plain(incident), facts)
         plan = self._plans.get(key)
         if plan is None:
             plan = self._match(incident)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -79,9 +79,20 @@ class Stages:
 
 
 class Agents:
-    """All agents on one app; made before the app starts."""
+    """The agents on one app; made before the app starts.
 
-    def __init__(self, app: GridApp, stages: Stages) -> None:
+    Parameters
+    ----------
+    topics
+        Those that are read, by name, each with its exercise twin.
+    """
+
+    def __init__(
+        self,
+        app: GridApp,
+        stages: Stages,
+        topics: Collection[str] = (READINGS, REPORTS, DESK),
+    ) -> None:
         self._stages = stages
         handlers: dict[str, Callable[[TopicSpec, Any], Awaitable[None]]] = {
             READINGS: self._on_readings,
@@ -89,9 +100,9 @@ class Agents:
             DESK: self._on_desk,
         }
         for spec in all_topics(embedded=stages.embedded):
-            handler = handlers.get(spec.name.removeprefix(EXERCISE_PREFIX))
-            if handler is not None:
-                self._attach(app, spec, handler)
+            name = spec.name.removeprefix(EXERCISE_PREFIX)
+            if name in topics:
+                self._attach(app, spec, handlers[name])
 
     def _attach(
         self,

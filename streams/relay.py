@@ -64,6 +64,9 @@ class Relay:
         The store, or its part of it; called on a thread.
     is_active
         Whether this process is the one that publishes now; more than one is harmless.
+    claims
+        Who has the desks, as something to compare: a desk that was claimed anew may have lost what
+        waited for it, and all is published again. Called on a thread.
     """
 
     def __init__(
@@ -72,12 +75,15 @@ class Relay:
         inbox: Inbox,
         publisher: Publisher,
         is_active: Callable[[], bool] = lambda: True,
+        claims: Callable[[], object] = lambda: None,
     ) -> None:
         self._poll_s = settings.relay_poll_ms / 1000
         self._retry_s = settings.relay_retry_s
         self._inbox = inbox
         self._publisher = publisher
         self._is_active = is_active
+        self._claims = claims
+        self._claimed: object = None
         self._sent_at: dict[int, float] = {}
         self._last_id = 0
         self._lanes: dict[int, int] | None = None
@@ -136,6 +142,10 @@ class Relay:
 
     async def _sweep(self, now: float) -> Sequence[UnfinishedRow]:
         """The rows that are due again; those no longer unfinished leave the window."""
+        claimed = await asyncio.to_thread(self._claims)
+        if claimed != self._claimed:
+            self._claimed = claimed
+            self.publish_again()
         open_ids = await asyncio.to_thread(self._inbox.unfinished_ids, WINDOW)
         self._swept_at = now
         if len(open_ids) >= WINDOW:

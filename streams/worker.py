@@ -1,7 +1,8 @@
 """A worker process: relay, classify, sense and desk on one event loop.
 
 Start as many as there is work for: Kafka shares the partitions among them, and a jurisdiction's
-desk sits where the partition of its key is. This module only puts the parts together.
+desk sits where the partition of its key is. A worker may do some of the stages only, so that a
+busy desk has a core of its own. This module only puts the parts together.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -21,12 +22,12 @@ from models.city import CityPack
 from models.events import ReportReceived
 from models.settings import Settings
 from models.store import Store, open_store
-from models.topics import DESK, REPORTS, topic_for
+from models.topics import DESK, READINGS, REPORTS, topic_for
 from models.words import EXERCISE_MARK, Channel, is_exercise
 from playbooks.engine import PlaybookSet
 from streams import metrics
 from streams.agents import Agents, Stages
-from streams.app import is_embedded, kafka_servers, make_app, running
+from streams.app import APP_ID, is_embedded, kafka_servers, make_app, running
 from streams.classify import classify
 from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
@@ -42,6 +43,9 @@ log = logging.getLogger(__name__)
 RELAYS = (REPORTS, 0)
 """Whoever holds this partition publishes the inbox: one worker of a group, and another at once
 when that one is gone."""
+
+STAGES = {"classify": REPORTS, "desk": DESK, "sense": READINGS}
+"""What a worker can do, and the topic that it reads for it; relay goes with classify."""
 
 
 class City(NamedTuple):
@@ -77,12 +81,16 @@ async def run_worker(
     city: City,
     stop: asyncio.Event,
     *,
+    stages: Collection[str] = tuple(STAGES),
     on_ready: Callable[[], None] | None = None,
 ) -> None:
     """Run a worker until ``stop`` is set.
 
     Parameters
     ----------
+    stages
+        Of :data:`STAGES`. Workers with the same stages share the work; a whole one beside one for
+        some of them would do what that one does once more, to no harm and no use.
     on_ready
         Called once, when this worker has joined its group and decides.
 
@@ -97,9 +105,16 @@ async def run_worker(
     publisher = Publisher(kafka_servers(settings), idempotent=not is_embedded(settings))
     updates = Updates(publisher)
     shell = DeskShell(settings, store, pack, city.playbooks, city.graph, updates.put)
-    app = make_app(settings)
+    is_whole = set(stages) == set(STAGES)
+    app = make_app(settings, app_id=APP_ID if is_whole else f"{APP_ID}.{'-'.join(sorted(stages))}")
     held: set[tuple[str, int]] = set()
-    relay = Relay(settings, store, publisher, is_active=lambda: RELAYS in held)
+    relay = Relay(
+        settings,
+        store,
+        publisher,
+        is_active=lambda: RELAYS in held,
+        claims=lambda: [(head.jurisdiction, head.epoch) for head in store.heads()],
+    )
     sense = SenseKeeper(pack, store, alone=is_embedded(settings))
     Agents(
         app,
@@ -111,6 +126,7 @@ async def run_worker(
             sense=sense,
             embedded=is_embedded(settings),
         ),
+        [STAGES[stage] for stage in stages],
     )
     assigned = asyncio.Event()
     seats: set[asyncio.Task[None]] = set()
@@ -139,7 +155,8 @@ async def run_worker(
         settings.stalled_after_s,
         store,
         lambda: shell.in_hand,
-        lambda: bool(held),
+        # Who does a part only can't tell whether what waits is its own.
+        lambda: is_whole and bool(held),
         (host.strip(), int(port)),
     )
     metrics.serve(settings.metrics_port)

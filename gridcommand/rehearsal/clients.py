@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import aiohttp
+import uuid_utils
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Origin
@@ -52,7 +52,7 @@ class Phones:
             start = time.monotonic()
             for number in range(int(rate * seconds)):
                 await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
-                body = {"id": str(uuid.uuid4()), **reports[number % len(reports)]}
+                body = {"id": str(uuid_utils.uuid7()), **reports[number % len(reports)]}
                 group.create_task(self._keep_sending(client, body))
 
     async def until_acknowledged(self, count: int, within_s: float) -> None:
