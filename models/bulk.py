@@ -13,13 +13,17 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
+from typing import TypeAlias
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Table
 
 from models.errors import EventError
 from models.tables import UtcDateTime
 
 ROWS_AT_ONCE = 64
+
+Statement: TypeAlias = tuple[str, tuple[object, ...]]
+"""SQL of the driver, and its parameters."""
 
 
 class BulkInsert:
@@ -42,15 +46,16 @@ class BulkInsert:
             sets = ", ".join(f"{c} = excluded.{c}" for c in self._columns if c not in key)
             self._end = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sets}"
 
-    def run(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
-        """Write the rows, each of which names every column.
+    def statements(
+        self, rows: Sequence[Mapping[str, object]], *, is_sqlite: bool
+    ) -> list[Statement]:
+        """Return what writes the rows, each of which names every column.
 
         Raises
         ------
         EventError
             A value can't be stored, now or later.
         """
-        is_sqlite = connection.dialect.name == "sqlite"
         turned = [list(self._values(row)) for row in rows]
         for at in self._times:
             before: object = None
@@ -61,14 +66,16 @@ class BulkInsert:
                 if value is not before:
                     before, text = value, _turned(value, is_sqlite)
                 row_values[at] = text
+        made: list[Statement] = []
         done = 0
         while done < len(turned):
             # Powers of two: few texts, which drivers keep prepared.
             size = min(ROWS_AT_ONCE, 1 << ((len(turned) - done).bit_length() - 1))
             values = tuple(chain.from_iterable(turned[done : done + size]))
             marks = _values(size, len(self._columns), "?" if is_sqlite else "%s")
-            connection.exec_driver_sql(f"{self._start}{marks}{self._end}", values)
+            made.append((f"{self._start}{marks}{self._end}", values))
             done += size
+        return made
 
 
 @lru_cache(maxsize=256)

@@ -9,8 +9,7 @@ journal holds, which is :mod:`models.proof`.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -24,20 +23,16 @@ from sqlalchemy import (
     update,
 )
 
-from models.bulk import BulkInsert
 from models.database import single_read, transaction
-from models.errors import FencedError, JournalBrokenError
+from models.errors import FencedError
 from models.events import Event
 from models.inbox import IDS_AT_ONCE, finish_rows
-from models.situation import Assignment, Incident, Task, Unit
+from models.steps import Entity, Lease, Position, ReadyStep, make_ready
 from models.tables import (
-    AssignmentRecord,
     IncidentRecord,
     JournalRecord,
     JurisdictionRecord,
     SnapshotRecord,
-    TaskRecord,
-    UnitRecord,
 )
 
 _journal = JournalRecord.__table__  # type: ignore[attr-defined]
@@ -49,27 +44,6 @@ GENESIS = bytes(32)
 """What stands before the first event of a chain."""
 
 SNAPSHOTS_KEPT = 3
-
-_doc = msgspec.json.Encoder(order="deterministic").encode
-Entity = Incident | Unit | Assignment | Task
-
-
-class Lease(msgspec.Struct, frozen=True):
-    """A writer's hold on a jurisdiction, at the head that it knows."""
-
-    jurisdiction: str
-    exercise: bool
-    epoch: int
-    seq: int
-    head_hash: bytes
-
-
-class Position(msgspec.Struct, frozen=True):
-    """A record's place on a topic."""
-
-    topic: str
-    partition: int
-    record_offset: int
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -97,15 +71,6 @@ class Head(msgspec.Struct, frozen=True):
     last_commit_at: datetime | None
 
 
-_KEY = ("jurisdiction", "id")
-_UPSERTS: dict[type[Entity], BulkInsert] = {
-    Incident: BulkInsert(_incident, key=_KEY),
-    Unit: BulkInsert(UnitRecord.__table__, key=_KEY),  # type: ignore[attr-defined]
-    Assignment: BulkInsert(AssignmentRecord.__table__, key=_KEY),  # type: ignore[attr-defined]
-    Task: BulkInsert(TaskRecord.__table__, key=_KEY),  # type: ignore[attr-defined]
-}
-
-
 _POSITION = text(
     "INSERT INTO position (jurisdiction, topic, partition, record_offset)"
     " VALUES (:jurisdiction, :topic, :partition, :record_offset)"
@@ -124,7 +89,6 @@ _MOVE_HEAD = (
     )
     .values(seq=bindparam("to_seq"), head_hash=bindparam("to_hash"), last_commit_at=bindparam("at"))
 )
-_APPEND = BulkInsert(_journal)
 _KNOWN = select(_journal.c.event_id).where(
     _journal.c.jurisdiction == bindparam("of"),
     _journal.c.event_id.in_(bindparam("ids", expanding=True)),
@@ -170,7 +134,33 @@ class Journal:
         snapshot: bytes | None = None,
         position: Position | None = None,
     ) -> Lease:
-        """Write what a step decided, in one transaction fenced by the lease.
+        """Make a step ready and write it; parameters of the first, errors of both."""
+        return self.write_step(
+            self.ready_step(
+                lease,
+                events,
+                bodies,
+                wall=wall,
+                entities=entities,
+                finished=finished,
+                snapshot=snapshot,
+                position=position,
+            )
+        )
+
+    def ready_step(
+        self,
+        lease: Lease,
+        events: Sequence[Event],
+        bodies: Sequence[bytes],
+        *,
+        wall: datetime,
+        entities: Iterable[Entity] = (),
+        finished: Sequence[str] = (),
+        snapshot: bytes | None = None,
+        position: Position | None = None,
+    ) -> ReadyStep:
+        """Return what a step writes, for this database; nothing is written yet.
 
         Parameters
         ----------
@@ -188,18 +178,39 @@ class Journal:
             The record that the events came with; for people who ask how far a desk is, for it is
             the events' ids that decide what was applied.
 
+        Raises
+        ------
+        EventError
+            A value can't be stored, now or later.
+        JournalBrokenError
+            The events don't run on from the lease.
+        """
+        return make_ready(
+            lease,
+            events,
+            bodies,
+            wall=wall,
+            entities=entities,
+            finished=finished,
+            snapshot=snapshot,
+            position=position,
+            is_sqlite=self._engine.dialect.name == "sqlite",
+        )
+
+    def write_step(self, step: ReadyStep) -> Lease:
+        """Write a step in one transaction fenced by its lease.
+
         Returns
         -------
         Lease
-            For the next commit.
+            For the next one.
 
         Raises
         ------
         FencedError
             Somebody else claimed the jurisdiction; nothing was written.
         """
-        rows, head = _chain(lease, events, bodies)
-        last = events[-1].seq if events else lease.seq
+        lease, after = step.lease, step.after
         with transaction(self._engine, writes=True) as connection:
             moved = connection.execute(
                 _MOVE_HEAD,
@@ -207,27 +218,26 @@ class Journal:
                     "of": lease.jurisdiction,
                     "held_epoch": lease.epoch,
                     "held_seq": lease.seq,
-                    "to_seq": last,
-                    "to_hash": head,
-                    "at": wall,
+                    "to_seq": after.seq,
+                    "to_hash": after.head_hash,
+                    "at": step.wall,
                 },
             )
             if moved.rowcount != 1:
                 raise FencedError(
                     f"epoch {lease.epoch} of {lease.jurisdiction} is over: another desk claimed it"
                 )
-            if rows:
-                _APPEND.run(connection, rows)
-            _write_entities(connection, lease, entities)
-            finish_rows(connection, lease.jurisdiction, finished, wall)
-            if snapshot is not None:
-                _write_snapshot(connection, lease.jurisdiction, last, snapshot, wall)
-            if position is not None:
+            for statement, values in step.statements:
+                connection.exec_driver_sql(statement, values)
+            finish_rows(connection, lease.jurisdiction, step.finished, step.wall)
+            if step.snapshot is not None:
+                _write_snapshot(connection, lease.jurisdiction, after.seq, step.snapshot, step.wall)
+            if step.position is not None:
                 connection.execute(
                     _POSITION,
-                    {"jurisdiction": lease.jurisdiction, **msgspec.structs.asdict(position)},
+                    {"jurisdiction": lease.jurisdiction, **msgspec.structs.asdict(step.position)},
                 )
-        return msgspec.structs.replace(lease, seq=last, head_hash=head)
+        return after
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────
 
@@ -350,80 +360,6 @@ class Journal:
                 )
             ).scalar()
         return None if doc is None else bytes(doc)
-
-
-def _chain(
-    lease: Lease, events: Sequence[Event], bodies: Sequence[bytes]
-) -> tuple[list[Mapping[str, object]], bytes]:
-    rows: list[Mapping[str, object]] = []
-    head, seq = lease.head_hash, lease.seq
-    for event, body in zip(events, bodies, strict=True):
-        seq += 1
-        if event.seq != seq or event.jurisdiction != lease.jurisdiction:
-            raise JournalBrokenError(
-                f"event {event.id} has seq {event.seq} of {event.jurisdiction}, "
-                f"the next of {lease.jurisdiction} is {seq}"
-            )
-        head = hashlib.sha256(head + body).digest()
-        rows.append(
-            {
-                "jurisdiction": event.jurisdiction,
-                "seq": seq,
-                "event_id": event.id,
-                "type": event.type,
-                "cause": event.cause,
-                "incident": event.subject or None,
-                "time": event.time,
-                "exercise": event.exercise,
-                "body": body,
-                "hash": head,
-            }
-        )
-    return rows, head
-
-
-def _write_entities(connection: Connection, lease: Lease, entities: Iterable[Entity]) -> None:
-    rows: dict[type[Entity], list[dict[str, object]]] = {}
-    for entity in entities:
-        row: dict[str, object] = {
-            "jurisdiction": lease.jurisdiction,
-            "id": entity.id,
-            "exercise": lease.exercise,
-            "updated_seq": entity.updated_seq,
-            "doc": _doc(entity),
-            "state": entity.state.value,
-        }
-        if isinstance(entity, Incident):
-            row |= {
-                "number": entity.number,
-                "category": entity.category,
-                "priority": entity.priority,
-                "grade": entity.grade.value,
-                "lon": entity.lon,
-                "lat": entity.lat,
-                "cell": entity.cell,
-                "opened_at": entity.opened_at,
-                "closed_at": entity.closed_at,
-            }
-        elif isinstance(entity, Unit):
-            row |= {
-                "kind": entity.kind,
-                "lon": entity.lon,
-                "lat": entity.lat,
-                "incident": entity.incident,
-            }
-        elif isinstance(entity, Assignment):
-            row |= {"incident": entity.incident, "unit": entity.unit}
-        else:
-            row |= {
-                "incident": entity.incident,
-                "role": entity.role,
-                "assignee": entity.assignee,
-                "due": entity.due,
-            }
-        rows.setdefault(type(entity), []).append(row)
-    for kind, many in rows.items():
-        _UPSERTS[kind].run(connection, many)
 
 
 def _write_snapshot(

@@ -21,11 +21,12 @@ from models.dead_letters import DeadLetterRow, DeadLetters
 from models.episodes import Episodes
 from models.errors import StoreError
 from models.inbox import Inbox, InboxRow
-from models.journal import Entry, Journal, Lease
+from models.journal import Entry, Journal
 from models.proof import Proof
 from models.registers import Registers
 from models.schema import migrate_to, newest_revision, revision_of
 from models.settings import Settings
+from models.steps import Lease
 
 __all__ = ["DeadLetterRow", "Entry", "InboxRow", "Lease", "Store", "open_store"]
 

@@ -24,7 +24,7 @@ from models.city import CityPack
 from models.dead_letters import DeadLetterRow
 from models.errors import EventError
 from models.events import Event, ReportReceived, decode, encode, split_batch
-from models.journal import Position
+from models.steps import Position
 from models.topics import (
     DESK,
     EXERCISE_PREFIX,

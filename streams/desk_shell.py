@@ -32,9 +32,9 @@ from models.city import CityPack
 from models.clock import JurisdictionClock, read_clock
 from models.errors import FencedError, StoreError
 from models.events import Event, encode
-from models.journal import Entity, Lease, Position
 from models.settings import Settings
 from models.situation import Situation, Touched, apply, dump, load
+from models.steps import Entity, Lease, Position
 from models.store import DeadLetterRow, Store
 from models.words import home_jurisdiction, is_exercise
 from playbooks.engine import PlaybookSet

@@ -28,9 +28,9 @@ from models.dead_letters import DeadLetterRow
 from models.errors import BackupError
 from models.events import Event, encode
 from models.inbox import InboxRow
-from models.journal import Lease
 from models.registers import Photo
 from models.schema import newest_revision
+from models.steps import Lease
 from models.store import Store
 from models.words import Role
 

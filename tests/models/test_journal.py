@@ -18,9 +18,10 @@ from models import events as ev
 from models.database import transaction
 from models.errors import EventError, FencedError, JournalBrokenError, StoreError
 from models.events import Event, encode
-from models.journal import GENESIS, Entity, Lease
+from models.journal import GENESIS
 from models.lifecycles import IncidentState
 from models.situation import Incident
+from models.steps import Entity, Lease
 from models.store import Store
 from models.words import Grade
 

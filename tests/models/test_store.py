@@ -15,8 +15,8 @@ from models.dead_letters import DeadLetterRow
 from models.errors import FencedError, JournalBrokenError, StoreBusyError, StoreError
 from models.events import Event, encode
 from models.inbox import GroupedInbox, InboxRow
-from models.journal import Lease
 from models.registers import Device, Drill
+from models.steps import Lease
 from models.store import Store
 from models.words import Role
 

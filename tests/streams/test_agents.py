@@ -17,8 +17,8 @@ from models.dead_letters import DeadLetterRow
 from models.episodes import Episode, SenseMemory
 from models.events import Event, ReportClassified, ReportReceived, decode, encode, encode_batch
 from models.inbox import InboxRow
-from models.journal import Position
 from models.settings import Settings
+from models.steps import Position
 from models.topics import TopicSpec, all_topics
 from models.words import Channel
 from streams.agents import Agents, Stages

@@ -17,8 +17,8 @@ import pytest
 from models.city import CityPack
 from models.dead_letters import DeadLetterRow
 from models.events import Event, ReportClassified, ReportReceived, encode
-from models.journal import Position
 from models.settings import Settings
+from models.steps import Position
 from models.store import InboxRow, Store
 from models.words import Channel
 from streams.agents import Agents, Stages

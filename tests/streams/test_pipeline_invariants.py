@@ -33,8 +33,8 @@ from models.dead_letters import DeadLetterRow
 from models.errors import StoreError
 from models.events import Event, decode, encode, encode_batch
 from models.inbox import InboxRow
-from models.journal import Lease
 from models.settings import Settings
+from models.steps import Lease, ReadyStep
 from models.store import Store
 from models.topics import DESK, REPORTS, all_topics
 from models.words import Channel
@@ -58,8 +58,9 @@ class FaultyStore(Store):
 
     fault = ""
 
-    def commit_step(self, *given: Any, **more: Any) -> Lease:
-        return self._failing(super().commit_step, *given, **more)
+    def write_step(self, step: ReadyStep) -> Lease:
+        done: Lease = self._failing(super().write_step, step)
+        return done
 
     def add_dead_letters(self, letters: Sequence[DeadLetterRow]) -> None:
         self._failing(super().add_dead_letters, letters)
