@@ -46,9 +46,9 @@ from models.steps import Entity
 from models.store import Store
 from models.words import Role
 from playbooks.engine import PlaybookSet
-from streams.desk_shell import read_situation
 from streams.fast import replay
 from streams.recording import Recording
+from streams.seats import read_situation
 from web_console.accounts import COOKIE
 
 CITY = CHECKOUT / "cities" / "san_francisco"

@@ -5,8 +5,9 @@ clock, the updates topic. Not for: deciding. Relies on the store's fence: whoeve
 jurisdiction last is its only writer; an older claim's next commit fails with
 :class:`~models.errors.FencedError` and its work is dropped (it comes again from the inbox).
 
-A jurisdiction that this process writes is a :class:`_Seat`. Steps and commits run on one thread
-of their own, never on the event loop.
+A jurisdiction that this process writes is a :class:`~streams.seats.Seat`. Deciding has a thread
+of its own and writing another, so that a batch is decided while the one before it is written;
+neither runs on the event loop.
 """
 
 from __future__ import annotations
@@ -16,30 +17,28 @@ import contextlib
 import gc
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from dispatch.desk import Desk
 from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
 from models import events as ev
-from models import tracing
 from models.city import CityPack
-from models.clock import JurisdictionClock, read_clock
+from models.clock import read_clock
 from models.errors import FencedError, StoreError
 from models.events import Event, encode
 from models.settings import Settings
-from models.situation import Situation, Touched, apply, dump, load
-from models.steps import Entity, Lease, Position
+from models.steps import Position
 from models.store import DeadLetterRow, Store
 from models.words import home_jurisdiction, is_exercise
 from playbooks.engine import PlaybookSet
-from streams.metrics import BATCH_EVENTS, COMMIT_SECONDS, STEP_SECONDS
 from streams.opening import opening_events
+from streams.seats import Seat, read_situation
 from streams.watchdog import HANGS
 
 log = logging.getLogger(__name__)
@@ -59,8 +58,10 @@ once, not once a report."""
 QUEUE = 500
 """Submissions that may wait for a desk."""
 
+AT_A_STRETCH = 16
+"""Batches of a backlog that are decided before whoever waits for the desk has a turn: planning."""
+
 RETRY_S = 1.0
-READ_AT_ONCE = 5000
 
 
 class _Given(NamedTuple):
@@ -71,19 +72,24 @@ class _Given(NamedTuple):
     done: asyncio.Future[None]
 
 
-class _Seat:
-    """One jurisdiction that this process writes."""
+class _Batch(NamedTuple):
+    """What waited together and is decided together."""
 
-    def __init__(
-        self, lease: Lease, desk: Desk, clock: JurisdictionClock, hung: frozenset[str]
-    ) -> None:
-        self.hung = hung
-        self.lease = lease
-        self.desk = desk
-        self.clock = clock
-        self.snapshot_seq = lease.seq
-        self.changed = asyncio.Event()
-        self.ticking: asyncio.Task[None] | None = None
+    given: list[_Given]
+
+    @property
+    def events(self) -> list[Event]:
+        return [event for given in self.given for event in given.events]
+
+    @property
+    def position(self) -> Position | None:
+        return self.given[-1].position
+
+    def done(self) -> None:
+        """Let those who handed it over go on."""
+        for given in self.given:
+            if not given.done.done():
+                given.done.set_result(None)
 
 
 class DeskShell:
@@ -111,14 +117,19 @@ class DeskShell:
         self._playbooks = playbooks
         self._graph = graph
         self._publish = publish
-        self._seats: dict[str, _Seat] = {}
+        self._seats: dict[str, Seat] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._queues: dict[str, asyncio.Queue[_Given]] = {}
         self._serving: list[asyncio.Task[None]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._closed = False
-        self.in_hand: Event | None = None
-        """What a desk decides on now; read by the watchdog's thread."""
+
+    @property
+    def in_hand(self) -> Event | None:
+        """What a desk decides on now; asked by the watchdog's thread."""
+        held = (seat.in_hand for seat in list(self._seats.values()))
+        return next((event for event in held if event is not None), None)
 
     @property
     def waiting(self) -> int:
@@ -152,51 +163,117 @@ class DeskShell:
 
     async def _serve(self, jurisdiction: str, queue: asyncio.Queue[_Given]) -> None:
         while True:
-            together = [await queue.get()]
-            size = len(together[0].events)
-            while size < self._settings.desk_batch and not queue.empty():
-                together.append(queue.get_nowait())
-                size += len(together[-1].events)
-            events = [event for given in together for event in given.events]
+            batch = self._together(await queue.get(), queue)
+            left: Iterable[_Batch] = [batch]
             try:
-                await self._decide(jurisdiction, events, together[-1].position)
+                if home_jurisdiction(jurisdiction) != self._pack.jurisdiction:
+                    await self._run(
+                        self._give_up, batch.events, "unknown_jurisdiction", self._not_ours()
+                    )
+                else:
+                    left = await self._overlapping(jurisdiction, batch, queue)
+                    for one in left:
+                        await self._decide(jurisdiction, one.events, one.position)
             except Exception:
                 log.exception("desk of %s failed on a batch; it comes again", jurisdiction)
             finally:
-                for given in together:
-                    if not given.done.done():
-                        given.done.set_result(None)
+                for one in left:
+                    one.done()
+
+    def _together(self, first: _Given, queue: asyncio.Queue[_Given]) -> _Batch:
+        together = [first]
+        size = len(first.events)
+        while size < self._settings.desk_batch and not queue.empty():
+            together.append(queue.get_nowait())
+            size += len(together[-1].events)
+        return _Batch(together)
+
+    def _stretch(self, first: _Batch, queue: asyncio.Queue[_Given]) -> Iterator[_Batch]:
+        yield first
+        for _ in range(AT_A_STRETCH - 1):
+            if queue.empty():
+                return
+            yield self._together(queue.get_nowait(), queue)
+
+    async def _overlapping(
+        self, jurisdiction: str, first: _Batch, queue: asyncio.Queue[_Given]
+    ) -> list[_Batch]:
+        """Decide on a batch and those that wait behind it, each while the one before is written.
+
+        Returns
+        -------
+        list of _Batch
+            What isn't in the journal because something went wrong: for :meth:`_decide`.
+        """
+        unwritten: deque[_Batch] = deque()
+        writing: asyncio.Future[list[bytes]] | None = None
+
+        async def settle() -> None:
+            nonlocal writing
+            if writing is not None:
+                journaled = await writing
+                writing = None
+                unwritten.popleft().done()
+                await self._written(seat, journaled)
+
+        async with self._lock(jurisdiction):
+            try:
+                seat = await self._seat(jurisdiction)
+                for batch in self._stretch(first, queue):
+                    unwritten.append(batch)
+                    decided = await self._run(seat.decide, batch.events, batch.position)
+                    await settle()
+                    writing = self._on(self._writer, seat.write, decided)
+                await settle()
+            except Exception as error:
+                errors = [error]
+                try:
+                    await settle()
+                except Exception as of_writing:
+                    errors.append(of_writing)
+                self._leave(jurisdiction)
+                if any(isinstance(error, FencedError) for error in errors):
+                    self._gave_up(jurisdiction)
+                    for batch in unwritten:
+                        batch.done()
+                    return []
+                return list(unwritten) or [first]
+        return []
 
     async def _decide(
         self, jurisdiction: str, events: list[Event], position: Position | None = None
     ) -> None:
-        """Decide on a batch; return when it is in the journal (or in dead letters).
+        """Decide on a batch; return when it is in the journal (or in dead letters)."""
+        await self._sequentially(jurisdiction, lambda seat: self._step(seat, events, position))
+
+    async def _sequentially(
+        self, jurisdiction: str, work: Callable[[Seat], Awaitable[None]]
+    ) -> None:
+        """Do something with a seat while nothing else is decided or written there.
 
         Waits as long as the database is away: an event that was taken from the topic must not
         be given up for a cause that passes.
         """
-        if home_jurisdiction(jurisdiction) != self._pack.jurisdiction:
-            await self._run(self._give_up, events, "unknown_jurisdiction", self._not_ours())
-            return
-        lock = self._locks.setdefault(jurisdiction, asyncio.Lock())
-        async with lock:
-            rest = events
+        async with self._lock(jurisdiction):
             while not self._closed:
                 try:
-                    seat = await self._seat(jurisdiction)
-                    for batch in _batches(rest, self._settings.desk_batch):
-                        await self._step(seat, batch, position)
-                        rest = rest[len(batch) :]
-                    return
-                except FencedError as error:
-                    # Another process has it now. What we held comes to it from the inbox.
-                    log.warning("gave up the desk of %s: %s", jurisdiction, error)
+                    await work(await self._seat(jurisdiction))
+                except FencedError:
                     self._leave(jurisdiction)
-                    return
+                    self._gave_up(jurisdiction)
                 except StoreError as error:
                     log.error("desk of %s waits for the database: %s", jurisdiction, error)
                     self._leave(jurisdiction)
                     await asyncio.sleep(RETRY_S)
+                    continue
+                return
+
+    def _lock(self, jurisdiction: str) -> asyncio.Lock:
+        return self._locks.setdefault(jurisdiction, asyncio.Lock())
+
+    def _gave_up(self, jurisdiction: str) -> None:
+        # Another process has it now. What we held comes to it from the inbox.
+        log.warning("gave up the desk of %s: another process claimed it", jurisdiction)
 
     async def close(self) -> None:
         """Leave every seat; what is in hand is finished first."""
@@ -212,19 +289,19 @@ class DeskShell:
         for jurisdiction in list(self._seats):
             self._leave(jurisdiction)
         self._thread.shutdown(wait=True)
+        self._writer.shutdown(wait=True)
 
     # ── one batch ─────────────────────────────────────────────────────────────────────────────
 
-    async def _step(
-        self, seat: _Seat, batch: list[Event], position: Position | None = None
-    ) -> None:
+    async def _step(self, seat: Seat, batch: list[Event], position: Position | None = None) -> None:
         try:
-            journaled = await self._run(self._step_and_commit, seat, batch, position)
+            decided = await self._run(seat.decide, batch, position)
+            journaled = await self._on(self._writer, seat.write, decided)
         except (FencedError, StoreError):
             raise
         except Exception as error:
             # The situation may be half changed: forget it and go on from the journal.
-            jurisdiction = seat.desk.situation.jurisdiction
+            jurisdiction = seat.situation.jurisdiction
             self._leave(jurisdiction)
             if len(batch) == 1:
                 about = {"event": batch[0].id, "jurisdiction": jurisdiction, "stage": "desk"}
@@ -237,58 +314,12 @@ class DeskShell:
                 for event in batch:
                     await self._step(await self._seat(jurisdiction), [event], position)
             return
+        await self._written(seat, journaled)
+
+    async def _written(self, seat: Seat, journaled: list[bytes]) -> None:
         seat.changed.set()
         if journaled:
-            await self._publish(seat.desk.situation.jurisdiction, journaled)
-
-    def _step_and_commit(
-        self, seat: _Seat, batch: list[Event], position: Position | None
-    ) -> list[bytes]:
-        situation = seat.desk.situation
-        known = self._store.known(situation.jurisdiction, [event.id for event in batch])
-        finished: list[str] = []
-        made: list[Event] = []
-        BATCH_EVENTS.observe(len(batch))
-        began = time.perf_counter()
-        try:
-            for event in batch:
-                finished.append(event.id)
-                if event.id in known or (event.id in seat.hung and self._hangs(seat, event)):
-                    continue
-                known.add(event.id)
-                self.in_hand = event
-                made.extend(seat.desk.step(event))
-        finally:
-            self.in_hand = None
-        decided = time.perf_counter()
-        STEP_SECONDS.observe(decided - began)
-        due_for_snapshot = situation.seq - seat.snapshot_seq >= self._settings.snapshot_every
-        if not made:
-            self._store.finish(situation.jurisdiction, finished, datetime.now(UTC))
-            return []
-        encoded = [encode(event) for event in made]
-        seat.lease = self._store.commit_step(
-            seat.lease,
-            made,
-            encoded,
-            entities=_entities(situation, seat.desk.take_touched()),
-            finished=finished,
-            snapshot=dump(situation) if due_for_snapshot else None,
-            position=position,
-            wall=datetime.now(UTC),
-        )
-        committed = time.perf_counter()
-        COMMIT_SECONDS.observe(committed - decided)
-        if tracing.is_on():
-            for event in batch:
-                tracing.note("decide", event.traceparent, committed - began, together=len(batch))
-        if due_for_snapshot:
-            seat.snapshot_seq = situation.seq
-        for event in made:
-            if isinstance(event.data, ev.PlanAdopted):
-                for problem in event.data.problems:
-                    log.warning("playbooks on %s: %s", event.data.incident, problem)
-        return encoded
+            await self._publish(seat.situation.jurisdiction, journaled)
 
     def _give_up(self, events: Iterable[Event], code: str, detail: str) -> None:
         at = datetime.now(UTC)
@@ -310,24 +341,19 @@ class DeskShell:
             ]
         )
 
-    def _hangs(self, seat: _Seat, event: Event) -> bool:
-        """Whether an event that a desk hung on is still given up: somebody may have replayed it."""
-        seat.hung = self._store.dead_letter_ids(event.jurisdiction, code=HANGS)
-        return event.id in seat.hung
-
     def _not_ours(self) -> str:
         return f"this desk runs {self._pack.jurisdiction} and its exercises only"
 
     # ── taking and leaving a seat ─────────────────────────────────────────────────────────────
 
-    async def _seat(self, jurisdiction: str) -> _Seat:
+    async def _seat(self, jurisdiction: str) -> Seat:
         seat = self._seats.get(jurisdiction)
         if seat is None:
             seat = await self._run(self._take, jurisdiction)
             self._seats[jurisdiction] = seat
-            at = seat.clock.now(datetime.now(UTC)) or seat.desk.situation.now
+            at = seat.clock.now(datetime.now(UTC)) or seat.situation.now
             opening = opening_events(
-                seat.desk.situation,
+                seat.situation,
                 self._pack,
                 self._playbooks,
                 automatic_priorities=self._settings.automatic_priorities,
@@ -345,7 +371,7 @@ class DeskShell:
             )
         return seat
 
-    def _take(self, jurisdiction: str) -> _Seat:
+    def _take(self, jurisdiction: str) -> Seat:
         lease = self._store.claim(
             jurisdiction, exercise=is_exercise(jurisdiction), at=datetime.now(UTC)
         )
@@ -359,7 +385,8 @@ class DeskShell:
         # a proposal by 30 ms.
         gc.collect()
         gc.freeze()
-        return _Seat(lease, desk, read_clock(self._store, jurisdiction), hung)
+        clock = read_clock(self._store, jurisdiction)
+        return Seat(self._store, lease, desk, clock, hung, self._settings.snapshot_every)
 
     def _leave(self, jurisdiction: str) -> None:
         seat = self._seats.pop(jurisdiction, None)
@@ -368,71 +395,45 @@ class DeskShell:
 
     # ── time ──────────────────────────────────────────────────────────────────────────────────
 
-    async def _tick(self, jurisdiction: str, seat: _Seat) -> None:
+    async def _tick(self, jurisdiction: str, seat: Seat) -> None:
         """Hand the desk a clock event whenever one is due by the jurisdiction's clock."""
         while not self._closed:
             seat.changed.clear()
-            due = seat.desk.next_due()
+            due = seat.due
             if seat.clock.drill:
                 seat.clock = await self._run(read_clock, self._store, jurisdiction)
-            now = seat.clock.now(datetime.now(UTC)) or seat.desk.situation.now
-            if due is not None and now is not None:
-                planned = seat.desk.situation.now
-                if due <= now or (planned is not None and due <= planned):
-                    tick = Event(
-                        id=f"tick/{seat.desk.situation.seq + 1}",
-                        source=f"/clock/{jurisdiction}",
-                        time=max(now, due),
-                        jurisdiction=jurisdiction,
-                        exercise=is_exercise(jurisdiction),
-                        data=ev.ClockTicked(),
-                    )
-                    began = time.monotonic()
-                    # Shielded: a seat left in mid-commit must not cut the commit short.
-                    await asyncio.shield(self._decide(jurisdiction, [tick]))
-                    took = time.monotonic() - began
-                    await asyncio.sleep(took * (1 / PLANNING_SHARE - 1))
-                    continue
+            planned = seat.situation.now
+            now = seat.clock.now(datetime.now(UTC)) or planned
+            if due and now and (due <= now or (planned is not None and due <= planned)):
+                began = time.monotonic()
+                # Shielded: a seat left in mid-commit must not cut the commit short.
+                await asyncio.shield(self._tell_time(jurisdiction, max(now, due)))
+                took = time.monotonic() - began
+                await asyncio.sleep(took * (1 / PLANNING_SHARE - 1))
+                continue
             wait = seat.clock.wall_seconds_until(due, now) if due and now else None
             if seat.clock.drill:
                 wait = CLOCK_POLL_S if wait is None else min(wait, CLOCK_POLL_S)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(seat.changed.wait(), wait)
 
+    async def _tell_time(self, jurisdiction: str, now: datetime) -> None:
+        async def tick(seat: Seat) -> None:
+            # Named once nothing is in flight: its seq is its own.
+            told = Event(
+                id=f"tick/{seat.situation.seq + 1}",
+                source=f"/clock/{jurisdiction}",
+                time=now,
+                jurisdiction=jurisdiction,
+                exercise=is_exercise(jurisdiction),
+                data=ev.ClockTicked(),
+            )
+            await self._step(seat, [told])
+
+        await self._sequentially(jurisdiction, tick)
+
     async def _run(self, work: Callable[..., T], *args: object) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: work(*args))
+        return await self._on(self._thread, work, *args)
 
-
-def read_situation(store: Store, jurisdiction: str) -> Situation:
-    """Return the situation of a jurisdiction: its latest snapshot and the journal since."""
-    snapshot = store.latest_snapshot(jurisdiction)
-    if snapshot is None:
-        situation = Situation(jurisdiction=jurisdiction, exercise=is_exercise(jurisdiction))
-    else:
-        situation = load(snapshot)
-    while tail := store.read(jurisdiction, situation.seq, READ_AT_ONCE):
-        for raw in tail:
-            apply(situation, ev.decode(raw))
-    return situation
-
-
-def _batches(events: list[Event], size: int) -> Iterable[list[Event]]:
-    rest = iter(events)
-    while batch := list(islice(rest, size)):
-        yield batch
-
-
-def _entities(situation: Situation, touched: Touched) -> list[Entity]:
-    """Return what a batch touched and the tables keep, as it stands after the batch."""
-    tables: dict[str, dict[str, Any]] = {
-        "incidents": situation.incidents,
-        "units": situation.units,
-        "assignments": situation.assignments,
-        "tasks": situation.tasks,
-    }
-    return [
-        tables[kind][name]
-        for kind, name in sorted(touched)
-        if kind in tables and name in tables[kind]
-    ]
+    def _on(self, thread: Executor, work: Callable[..., T], *args: object) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(thread, lambda: work(*args))

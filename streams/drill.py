@@ -53,11 +53,11 @@ from models.situation import Situation
 from models.store import InboxRow, Store, open_store
 from models.topics import DESK, REPORTS, topic_for
 from streams.app import is_embedded, kafka_servers
-from streams.desk_shell import read_situation
 from streams.drill_clock import ENDED, STOPPED, DrillClock, driven, take_up
 from streams.errors import DrillError
 from streams.publisher import Publisher
 from streams.recording import Recording
+from streams.seats import read_situation
 from streams.stand_in import SOURCE as HANDS_SOURCE
 from streams.stand_in import STAND_IN, TaskHands
 

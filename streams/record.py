@@ -46,9 +46,9 @@ from models.settings import Settings
 from models.situation import Situation
 from models.store import open_store
 from models.words import EXERCISE_MARK, home_jurisdiction
-from streams.desk_shell import read_situation
 from streams.errors import RecordingError
 from streams.recording import write_recording
+from streams.seats import read_situation
 
 log = logging.getLogger(__name__)
 

@@ -42,6 +42,12 @@ def test_an_unknown_option_is_misuse(cli: Cli) -> None:
     assert cli("up", "--sped", "60").returncode == 2
 
 
+def test_a_stage_that_there_is_not_is_misuse_and_names_those_that_are(cli: Cli) -> None:
+    answer = cli("worker", "--stage", "desks")
+    assert answer.returncode == 2
+    assert all(stage in answer.stderr for stage in ("classify", "sense", "desk"))
+
+
 def test_a_wrong_setting_is_one_sentence(cli: Cli) -> None:
     answer = cli("drill", "list", web_port="seventy")
     assert answer.returncode == 2

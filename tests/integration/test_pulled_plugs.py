@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -124,6 +125,39 @@ async def test_halted_workers_give_way_to_each_other_and_are_fenced_when_they_wa
     finally:
         second.send_signal(signal.SIGINT)
         await asyncio.wait_for(second.wait(), HEALED_S)
+
+
+async def test_workers_for_some_stages_share_the_way_and_the_desks_may_be_killed(
+    system: OwnSystem,
+) -> None:
+    if not system.settings.kafka_servers:
+        pytest.skip("the embedded broker's topics have one partition, for one worker")
+    # They stand in for the whole worker, which is halted meanwhile.
+    with system.halted("worker"), worker_for(system, "classify", "sense"):
+        async with sending(system, 20.0) as (phones, screen):
+            for _ in range(2):
+                with worker_for(system, "desk"):
+                    told = len(phones.acknowledged)
+                    await phones.until_acknowledged(told + 1000, HEALED_S)
+                    assert not await screen.until_seen(set(phones.acknowledged), TAKEN_OVER_S)
+            # What is left is the whole worker's again.
+            system.child("worker").resume()
+
+
+@contextmanager
+def worker_for(system: OwnSystem, *stages: str) -> Iterator[None]:
+    """Run a worker for some stages; it ends by ``kill -9``."""
+    options = [option for stage in stages for option in ("--stage", stage)]
+    with (system.folder / "log" / f"{'-'.join(stages)}.log").open("ab") as sink:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "gridcommand", "worker", *options],
+            env=system.environment, stdout=sink, stderr=sink,
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            worker.kill()
+            worker.wait()
 
 
 async def test_a_killed_supervisor_and_a_stop_lose_nothing_and_the_next_start_goes_on(

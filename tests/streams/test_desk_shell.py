@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -23,7 +24,8 @@ from models.situation import dump
 from models.store import Store
 from models.words import Channel, Grade
 from playbooks.engine import PlaybookSet
-from streams.desk_shell import DeskShell, read_situation
+from streams.desk_shell import DeskShell
+from streams.seats import read_situation
 from tests.dispatch.conftest import write_tiny_city
 from tests.dispatch.desk_world import PLANS
 
@@ -45,13 +47,14 @@ class Bench:
         self.shells: list[DeskShell] = []
         self.plans = plans
 
-    def shell(self) -> DeskShell:
-        """A shell as another process would have it."""
+    def shell(self, **changes: Any) -> DeskShell:
+        """A shell as another process would have it, with its settings changed."""
+        settings = self.settings.model_copy(update=changes)
 
         async def publish(jurisdiction: str, events: list[bytes]) -> None:
             self.published.extend((jurisdiction, event) for event in events)
 
-        made = DeskShell(self.settings, self.store, self.pack, self.plans, self.roads, publish)
+        made = DeskShell(settings, self.store, self.pack, self.plans, self.roads, publish)
         self.shells.append(made)
         return made
 
@@ -203,6 +206,61 @@ async def test_a_database_that_is_away_is_waited_for(
     monkeypatch.setattr(bench.store, "known", away)
     await bench.shell().handle("tiny", [report("r1")])
     assert [e for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
+
+
+async def test_a_batch_is_decided_while_the_one_before_it_is_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = bench.shell(desk_batch=1)
+    await shell.open("tiny")
+    write, known = bench.store.write_step, bench.store.known
+    writing, looked_at = threading.Event(), threading.Event()
+
+    def slow(*args: Any) -> None:
+        writing.set()
+        assert looked_at.wait(10), "the second batch isn't touched before the first is written"
+        write(*args)
+
+    def seen(jurisdiction: str, ids: list[str]) -> set[str]:
+        if "r2" in ids:
+            assert writing.wait(10)
+            looked_at.set()
+        return known(jurisdiction, ids)
+
+    monkeypatch.setattr(bench.store, "write_step", slow)
+    monkeypatch.setattr(bench.store, "known", seen)
+    done = [await shell.submit("tiny", [report(name)]) for name in ("r1", "r2", "r1")]
+    await asyncio.gather(*done)
+    opened = [e.cause for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
+    assert opened == ["r1", "r2"]
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+@pytest.mark.parametrize("fails", range(1, 6))
+async def test_a_write_that_fails_while_the_next_is_decided_loses_and_doubles_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, fails: int, is_written: bool
+) -> None:
+    """Also where the database has it and only the answer is missing."""
+    monkeypatch.setattr("streams.desk_shell.RETRY_S", 0.01)
+    shell = bench.shell(desk_batch=1)
+    await shell.open("tiny")
+    names = [f"r{number}" for number in range(6)]
+    bench.store.put([inbox_row(name) for name in names])
+    write, calls = bench.store.write_step, 0
+
+    def away(*args: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls != fails or is_written:
+            write(*args)
+        if calls == fails:
+            raise StoreError("the database refused or can't be reached")
+
+    monkeypatch.setattr(bench.store, "write_step", away)
+    await asyncio.gather(*[await shell.submit("tiny", [report(name)]) for name in names])
+    opened = [e.cause for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
+    assert opened == names
+    assert bench.store.unfinished() == 0
 
 
 async def test_deadlines_of_an_exercise_follow_the_drills_clock(bench: Bench) -> None:

@@ -240,6 +240,7 @@ class PipelineMachine(RuleBasedStateMachine):
             for worker in self.all:
                 worker.kill()
                 worker.shell._thread.shutdown(wait=True)
+                worker.shell._writer.shutdown(wait=True)
             self.run(asyncio.sleep(0))
             self.loop.close()
             self.store.close()

@@ -1,0 +1,209 @@
+"""A jurisdiction's seat: the desk that decides, and what its decisions write.
+
+Deciding and writing are two halves, for two threads: :meth:`Seat.decide` changes the situation and
+makes a step ready, :meth:`Seat.write` has the journal take it, while the next batch is decided. A
+seat whose write failed knows more than the journal does: it is dropped, and what it had decided
+comes again. Not for: threads, queues and topics; that is :mod:`streams.desk_shell`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from dispatch.desk import Desk
+from models import events as ev
+from models import tracing
+from models.clock import JurisdictionClock
+from models.events import Event, encode
+from models.situation import Situation, Touched, apply, dump, load
+from models.steps import Entity, Lease, Position, ReadyStep
+from models.store import Store
+from models.words import is_exercise
+from streams.metrics import BATCH_EVENTS, COMMIT_SECONDS, STEP_SECONDS
+from streams.watchdog import HANGS
+
+log = logging.getLogger(__name__)
+
+READ_AT_ONCE = 5000
+
+
+class Decided(NamedTuple):
+    """A batch that is decided and not written.
+
+    Attributes
+    ----------
+    step
+        None where the journal has all of it already.
+    encoded
+        The journal's new events.
+    """
+
+    batch: list[Event]
+    step: ReadyStep | None
+    encoded: list[bytes]
+    began: float
+
+
+class Seat:
+    """One jurisdiction that this process writes.
+
+    Parameters
+    ----------
+    lease
+        As it was claimed.
+    hung
+        Ids of events that a desk hung on.
+    snapshot_every
+        Journal events from one snapshot to the next.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lease: Lease,
+        desk: Desk,
+        clock: JurisdictionClock,
+        hung: frozenset[str],
+        snapshot_every: int,
+    ) -> None:
+        self.lease = lease
+        self.desk = desk
+        self.clock = clock
+        self.changed = asyncio.Event()
+        self.ticking: asyncio.Task[None] | None = None
+        self.in_hand: Event | None = None
+        """What is decided on now; read by the watchdog's thread."""
+        self.due = desk.next_due()
+        """When the desk wants to be told the time; as of what was decided last."""
+        self._store = store
+        self._hung = hung
+        self._snapshot_every = snapshot_every
+        self._snapshot_seq = lease.seq
+        self._unwritten: set[str] = set()
+
+    @property
+    def situation(self) -> Situation:
+        """As it stands after what was decided last."""
+        return self.desk.situation
+
+    def decide(self, batch: list[Event], position: Position | None) -> Decided:
+        """Decide on a batch, in order; what came before is left out.
+
+        Raises
+        ------
+        StoreError
+            The database can't be asked; nothing has changed.
+        Exception
+            Anything that the desk stumbles over: the situation may be half changed.
+        """
+        situation = self.situation
+        # Looked at first: what is written meanwhile the database knows.
+        known = set(self._unwritten)
+        known |= self._store.known(situation.jurisdiction, [event.id for event in batch])
+        made: list[Event] = []
+        BATCH_EVENTS.observe(len(batch))
+        began = time.perf_counter()
+        try:
+            for event in batch:
+                if event.id in known or (event.id in self._hung and self._hangs(event)):
+                    continue
+                known.add(event.id)
+                self.in_hand = event
+                made.extend(self.desk.step(event))
+        finally:
+            self.in_hand = None
+        self.due = self.desk.next_due()
+        STEP_SECONDS.observe(time.perf_counter() - began)
+        for event in made:
+            if isinstance(event.data, ev.PlanAdopted):
+                for problem in event.data.problems:
+                    log.warning("playbooks on %s: %s", event.data.incident, problem)
+        if not made:
+            return Decided(batch, None, [], began)
+        finished = [event.id for event in batch]
+        is_snapshot_due = situation.seq - self._snapshot_seq >= self._snapshot_every
+        encoded = [encode(event) for event in made]
+        step = self._store.ready_step(
+            self.lease,
+            made,
+            encoded,
+            entities=_entities(situation, self.desk.take_touched()),
+            finished=finished,
+            snapshot=dump(situation) if is_snapshot_due else None,
+            position=position,
+            wall=datetime.now(UTC),
+        )
+        self.lease = step.after
+        if is_snapshot_due:
+            self._snapshot_seq = situation.seq
+        self._unwritten.update(finished)
+        return Decided(batch, step, encoded, began)
+
+    def write(self, decided: Decided) -> list[bytes]:
+        """Have the journal take what was decided; batches in their order, one after another.
+
+        Returns
+        -------
+        list of bytes
+            The journal's new events.
+
+        Raises
+        ------
+        FencedError
+            Somebody else claimed the jurisdiction; nothing was written.
+        StoreError
+            The database can't be written; whether it was is not known.
+        """
+        batch, step = decided.batch, decided.step
+        began = time.perf_counter()
+        if step is None:
+            self._store.finish(
+                self.situation.jurisdiction, [event.id for event in batch], datetime.now(UTC)
+            )
+            return []
+        self._store.write_step(step)
+        self._unwritten.difference_update(step.finished)
+        committed = time.perf_counter()
+        COMMIT_SECONDS.observe(committed - began)
+        if tracing.is_on():
+            took = committed - decided.began
+            for event in batch:
+                tracing.note("decide", event.traceparent, took, together=len(batch))
+        return decided.encoded
+
+    def _hangs(self, event: Event) -> bool:
+        """Whether an event that a desk hung on is still given up: somebody may have replayed it."""
+        self._hung = self._store.dead_letter_ids(event.jurisdiction, code=HANGS)
+        return event.id in self._hung
+
+
+def read_situation(store: Store, jurisdiction: str) -> Situation:
+    """Return the situation of a jurisdiction: its latest snapshot and the journal since."""
+    snapshot = store.latest_snapshot(jurisdiction)
+    if snapshot is None:
+        situation = Situation(jurisdiction=jurisdiction, exercise=is_exercise(jurisdiction))
+    else:
+        situation = load(snapshot)
+    while tail := store.read(jurisdiction, situation.seq, READ_AT_ONCE):
+        for raw in tail:
+            apply(situation, ev.decode(raw))
+    return situation
+
+
+def _entities(situation: Situation, touched: Touched) -> list[Entity]:
+    """Return what a batch touched and the tables keep, as it stands after the batch."""
+    tables: dict[str, dict[str, Any]] = {
+        "incidents": situation.incidents,
+        "units": situation.units,
+        "assignments": situation.assignments,
+        "tasks": situation.tasks,
+    }
+    return [
+        tables[kind][name]
+        for kind, name in sorted(touched)
+        if kind in tables and name in tables[kind]
+    ]
