@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dispatch import closing, diversion
+from dispatch.hospitals import TRANSPORT_SKILL, Hospitals
 from dispatch.move_ups import move_up
 from dispatch.planning import Planner, order
 from dispatch.step import Step
@@ -19,8 +20,10 @@ from dispatch.wanted import close_roads, missing, sendable
 from models import events as ev
 from models.categories import categories
 from models.lifecycles import AssignmentState, UnitState
-from models.situation import Incident, Unit
+from models.situation import Hospital, Incident, Unit
 from models.words import PRIORITIES
+
+_MAY_TRANSPORT = frozenset({AssignmentState.ON_SCENE, AssignmentState.TRANSPORTING})
 
 
 class RefusalError(Exception):
@@ -40,12 +43,20 @@ class OrderBook:
     ----------
     planner
         For the road to a place, and for the new proposal that a refusal hands out.
+    hospitals
+        For those on the way to one that closes.
     adopt
         Matches the playbooks anew, after a person said what an incident really is.
     """
 
-    def __init__(self, planner: Planner, adopt: Callable[[Step, Incident], None]) -> None:
+    def __init__(
+        self,
+        planner: Planner,
+        hospitals: Hospitals,
+        adopt: Callable[[Step, Incident], None],
+    ) -> None:
         self._planner = planner
+        self._hospitals = hospitals
         self._adopt = adopt
         self._handlers: dict[type[ev.Order], Callable[[Step, Any], None]] = {
             ev.ConfirmProposal: self._confirm,
@@ -54,6 +65,8 @@ class OrderBook:
             ev.DivertUnit: self._divert,
             ev.ConfirmMoveUp: self._confirm_move_up,
             ev.RefuseMoveUp: self._refuse_move_up,
+            ev.SetHospital: self._set_hospital,
+            ev.SendToHospital: self._send_to_hospital,
             ev.HoldUnit: self._hold,
             ev.LiftHold: self._lift_hold,
             ev.PinUnit: self._pin,
@@ -307,6 +320,37 @@ class OrderBook:
             )
         )
 
+    # ── where patients go ─────────────────────────────────────────────────────────────────────
+
+    def _set_hospital(self, step: Step, given: ev.SetHospital) -> None:
+        hospital = _hospital(step, given.hospital)
+        if given.per_hour is not None and given.per_hour < 0:
+            raise RefusalError("no_capacity", f"{given.per_hour} patients an hour can't be")
+        step.emit(
+            ev.HospitalSet(
+                hospital=hospital.id,
+                closed=given.closed,
+                per_hour=given.per_hour,
+                by=given.by,
+                reason=given.reason,
+            )
+        )
+        self._hospitals.choose_anew(step, hospital)
+
+    def _send_to_hospital(self, step: Step, given: ev.SendToHospital) -> None:
+        unit, hospital = _unit(step, given.unit), _hospital(step, given.hospital)
+        sent = step.situation.assignments.get(unit.assignment)
+        if sent is None or sent.state not in _MAY_TRANSPORT or TRANSPORT_SKILL not in unit.skills:
+            raise RefusalError(
+                "not_transporting",
+                f"unit {unit.id} is {unit.state.value} and brings nobody to hospital now",
+            )
+        if sent.hospital == hospital.id:
+            raise RefusalError("already_sent", f"unit {unit.id} goes to {hospital.id} already")
+        self._hospitals.choose(step, sent, hospital=hospital.id, by=given.by, reason=given.reason)
+
+    # ── what a person keeps back, pins and bans ───────────────────────────────────────────────
+
     def _hold(self, step: Step, given: ev.HoldUnit) -> None:
         unit = _unit(step, given.unit)
         if unit.held_by:
@@ -500,6 +544,13 @@ def _unit(step: Step, unit_id: str) -> Unit:
     if unit is None:
         raise RefusalError("unknown_unit", f"no unit {unit_id} is registered")
     return unit
+
+
+def _hospital(step: Step, hospital_id: str) -> Hospital:
+    hospital = step.situation.hospitals.get(hospital_id)
+    if hospital is None:
+        raise RefusalError("unknown_hospital", f"no hospital {hospital_id} is registered")
+    return hospital
 
 
 def _without(units: list[str], unit: Unit) -> tuple[str, ...]:

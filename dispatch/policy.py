@@ -68,6 +68,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         How long a move-up that a person refused isn't proposed again for that unit, in seconds.
     alternative_s
         Seconds that a unit which fits by an alternative only must be sooner to be preferred.
+    hospital_per_hour
+        Patients that a hospital takes in an hour where nobody said how many.
+    hospital_over_s
+        Seconds that each patient beyond that makes a hospital count farther.
     fairness_most_s, fairness_full_s
         Who was out longer than is usual for its kind comes second by up to so many seconds,
         all of them from so many seconds of duty beyond the usual on.
@@ -95,6 +99,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     automatic_move_ups: bool = False
     refused_s: float = 1800.0
     alternative_s: float = 60.0
+    hospital_per_hour: int = 8
+    hospital_over_s: float = 600.0
     fairness_most_s: float = 10.0
     fairness_full_s: float = 4 * 3600.0
 

@@ -7,8 +7,9 @@ reports. Relies on :mod:`dispatch.travel_times`, an instance of its own.
 
 How long a crew works is :mod:`dispatch.services`'.
 
-The way to hospital takes as long as was recorded, along the road to the nearest hospital of the
-city pack; where no hospital can be reached the crew goes home.
+The way to hospital takes as long as was recorded, and longer by what the hospital that the desk
+chose is farther than the nearest of the city pack; where no hospital can be reached the crew goes
+home.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from dispatch.hospitals import TRANSPORT_SKILL
 from dispatch.legs import Leg
 from dispatch.roads import CircleClosure
 from dispatch.services import Services
 from dispatch.travel_times import TravelTimes
 from models import events as ev
-from models.city import CityPack
+from models.city import HOSPITAL, CityPack
 from models.events import Event, Point, ServiceRecorded
 from models.lifecycles import ENDED_ASSIGNMENT, ENDED_INCIDENT, AssignmentState, UnitState
 from models.situation import Assignment, Situation, Unit
@@ -32,8 +34,6 @@ from models.situation import Assignment, Situation, Unit
 SOURCE = "/simulator"
 REPORTER = "simulator"
 ACCEPT_S = 5.0
-HOSPITAL = "hospital"
-TRANSPORT_SKILL = "medical_transport"
 
 _STAGES = (
     AssignmentState.ORDERED,
@@ -50,7 +50,8 @@ _RANK = {stage: rank for rank, stage in enumerate(_STAGES)}
 class _Crew:
     """One unit: ``stage`` is where it is on its assignment, None at its post or on the way there.
 
-    ``post`` is where it was told to stand instead of at home, until its next assignment.
+    ``post`` is where it was told to stand instead of at home, until its next assignment;
+    ``hospital`` is where it was told to bring its patients, ``loaded`` when it left with them.
     """
 
     unit: str
@@ -69,6 +70,8 @@ class _Crew:
     due: datetime | None = None
     version: int = 0
     post: Point | None = None
+    hospital: Point | None = None
+    loaded: datetime | None = None
 
     def where(self, now: datetime) -> Point:
         """Return where it is now."""
@@ -98,7 +101,7 @@ class Simulator:
     def __init__(self, pack: CityPack, travel: TravelTimes, jurisdiction: str) -> None:
         self._travel = travel
         self._jurisdiction = jurisdiction
-        self._hospitals = [(f.lon, f.lat) for f in pack.facilities if f.kind == HOSPITAL]
+        self._hospitals = {f.id: (f.lon, f.lat) for f in pack.facilities if f.kind == HOSPITAL}
         self._crews: dict[str, _Crew] = {}
         self._scenes: dict[str, _Scene] = {}
         self._services = Services()
@@ -111,6 +114,7 @@ class Simulator:
             ev.IncidentMoved: self._incident_moved,
             ev.AssignmentOrdered: self._ordered,
             ev.AssignmentMoved: self._assignment_moved,
+            ev.HospitalChosen: self._hospital_chosen,
             ev.UnitMoved: self._unit_moved,
             ev.MoveUpOrdered: self._moved_up,
             ev.RoadClosed: self._road_closed,
@@ -215,7 +219,7 @@ class Simulator:
         crew.at, crew.leg = crew.where(event.time), None
         crew.assignment, crew.incident = data.assignment, data.incident
         crew.turnout_s, crew.drive_s, crew.route = data.turnout_s, data.drive_s, data.route
-        crew.service, crew.post = None, None
+        crew.service, crew.post, crew.hospital = None, None, None
         self._enter(crew, AssignmentState.ORDERED, event.time)
 
     def _assignment_moved(self, event: Event, data: ev.AssignmentMoved) -> None:
@@ -229,6 +233,16 @@ class Simulator:
             # A person said it before the simulated crew did.
             crew.at, crew.leg = crew.where(event.time), None
             self._enter(crew, data.state, event.time)
+
+    def _hospital_chosen(self, event: Event, data: ev.HospitalChosen) -> None:
+        crew = self._crews.get(data.unit)
+        place = self._hospitals.get(data.hospital)
+        if crew is None or crew.assignment != data.assignment or crew.hospital == place:
+            return
+        crew.hospital = place
+        if crew.stage is AssignmentState.TRANSPORTING:
+            crew.at, crew.leg = crew.where(event.time), None
+            self._transport(crew, event.time)
 
     def _unit_moved(self, event: Event, data: ev.UnitMoved) -> None:
         crew = self._crews.get(data.unit)
@@ -290,8 +304,8 @@ class Simulator:
             crew.service = self._take_service(crew)
             self._wait(crew, _after(since, crew.service.on_scene_s))
         elif stage is AssignmentState.TRANSPORTING:
-            seconds = crew.service.transport_s if crew.service else None
-            self._drive(crew, crew.at, self._hospital(crew.at) or crew.at, since, seconds)
+            crew.loaded = since
+            self._transport(crew, since)
         else:
             crew.at, crew.leg = crew.where(since), None
             seconds = crew.service.hospital_s if crew.service else None
@@ -355,12 +369,27 @@ class Simulator:
             and self._hospital(crew.at) is not None
         )
 
+    def _transport(self, crew: _Crew, now: datetime) -> None:
+        """Drive to the hospital that was chosen, or to the nearest."""
+        nearest = self._hospital(crew.at)
+        goal = crew.hospital or nearest or crew.at
+        recorded = crew.service.transport_s if crew.service else None
+        seconds = None
+        # Who turns on the way drives as long as the road takes.
+        if recorded is not None and now == crew.loaded:
+            seconds = recorded
+            if nearest is not None and goal != nearest:
+                there, least = self._travel.matrix([crew.at], [goal, nearest])[0].tolist()
+                seconds += there - least if there < float("inf") else 0.0
+        self._drive(crew, crew.at, goal, now, seconds)
+
     def _hospital(self, place: Point) -> Point | None:
-        if not self._hospitals:
+        places = list(self._hospitals.values())
+        if not places:
             return None
-        seconds = self._travel.matrix([place], self._hospitals)[0].tolist()
+        seconds = self._travel.matrix([place], places)[0].tolist()
         least = min(seconds)
-        return self._hospitals[seconds.index(least)] if least < float("inf") else None
+        return places[seconds.index(least)] if least < float("inf") else None
 
     def _take_service(self, crew: _Crew) -> ServiceRecorded:
         scene = self._scenes.get(crew.incident)
@@ -439,6 +468,7 @@ class Simulator:
         crew = self._crews[unit.id]
         crew.assignment, crew.incident = sent.id, sent.incident
         crew.turnout_s, crew.drive_s, crew.route = sent.turnout_s, sent.drive_s, sent.route
+        crew.hospital = self._hospitals.get(sent.hospital)
         since = sent.times[sent.state.value]
         crew.stage, crew.service = sent.state, service
         scene = self._scenes.get(sent.incident)

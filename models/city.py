@@ -42,6 +42,10 @@ FACILITIES_FILE = "facilities.csv"
 OWNERS = ("government", "enterprise", "society", "public")
 
 _UNIT_COLUMNS = ("id", "kind", "skills", "owner", "station", "lon", "lat", "call_sign")
+HOSPITAL = "hospital"
+"""Kind of the facilities that patients are brought to."""
+PER_HOUR_COLUMN = "per_hour"
+"""Of the facilities, if they have it."""
 _FACILITY_COLUMNS = ("id", "kind", "name_zh", "name_en", "lon", "lat")
 _EDGE_OF_A_CELL_DEG = 1e-7
 _SQUARE_DEG = 0.0005
@@ -85,13 +89,17 @@ class UnitSpec(msgspec.Struct, frozen=True):
 
 
 class Facility(msgspec.Struct, frozen=True):
-    """A place that matters in an emergency: station, hospital, shelter, depot."""
+    """A place that matters in an emergency: station, hospital, shelter, depot.
+
+    ``per_hour`` is how many patients a hospital takes in an hour; None: not known.
+    """
 
     id: str
     kind: str
     name: Text
     lon: float
     lat: float
+    per_hour: int | None = None
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -429,7 +437,19 @@ def _unit(row: dict[str, str]) -> UnitSpec:
 def _facility(row: dict[str, str]) -> Facility:
     lon, lat = _place(row)
     name = Text(zh=row["name_zh"], en=row["name_en"])
-    return Facility(id=_identifier(row), kind=row["kind"], name=name, lon=lon, lat=lat)
+    per_hour = row.get(PER_HOUR_COLUMN, "").strip()
+    if per_hour and not (per_hour.isascii() and per_hour.isdigit()):
+        raise ValueError(
+            f"{PER_HOUR_COLUMN} must be a number of patients or empty, not {per_hour!r}"
+        )
+    return Facility(
+        id=_identifier(row),
+        kind=row["kind"],
+        name=name,
+        lon=lon,
+        lat=lat,
+        per_hour=int(per_hour) if per_hour else None,
+    )
 
 
 def _read_cells(path: Path) -> tuple[Cell, ...]:

@@ -183,6 +183,17 @@ class DeskOpened(Payload, frozen=True, kw_only=True):
     correlation_window_s: float
 
 
+class HospitalRegistered(Payload, frozen=True, kw_only=True):
+    """A hospital that takes patients; ``per_hour`` as many as its pack says, None: not known."""
+
+    type_name: ClassVar[str] = "hospital.registered"
+    hospital: str
+    names: dict[str, str]
+    lon: float
+    lat: float
+    per_hour: int | None = None
+
+
 class Order(Payload, frozen=True, kw_only=True):
     """Base of a person's orders. ``by`` is who, ``reason`` is why."""
 
@@ -233,6 +244,23 @@ class RefuseMoveUp(Order, frozen=True, kw_only=True):
 
     type_name: ClassVar[str] = "order.refuse_move_up"
     unit: str
+
+
+class SetHospital(Order, frozen=True, kw_only=True):
+    """Say what a hospital takes from now on; ``per_hour`` None: what the city pack says."""
+
+    type_name: ClassVar[str] = "order.set_hospital"
+    hospital: str
+    closed: bool = False
+    per_hour: int | None = None
+
+
+class SendToHospital(Order, frozen=True, kw_only=True):
+    """Let a unit at work bring its patients to this hospital."""
+
+    type_name: ClassVar[str] = "order.send_to_hospital"
+    unit: str
+    hospital: str
 
 
 class HoldUnit(Order, frozen=True, kw_only=True):
@@ -695,6 +723,57 @@ class MoveUpOrdered(Payload, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class HospitalSet(Payload, frozen=True, kw_only=True):
+    """A person said what a hospital takes: see :class:`SetHospital`."""
+
+    type_name: ClassVar[str] = "hospital.set"
+    hospital: str
+    closed: bool
+    by: str
+    per_hour: int | None = None
+    reason: str = ""
+
+
+class HospitalOption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A hospital that was looked at, and why it came where it came.
+
+    Attributes
+    ----------
+    drive_s
+        From the scene; None where no road is open.
+    load
+        Patients on their way or there, and those brought within the hour before.
+    per_hour
+        How many it takes in an hour.
+    over_s
+        Seconds that it was counted farther, for being full.
+    """
+
+    hospital: str
+    load: int
+    per_hour: int
+    drive_s: float | None = None
+    over_s: float = 0.0
+    closed: bool = False
+
+
+class HospitalChosen(Payload, frozen=True, kw_only=True):
+    """Where a unit brings its patients; ``hospital`` is empty where none is open to be reached.
+
+    ``options`` are those that were looked at, best first, those that can't be taken last.
+    """
+
+    type_name: ClassVar[str] = "hospital.chosen"
+    assignment: str
+    incident: str
+    unit: str
+    hospital: str
+    by: str
+    drive_s: float = 0.0
+    reason: str = ""
+    options: tuple[HospitalOption, ...] = ()
+
+
 class AssignmentMoved(Payload, frozen=True, kw_only=True):
     """An assignment's state changed, and the unit's with it."""
 
@@ -887,6 +966,7 @@ ORDERS: frozenset[type[Payload]] = frozenset(_leaves(Order))
 INPUTS: frozenset[type[Payload]] = ORDERS | {
     ReportClassified,
     UnitRegistered,
+    HospitalRegistered,
     UnitStatusReported,
     UnitPositionsReported,
     TaskReported,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -32,12 +32,21 @@ from models.lifecycles import (
 from models.words import Channel, Grade, Posture
 
 Kind: TypeAlias = Literal[
-    "incidents", "units", "assignments", "proposals", "tasks", "closures", "move_ups", "settings"
+    "incidents",
+    "units",
+    "assignments",
+    "proposals",
+    "tasks",
+    "closures",
+    "move_ups",
+    "hospitals",
+    "settings",
 ]
 Touched: TypeAlias = set[tuple[Kind, str]]
 
 ENDED_KEPT = 300
 ESCALATIONS_KEPT = 20
+PATIENTS_HOUR = timedelta(hours=1)
 DEMAND_SIDE_DEG = 0.005
 """Side of the squares in which demand is counted: some 450 by 550 m in a temperate city."""
 
@@ -151,7 +160,8 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``diverted_from`` is the incident that it was under way to when it was turned to this one,
     ``diverted_to`` the one that it was turned to from here. ``also`` is a second requirement that
-    the unit fills at once.
+    the unit fills at once. ``hospital`` is where it brings its patients, as ``hospital_by`` chose
+    among ``hospital_options``.
     """
 
     id: str
@@ -172,6 +182,10 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
     diverted_from: str = ""
     diverted_to: str = ""
     also: str = ""
+    hospital: str = ""
+    hospital_s: float = 0.0
+    hospital_by: str = ""
+    hospital_options: tuple[ev.HospitalOption, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -209,6 +223,37 @@ class MoveUp(msgspec.Struct, kw_only=True, omit_defaults=True):
     post: str = ""
     coverage: float = 0.0
     coverage_after: float = 0.0
+
+
+class Hospital(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Where patients are brought.
+
+    Attributes
+    ----------
+    listed_per_hour, set_per_hour
+        Patients that it takes in an hour: as the city pack says, and as a person said.
+    bound
+        Assignments whose patients are on their way or being handed over.
+    brought
+        When patients came whose crews have left, within an hour before the last.
+    """
+
+    id: str
+    names: dict[str, str]
+    lon: float
+    lat: float
+    updated_seq: int
+    listed_per_hour: int | None = None
+    set_per_hour: int | None = None
+    closed: bool = False
+    set_by: str = ""
+    reason: str = ""
+    bound: list[str] = []
+    brought: list[datetime] = []
+
+    def load(self, now: datetime) -> int:
+        """Return its patients of the last hour, those on their way among them."""
+        return len(self.bound) + sum(at > now - PATIENTS_HOUR for at in self.brought)
 
 
 class Task(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -308,6 +353,7 @@ class Situation(msgspec.Struct, kw_only=True):
     ended: list[str] = []
     plan_due: bool = False
     move_ups: dict[str, MoveUp] = {}
+    hospitals: dict[str, Hospital] = {}
     demand: Demand = msgspec.field(default_factory=Demand)
 
 
@@ -675,12 +721,71 @@ def _assignment_moved(
             unit.state, unit.since = UnitState.RETURNING, event.time
         began = assignment.times.get(AssignmentState.ORDERED.value, event.time)
         unit.duty_s += round((event.time - began).total_seconds(), 1)
+        _leave_hospital(s, event, assignment, touched)
         s.plan_due = True
     else:
         unit.state, unit.since = UNIT_STATE_OF_ASSIGNMENT[data.state], event.time
     incident = _touch_incident(s, event, data.incident, touched)
     if data.state is AssignmentState.ON_SCENE and incident.first_on_scene_at is None:
         incident.first_on_scene_at = event.time
+
+
+def _leave_hospital(s: Situation, event: Event, assignment: Assignment, touched: Touched) -> None:
+    hospital = s.hospitals.get(assignment.hospital)
+    if hospital is None or assignment.id not in hospital.bound:
+        return
+    hospital.bound.remove(assignment.id)
+    there = assignment.times.get(AssignmentState.AT_HOSPITAL.value)
+    if there is not None:
+        oldest = event.time - PATIENTS_HOUR
+        hospital.brought = [at for at in (*hospital.brought, there) if at > oldest]
+    hospital.updated_seq = event.seq
+    touched.add(("hospitals", hospital.id))
+
+
+def _hospital_registered(
+    s: Situation, event: Event, data: ev.HospitalRegistered, touched: Touched
+) -> None:
+    known = s.hospitals.get(data.hospital)
+    made = Hospital(
+        id=data.hospital,
+        names=data.names,
+        lon=data.lon,
+        lat=data.lat,
+        updated_seq=event.seq,
+        listed_per_hour=data.per_hour,
+    )
+    if known is not None:
+        made.set_per_hour, made.closed = known.set_per_hour, known.closed
+        made.set_by, made.reason = known.set_by, known.reason
+        made.bound, made.brought = known.bound, known.brought
+    s.hospitals[data.hospital] = made
+    touched.add(("hospitals", data.hospital))
+
+
+def _hospital_set(s: Situation, event: Event, data: ev.HospitalSet, touched: Touched) -> None:
+    hospital = s.hospitals[data.hospital]
+    hospital.closed, hospital.set_per_hour = data.closed, data.per_hour
+    hospital.set_by, hospital.reason = data.by, data.reason
+    hospital.updated_seq = event.seq
+    touched.add(("hospitals", data.hospital))
+
+
+def _hospital_chosen(s: Situation, event: Event, data: ev.HospitalChosen, touched: Touched) -> None:
+    assignment = s.assignments[data.assignment]
+    for name in (assignment.hospital, data.hospital):
+        hospital = s.hospitals.get(name)
+        if hospital is not None:
+            if name == data.hospital and data.assignment not in hospital.bound:
+                hospital.bound.append(data.assignment)
+            elif name != data.hospital and data.assignment in hospital.bound:
+                hospital.bound.remove(data.assignment)
+            hospital.updated_seq = event.seq
+            touched.add(("hospitals", name))
+    assignment.hospital, assignment.hospital_s = data.hospital, data.drive_s
+    assignment.hospital_by, assignment.hospital_options = data.by, data.options
+    assignment.updated_seq = event.seq
+    touched.add(("assignments", data.assignment))
 
 
 def _unit_moved(s: Situation, event: Event, data: ev.UnitMoved, touched: Touched) -> None:
@@ -811,6 +916,9 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Situation, Event, Any, Touched], Non
     ev.MoveUpProposed: _move_up_proposed,
     ev.MoveUpWithdrawn: _move_up_withdrawn,
     ev.MoveUpOrdered: _move_up_ordered,
+    ev.HospitalRegistered: _hospital_registered,
+    ev.HospitalSet: _hospital_set,
+    ev.HospitalChosen: _hospital_chosen,
     ev.UnitMoved: _unit_moved,
     ev.UnitHeld: _unit_held,
     ev.UnitQueued: _unit_queued,

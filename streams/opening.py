@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from models.city import CityPack
-from models.events import DeskOpened, Event, Payload, UnitRegistered, encode
+from models.city import HOSPITAL, CityPack
+from models.events import DeskOpened, Event, HospitalRegistered, Payload, UnitRegistered, encode
 from models.situation import Situation
 from playbooks.engine import PlaybookSet
 
@@ -47,8 +47,9 @@ def opening_events(
     Returns
     -------
     list of Event
-        ``DeskOpened`` where a hash or number differs, then ``UnitRegistered`` for each unit that
-        is missing or described otherwise. Ids follow from content and time.
+        ``DeskOpened`` where a hash or number differs, then ``HospitalRegistered`` and
+        ``UnitRegistered`` for each hospital and unit that is missing or described otherwise. Ids
+        follow from content and time.
     """
     rules = situation.rules
     opened = bool(rules.city)
@@ -71,6 +72,9 @@ def opening_events(
         correlation_window_s=rules.correlation_window_s,
     )
     told: list[Payload] = [] if wanted == in_force else [wanted]
+    told.extend(
+        one for one in _hospitals(pack) if _hospital_registered(situation, one.hospital) != one
+    )
     told.extend(
         unit for unit in (*_of_pack(pack), *more_units) if _registered(situation, unit.unit) != unit
     )
@@ -101,6 +105,31 @@ def _of_pack(pack: CityPack) -> Iterable[UnitRegistered]:
                 call_sign=unit.call_sign or unit.id,
                 neighbour=neighbour.id,
             )
+
+
+def _hospitals(pack: CityPack) -> Iterable[HospitalRegistered]:
+    for place in pack.facilities:
+        if place.kind == HOSPITAL:
+            yield HospitalRegistered(
+                hospital=place.id,
+                names={"zh": place.name.zh, "en": place.name.en},
+                lon=place.lon,
+                lat=place.lat,
+                per_hour=place.per_hour,
+            )
+
+
+def _hospital_registered(situation: Situation, hospital_id: str) -> HospitalRegistered | None:
+    hospital = situation.hospitals.get(hospital_id)
+    if hospital is None:
+        return None
+    return HospitalRegistered(
+        hospital=hospital.id,
+        names=hospital.names,
+        lon=hospital.lon,
+        lat=hospital.lat,
+        per_hour=hospital.listed_per_hour,
+    )
 
 
 def _registered(situation: Situation, unit_id: str) -> UnitRegistered | None:

@@ -154,6 +154,23 @@ class RefuseMoveUpIn(OrderBody):
     unit: Id
 
 
+class SetHospitalIn(OrderBody):
+    """Say what a hospital takes; without ``per_hour`` what the city pack says."""
+
+    type: Literal["set_hospital"]
+    hospital: Id
+    closed: bool = False
+    per_hour: Annotated[int, Field(ge=0, le=1000)] | None = None
+
+
+class SendToHospitalIn(OrderBody):
+    """Let a unit at work bring its patients to this hospital."""
+
+    type: Literal["send_to_hospital"]
+    unit: Id
+    hospital: Id
+
+
 class HoldUnitIn(OrderBody):
     """Keep a unit from being proposed."""
 
@@ -256,6 +273,8 @@ OrderIn = Annotated[
     | DivertUnitIn
     | ConfirmMoveUpIn
     | RefuseMoveUpIn
+    | SetHospitalIn
+    | SendToHospitalIn
     | HoldUnitIn
     | LiftHoldIn
     | PinUnitIn

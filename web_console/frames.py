@@ -25,6 +25,7 @@ KINDS: Final = (
     "tasks",
     "closures",
     "move_ups",
+    "hospitals",
 )
 RULES: Final = "rules"
 

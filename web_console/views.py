@@ -59,6 +59,7 @@ class WorkerView:
             for kind in ("incidents", "units", "assignments", "tasks", "closures", "move_ups")
         }
         shown["proposals"] = []
+        shown["hospitals"] = []
         shown[RULES] = situation.rules
         return shown
 

@@ -33,10 +33,12 @@ from models.events import Event
 from models.lifecycles import TaskState, UnitState
 from models.situation import Situation, apply, dump, load
 from models.words import Grade
-from tests.dispatch.desk_world import DeskWorld
+from tests.dispatch.desk_world import SOUTH, STEP, WEST, DeskWorld
 
 UNITS = ("E01", "E02", "T01", "M01")
 CATEGORIES = ("accident.fire.structure", "health.medical", "city.other")
+HOSPITALS = {"H1": (0, 3), "H2": (3, 0)}
+hospitals = st.sampled_from(sorted(HOSPITALS))
 places = st.tuples(st.integers(0, 3), st.integers(0, 3))
 units = st.sampled_from(UNITS)
 pick = st.integers(0, 99)
@@ -51,6 +53,11 @@ class DeskMachine(RuleBasedStateMachine):
     @initialize(automatic=st.sampled_from([(), (1,), (1, 2, 3, 4)]))
     def open_desk(self, automatic: tuple[int, ...]) -> None:
         self.world = DeskWorld(self.city, self.roads, automatic=automatic)
+        for name, (column, row) in HOSPITALS.items():
+            lon, lat = WEST + column * STEP, SOUTH + row * STEP
+            self.world.say(
+                ev.HospitalRegistered(hospital=name, names={}, lon=lon, lat=lat, per_hour=1)
+            )
         self.folded = Situation(jurisdiction="tiny", exercise=False)
         self.checked = 0
         self.holds: set[str] = set()
@@ -107,6 +114,16 @@ class DeskMachine(RuleBasedStateMachine):
     def move_up(self, unit: str, confirm: bool) -> None:
         kind = ev.ConfirmMoveUp if confirm else ev.RefuseMoveUp
         self.world.say(kind(unit=unit, by="wang"))
+
+    @rule(hospital=hospitals, closed=st.booleans(), per_hour=st.sampled_from([None, 0, 3]))
+    def set_hospital(self, hospital: str, closed: bool, per_hour: int | None) -> None:
+        self.world.say(
+            ev.SetHospital(hospital=hospital, closed=closed, per_hour=per_hour, by="wang")
+        )
+
+    @rule(hospital=hospitals)
+    def send_to_hospital(self, hospital: str) -> None:
+        self.world.say(ev.SendToHospital(unit="M01", hospital=hospital, by="wang"))
 
     @rule(unit=units, held=st.booleans())
     def hold(self, unit: str, held: bool) -> None:
@@ -201,12 +218,15 @@ class DeskMachine(RuleBasedStateMachine):
         self.invariant_2_every_report_ends_in_one_incident()
         self.invariant_3_nothing_changes_without_the_journal()
         self.invariant_4_one_assignment_at_a_time()
+        self.hospitals_know_who_comes()
 
     def _before(self, event: Event) -> None:
         data = event.data
         if isinstance(data, ev.AssignmentOrdered):
             self.invariant_5_a_person_outranks_the_machine(data)
             self.invariant_6_no_closed_road_no_missing_skill(data)
+        if isinstance(data, ev.HospitalChosen):
+            self.no_hospital_that_is_closed_or_cut_off(data)
         if isinstance(data, ev.ProposalMade):
             self.invariant_7_a_proposal_explains_itself(data)
         assert not event.exercise, "invariant 8: nothing crosses between live and exercise"
@@ -254,6 +274,25 @@ class DeskMachine(RuleBasedStateMachine):
             if not any(_runs_over(((x1, y1), (x2, y2)), end) for end in ends):
                 middle = ((x1 + x2) / 2, (y1 + y2) / 2)
                 assert not _runs_over(data.route, middle), f"{data.unit} goes over closed {edge}"
+
+    def no_hospital_that_is_closed_or_cut_off(self, data: ev.HospitalChosen) -> None:
+        open_now = [one for one in data.options if not one.closed and one.drive_s is not None]
+        if data.by == "gridcommand":
+            best = min(
+                open_now, key=lambda o: ((o.drive_s or 0.0) + o.over_s, o.hospital), default=None
+            )
+            assert data.hospital == (best.hospital if best else "")
+        assert {one.hospital for one in data.options if one.closed} == {
+            name for name, one in self.folded.hospitals.items() if one.closed
+        }
+
+    def hospitals_know_who_comes(self) -> None:
+        for name, hospital in self.folded.hospitals.items():
+            bound = {
+                a.id for a in self.folded.assignments.values() if a.hospital == name and not a.ended
+            }
+            assert set(hospital.bound) == bound
+            assert len(hospital.bound) == len(bound)
 
     def invariant_7_a_proposal_explains_itself(self, data: ev.ProposalMade) -> None:
         wanted = {r.key for r in self.folded.incidents[data.incident].requirements}

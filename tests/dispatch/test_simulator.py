@@ -164,6 +164,28 @@ def test_patients_are_brought_to_the_nearest_hospital_as_recorded(night: Night) 
     assert distance_m(there.lon, there.lat, *HOSPITAL) < 1.0
 
 
+def test_patients_go_where_the_desk_says_and_that_takes_longer_by_the_way(
+    city: CityPack, tiny_roads: RoadGraph
+) -> None:
+    places = {"H1": HOSPITAL, "H2": (WEST, SOUTH + 3 * STEP)}
+    far = Facility("H2", "hospital", Text(zh="远", en="Far"), *places["H2"])
+    night = Night(replace(city, facilities=(*city.facilities, far)), tiny_roads)
+    for name, (lon, lat) in places.items():
+        night.world.say(ev.HospitalRegistered(hospital=name, names={}, lon=lon, lat=lat))
+    night.world.say(ev.SetHospital(hospital="H1", closed=True, by="wang"))
+    night.call(recorded("medic", 100.0, 400.0, 900.0), category="health.medical", at=(2, 0))
+    night.pass_time(7200)
+    (chosen,) = of(night.world.journal, ev.HospitalChosen)
+    assert chosen.hospital == "H2"
+    drives = {one.hospital: one.drive_s for one in chosen.options}
+    at = dict(night.states("M01"))
+    longer = drives["H2"] - drives["H1"]
+    assert longer > 60
+    assert at["at_hospital"] - at["transporting"] == pytest.approx(400 + longer, abs=0.3)
+    there = next(e.data for e in night.told if e.data.state is UnitState.AT_HOSPITAL)
+    assert distance_m(there.lon, there.lat, *places["H2"]) < 1.0
+
+
 def test_records_go_to_units_of_their_kind_in_order_of_arrival(
     city: CityPack, tiny_roads: RoadGraph
 ) -> None:

@@ -11,7 +11,7 @@ export const LOG_KEPT = 300;
 export const UNHEARD_MS = 6000;
 /** @type {readonly Kind[]} */
 export const KINDS = ['incidents', 'units', 'assignments', 'proposals', 'tasks', 'closures',
-  'move_ups'];
+  'move_ups', 'hospitals'];
 
 /**
  * @param {string} jurisdiction
@@ -21,7 +21,8 @@ export function empty(jurisdiction) {
   return {
     ready: false, jurisdiction, exercise: false, seq: 0, now: null, wall: null, heardAt: 0,
     clock: null, pipeline: null, incidents: new Map(), units: new Map(), assignments: new Map(),
-    proposals: new Map(), tasks: new Map(), closures: new Map(), move_ups: new Map(), rules: {}, log: [], behind: 0,
+    proposals: new Map(), tasks: new Map(), closures: new Map(), move_ups: new Map(),
+    hospitals: new Map(), rules: {}, log: [], behind: 0,
   };
 }
 

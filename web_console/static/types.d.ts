@@ -33,7 +33,17 @@ export interface Assignment {
   id: string; incident: string; unit: string; requirement: string; state: string; by: string;
   updated_seq: number; proposal?: string; override?: boolean; reason?: string; turnout_s?: number;
   drive_s?: number; length_m?: number; route?: LonLat[]; times?: Record<string, string>;
-  also?: string;
+  also?: string; hospital?: string; hospital_s?: number; hospital_by?: string;
+  hospital_options?: HospitalOption[];
+}
+export interface HospitalOption {
+  hospital: string; load: number; per_hour: number; drive_s?: number | null; over_s?: number;
+  closed?: boolean;
+}
+export interface Hospital {
+  id: string; names: Names; lon: number; lat: number; updated_seq: number;
+  listed_per_hour?: number | null; set_per_hour?: number | null; closed?: boolean;
+  set_by?: string; reason?: string; bound?: string[]; brought?: string[];
 }
 export interface Candidate {
   unit: string; turnout_s: number; drive_s: number; length_m?: number; cost?: number;
@@ -76,6 +86,7 @@ export interface LogEntry {
 export interface Entities {
   incidents: Incident; units: Unit; assignments: Assignment; proposals: Proposal; tasks: Task;
   closures: Closure; move_ups: MoveUp;
+  hospitals: Hospital;
 }
 export type Kind = keyof Entities;
 export type Upsert = { [K in Kind]?: Entities[K][] } & { rules?: Rules };
@@ -85,7 +96,8 @@ export interface LiveState {
   wall: string | null; heardAt: number; clock: Clock | null; pipeline: Pipeline | null;
   incidents: Map<string, Incident>; units: Map<string, Unit>;
   assignments: Map<string, Assignment>; proposals: Map<string, Proposal>;
-  tasks: Map<string, Task>; closures: Map<string, Closure>; move_ups: Map<string, MoveUp>; rules: Rules; log: LogEntry[];
+  tasks: Map<string, Task>; closures: Map<string, Closure>; move_ups: Map<string, MoveUp>;
+  hospitals: Map<string, Hospital>; rules: Rules; log: LogEntry[];
   behind: number;
 }
 export interface Refused {

@@ -7,6 +7,7 @@ import { nameOf, t, tOr } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
+import { Destination } from './hospitals.js';
 import { lookAt } from './map.js';
 import { order } from './orders.js';
 import { Empty, OrderButton, Priority, StateChip, UnitChip, categoryName, skillName } from './parts.js';
@@ -166,7 +167,8 @@ function Sent({ incident, state }) {
           <div class="faint">${there !== null
             ? t('sent.arrives', { in: minutes((there - now) / 1000), at: clockTime(there, zone) })
             : last ? clockTime(last, zone) : ''}
-            ${there !== null && a.length_m ? ` · ${distance(a.length_m)}` : ''}</div></div>
+            ${there !== null && a.length_m ? ` · ${distance(a.length_m)}` : ''}</div>
+          <${Destination} assignment=${a} /></div>
         ${running(a) && html`<${OrderButton} kind="small quiet" orderKey=${`recall-${a.unit}`}
           onClick=${() => ask({
             kind: 'reason', title: t('recall.title', { unit: callSign(a.unit) }), action: t('recall.action'),

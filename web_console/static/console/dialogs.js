@@ -9,9 +9,11 @@ import { t, tOr } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { uuid7 } from '../lib/ids.js';
+import { jurisdictionNow } from '../live.js';
+import { hospitalName, load, takes } from './hospitals.js';
 import { order } from './orders.js';
 import { Empty, Priority, categoryName, kindName } from './parts.js';
-import { choosable, ended, metresBetween } from './selectors.js';
+import { choosable, ended, metresBetween, running } from './selectors.js';
 import { PasswordForm } from '../lib/password.js';
 import { ask, callSign, live, theCity, theSession, ui } from './state.js';
 
@@ -20,6 +22,8 @@ import { ask, callSign, live, theCity, theSession, ui } from './state.js';
  *   | {kind: 'choose' | 'triage' | 'merge' | 'close', incident: string}
  *   | {kind: 'closure', lon: number, lat: number}
  *   | {kind: 'reopen', closure: string}
+ *   | {kind: 'hospital', hospital: string}
+ *   | {kind: 'destination', assignment: string}
  *   | {kind: 'help' | 'password'}} Dialog
  */
 
@@ -35,6 +39,8 @@ export function Dialogs() {
     case 'close': return html`<${Close} id=${dialog.incident} />`;
     case 'closure': return html`<${CloseRoad} lon=${dialog.lon} lat=${dialog.lat} />`;
     case 'password': return html`<${Password} />`;
+    case 'hospital': return html`<${SetHospital} id=${dialog.hospital} />`;
+    case 'destination': return html`<${ChooseHospital} id=${dialog.assignment} />`;
     case 'reopen': return html`<${Reopen} id=${dialog.closure} />`;
     default: return html`<${Help} />`;
   }
@@ -214,6 +220,62 @@ function Close({ id }) {
     <p>${t('close.text')}</p>
     <label class="check"><input type="checkbox" checked=${cancelled}
       onChange=${() => setCancelled(!cancelled)} /><span>${t('close.cancelled')}</span></label>
+    <${ReasonField} value=${reason} onInput=${setReason} needed />
+  </${Sheet}>`;
+}
+
+/** @param {{id: string}} props */
+function SetHospital({ id }) {
+  const state = live.get();
+  const hospital = state.hospitals.get(id);
+  const [closed, setClosed] = useState(false);
+  const [perHour, setPerHour] = useState(String((hospital && takes(hospital)) ?? ''));
+  const [reason, setReason] = useState('');
+  if (!hospital) return html`<${GoneSheet} />`;
+  return html`<${Sheet} title=${hospitalName(id)} action=${t('hospitals.set_action')}
+    disabled=${!reason.trim()} onSend=${() => order(state.jurisdiction, 'set_hospital', {
+      hospital: id, closed, per_hour: perHour === '' ? null : Number(perHour), reason: reason.trim(),
+    }, { key: `hospital-${id}` })}>
+    <label class="check"><input type="checkbox" checked=${closed}
+      onChange=${() => setClosed(!closed)} /><span>${t('hospitals.closed')}</span></label>
+    <label class="field"><span>${t('hospitals.per_hour')}</span>
+      <input type="number" min="0" max="1000" step="1" value=${perHour} disabled=${closed}
+        onInput=${(/** @type {any} */ e) => setPerHour(e.currentTarget.value)} /></label>
+    <p class="faint">${t('hospitals.set_text')}</p>
+    <${ReasonField} value=${reason} onInput=${setReason} needed />
+  </${Sheet}>`;
+}
+
+/** @param {{id: string}} props */
+function ChooseHospital({ id }) {
+  const state = useStore(live, (s) => s);
+  const sent = state.assignments.get(id);
+  const [chosen, setChosen] = useState('');
+  const [reason, setReason] = useState('');
+  if (!sent || !running(sent)) return html`<${GoneSheet} />`;
+  const now = jurisdictionNow(state, Date.now());
+  const looked = sent.hospital_options ?? [];
+  const rest = [...state.hospitals.keys()].filter((one) => !looked.some((o) => o.hospital === one));
+  return html`<${Sheet} title=${t('hospitals.choose', { unit: callSign(sent.unit) })}
+    action=${t('hospitals.choose_action')} disabled=${!chosen || !reason.trim()}
+    onSend=${() => order(state.jurisdiction, 'send_to_hospital',
+      { unit: sent.unit, hospital: chosen, reason: reason.trim() }, { key: `to-${sent.unit}` })}>
+    <div class="picklist">
+      ${[...looked.map((one) => one.hospital), ...rest].map((one) => {
+        const was = looked.find((o) => o.hospital === one);
+        const hospital = state.hospitals.get(one);
+        const most = (hospital && takes(hospital)) ?? was?.per_hour;
+        return html`<label class="pick" key=${one}>
+          <input type="radio" name="hospital" checked=${chosen === one} disabled=${sent.hospital === one}
+            onChange=${() => setChosen(one)} />
+          <b>${hospitalName(one)}</b>
+          <span class="faint">${hospital && t(most == null ? 'hospitals.taken' : 'hospitals.taken_of',
+            { n: load(hospital, now), most: most ?? 0 })}</span>
+          ${hospital?.closed && html`<span class="chip bad">${t('hospitals.closed')}</span>`}
+          <span class="tab right">${was?.drive_s != null ? minutes(was.drive_s) : '–'}</span></label>`;
+      })}
+    </div>
+    <p class="faint">${t('hospitals.choose_text')}</p>
     <${ReasonField} value=${reason} onInput=${setReason} needed />
   </${Sheet}>`;
 }

@@ -7,6 +7,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { clockTime, minutes } from '../lib/format.js';
 import { get } from '../lib/http.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
+import { hospitalName } from './hospitals.js';
 import { refusal } from './orders.js';
 import { categoryName } from './parts.js';
 import { callSign, live, theCity } from './state.js';
@@ -77,6 +78,7 @@ export function sentence(entry) {
     playbooks: (data.playbooks ?? []).map((/** @type {string} */ id) =>
       nameOf(data.names?.[id], id)).join(', '),
     n: data.requirements?.length ?? 0,
+    hospital: data.hospital ? hospitalName(data.hospital) : t('hospitals.none_open'),
     to: live.get().incidents.get(data.to ?? '')?.number ?? data.to ?? '',
     gain: minutes(data.gain_s ?? 0),
   };

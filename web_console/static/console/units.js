@@ -1,4 +1,4 @@
-// All units by kind: what each does, who is held and by whom; hold and lift.
+// All units by kind: what each does, who is held and by whom; hold and lift. Hospitals below.
 
 import { html } from 'htm/preact';
 import { useState } from 'preact/hooks';
@@ -8,6 +8,7 @@ import { nameOf, t } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
+import { Hospitals } from './hospitals.js';
 import { order } from './orders.js';
 import { Empty, OrderButton, StateChip, kindName } from './parts.js';
 import { free, kinds } from './selectors.js';
@@ -59,6 +60,8 @@ export function Units() {
         ${g.units.map((u) => html`<${UnitRow} key=${u.id} unit=${u} state=${state}
           marked=${u.id === marked} />`)}
       </div>`)}
+      ${only === 'all' && !words && html`<${Hospitals} state=${state}
+        now=${jurisdictionNow(state, Date.now())} />`}
       ${state.ready && !groups.length && html`<${Empty}
         title=${t(state.units.size ? 'units.none_found' : 'units.none')}
         text=${t(state.units.size ? 'units.none_found_text' : 'units.none_text')} />`}
