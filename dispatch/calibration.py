@@ -81,7 +81,8 @@ class CalibratedTimes:
     Notes
     -----
     Grows with the free-flow time, so what is nearest on a pair of places stays the fastest way.
-    A unit re-costed half-way begins a new short run: two parts take longer than the whole.
+    Two drives take longer than one over the same way: who is re-costed half-way says for how long
+    it has been driving.
     """
 
     def __init__(self, calibration: Calibration) -> None:
@@ -103,10 +104,24 @@ class CalibratedTimes:
         slope /= by.long_s + by.offset_s
         times = times * np.minimum(free_s / by.short_s, 1.0)
         times = times + slope * np.maximum(free_s - by.long_s, 0.0)
-        if hour is not None:
-            angle = 2.0 * np.pi * np.asarray(hour) / 24.0
-            times = times * np.exp(by.day_cos * np.cos(angle) + by.day_sin * np.sin(angle))
-        return np.asarray(times, dtype=np.float64)
+        return np.asarray(times * self._wave(hour), dtype=np.float64)
+
+    def _wave(self, hour: float | Floats | None) -> float | Floats:
+        """Factor of an hour of the day."""
+        if hour is None:
+            return 1.0
+        angle = 2.0 * np.pi * np.asarray(hour) / 24.0
+        return np.exp(self._by.day_cos * np.cos(angle) + self._by.day_sin * np.sin(angle))
+
+    def free(self, driving_s: Floats) -> Floats:
+        """Free-flow seconds of drives that took so long: the inverse of `curve` without an hour."""
+        by = self._by
+        at_short, at_long = self.curve(np.array([by.short_s, by.long_s])).tolist()
+        inside = np.clip(driving_s, at_short, at_long)
+        times = 100.0 * (inside / by.scale_s) ** (1.0 / by.power) - by.offset_s
+        times = times * np.minimum(driving_s / at_short, 1.0)
+        slope = by.power * at_long / (by.long_s + by.offset_s)
+        return np.asarray(times + np.maximum(driving_s - at_long, 0.0) / slope, dtype=np.float64)
 
     def starting(self, places: Floats) -> Floats:
         """Factor of every (n, 2) place that a drive starts at."""
@@ -123,10 +138,19 @@ class CalibratedTimes:
         return self.curve(free_s, hour) * self.starting(start) * self.ending(end)
 
     def matrix(
-        self, free_s: Floats, start: Floats, end: Floats, hour: float | None = None
+        self,
+        free_s: Floats,
+        start: Floats,
+        end: Floats,
+        hour: float | None = None,
+        driven_s: float = 0.0,
     ) -> Floats:
-        """Seconds from every start to every end."""
+        """Seconds from every start to every end, of drives that began so many seconds ago."""
         factors = self.starting(start)[:, None] * self.ending(end)[None, :]
+        if driven_s:
+            before = self.free(driven_s / (factors * self._wave(hour)))
+            # To nowhere it stays infinite.
+            return np.asarray(self.curve(before + free_s, hour) * factors - driven_s)
         return np.asarray(self.curve(free_s, hour) * factors, dtype=np.float64)
 
     def _at(self, places: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

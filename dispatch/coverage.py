@@ -167,7 +167,7 @@ class Coverage:
         self._policy = policy
         self._demand = DemandMap(situation, travel.graph.node_lonlat)
         self._reach: dict[Point, NDArray[np.float64]] = {}
-        self._closed: frozenset[str] = frozenset()
+        self._closed = travel.closures
         self._formations: dict[tuple[object, ...], Formation] = {}
         self._classes: tuple[_Class, ...] = ()
         self._classes_key: tuple[object, ...] = ()
@@ -314,7 +314,7 @@ class Coverage:
         return np.stack([self._reach[place] for place in places])
 
     def _forget_closed(self) -> None:
-        closed = self._travel.closed_edges
+        closed = self._travel.closures
         if closed != self._closed:
             self._closed = closed
             self._reach.clear()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,13 +49,19 @@ class InForce:
         Held by who reads the metric or changes it.
     closed
         Rows of the closed edges.
+    edge_ms : float64 (e,)
+        Whole milliseconds to drive each edge, where it is open.
+    changed
+        Weights of closed and slowed edges by their rows.
     cordon
-        How one gets off these and into them.
+        How one gets off closed edges and into them.
     """
 
     metric: rk.CCHMetric
     lock: Lock
     closed: frozenset[int]
+    edge_ms: NDArray[np.float64]
+    changed: Mapping[int, int]
     cordon: Cordon
 
 
@@ -75,16 +81,18 @@ class Metrics:
     ) -> None:
         self._graph = graph
         self._edge_ms = edge_ms
-        self.arc_ms = edge_ms[graph.arc_edge].astype(np.int64)
         tail, head = graph.arc_tail.tolist(), graph.arc_head.tolist()
         self._cch = rk.CCH(_order(graph, tail, head, cache_dir), tail, head, False)
         del tail, head
-        weights = self.arc_ms.tolist()
+        weights = edge_ms[graph.arc_edge].astype(np.int64).tolist()
         none: frozenset[int] = frozenset()
         self._now, self._spare = (
-            InForce(rk.CCHMetric(self._cch, weights), Lock(), none, Cordon(graph, edge_ms, none))
+            InForce(
+                rk.CCHMetric(self._cch, weights), Lock(), none, edge_ms, {},
+                Cordon(graph, edge_ms, none),
+            )
             for _ in range(2)
-        )
+        )  # fmt: skip
         self._changing = Lock()
 
     @property
@@ -103,27 +111,42 @@ class Metrics:
                     yield now
                     return
 
-    def close(self, rows: frozenset[int]) -> None:
-        """Put a network into force in which these edges, and no others, are closed."""
-        cordon = Cordon(self._graph, self._edge_ms, rows)
+    def close(self, rows: frozenset[int], speeds: Mapping[int, float]) -> None:
+        """Put a network into force in which these edges, and no others, are closed or slow.
+
+        Parameters
+        ----------
+        rows
+            Of the closed edges.
+        speeds
+            Share of their speed that is left on slow edges, by row.
+        """
+        edge_ms = self._edge_ms
+        if speeds:
+            edge_ms = edge_ms.copy()
+            slow = np.fromiter(speeds, np.intp, len(speeds))
+            edge_ms[slow] = np.rint(edge_ms[slow] / np.fromiter(speeds.values(), np.float64))
+        changed = {row: int(edge_ms[row]) for row in speeds}
+        changed.update(dict.fromkeys(rows, _CLOSED_MS))
+        cordon = Cordon(self._graph, edge_ms, rows)
         with self._changing:
             spare = self._spare
             # Whoever still reads what was in force before is let finish.
             with spare.lock:
-                self._bring(spare, rows)
-            fresh = InForce(spare.metric, spare.lock, rows, cordon)
+                self._bring(spare, changed)
+            fresh = InForce(spare.metric, spare.lock, rows, edge_ms, changed, cordon)
             self._spare, self._now = self._now, fresh
 
-    def _bring(self, spare: InForce, rows: frozenset[int]) -> None:
-        shut = self._graph.arcs_of(rows - spare.closed)
-        opened = self._graph.arcs_of(spare.closed - rows)
-        if len(shut) + len(opened) > _PARTIAL_MOST:
-            weights = self.arc_ms.copy()
-            weights[self._graph.arcs_of(rows)] = _CLOSED_MS
-            spare.metric.reset(weights.tolist())
-        elif len(shut) or len(opened):
-            changes = dict.fromkeys(shut.tolist(), _CLOSED_MS)
-            changes.update(zip(opened.tolist(), self.arc_ms[opened].tolist(), strict=True))
+    def _bring(self, spare: InForce, wanted: Mapping[int, int]) -> None:
+        other = {row for row, ms in wanted.items() if spare.changed.get(row) != ms}
+        arcs = self._graph.arcs_of(other | (spare.changed.keys() - wanted.keys()))
+        edge_ms = self._edge_ms.astype(np.int64)
+        edge_ms[np.fromiter(wanted, np.intp, len(wanted))] = list(wanted.values())
+        if len(arcs) > _PARTIAL_MOST:
+            spare.metric.reset(edge_ms[self._graph.arc_edge].tolist())
+        elif len(arcs):
+            weights = edge_ms[self._graph.arc_edge[arcs]].tolist()
+            changes = dict(zip(arcs.tolist(), weights, strict=True))
             # Made anew each time: it may only be used in the thread that made it.
             rk.CCHMetricPartialUpdater(self._cch).apply(spare.metric, changes)
 

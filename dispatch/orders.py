@@ -8,13 +8,16 @@ refusal.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from dispatch import closing, diversion
+from dispatch.correlation import distance_m
 from dispatch.hospitals import TRANSPORT_SKILL, Hospitals
 from dispatch.move_ups import move_up
 from dispatch.planning import Planner, order
+from dispatch.roads import RoadGraph
 from dispatch.step import Step
 from dispatch.wanted import close_roads, missing, sendable
 from models import events as ev
@@ -23,6 +26,7 @@ from models.lifecycles import AssignmentState, UnitState
 from models.situation import Hospital, Incident, Unit
 from models.words import PRIORITIES
 
+MOST_RADIUS_M = 20_000.0
 _MAY_TRANSPORT = frozenset({AssignmentState.ON_SCENE, AssignmentState.TRANSPORTING})
 
 
@@ -496,18 +500,24 @@ class OrderBook:
     def _close_road(self, step: Step, given: ev.CloseRoad) -> None:
         if given.closure in step.situation.closures:
             raise RefusalError("closure_exists", f"closure {given.closure} is in force already")
-        if not 0 < given.radius_m <= 20_000:
+        lon, lat, radius_m = _around(given, self._planner.travel.graph)
+        if not 0 < radius_m <= MOST_RADIUS_M:
             raise RefusalError(
-                "bad_radius", f"radius_m must be in (0, 20000], not {given.radius_m}"
+                "bad_radius", f"radius_m must be in (0, {MOST_RADIUS_M}], not {radius_m}"
             )
+        if not 0 <= given.speed < 1:
+            raise RefusalError("bad_speed", f"speed must be in [0, 1), not {given.speed}")
         if given.until is not None and given.until <= step.now:
             raise RefusalError("in_the_past", f"the closure would end at {given.until.isoformat()}")
         step.emit(
             ev.RoadClosed(
                 closure=given.closure,
-                lon=given.lon,
-                lat=given.lat,
-                radius_m=given.radius_m,
+                lon=lon,
+                lat=lat,
+                radius_m=radius_m,
+                ring=given.ring,
+                edges=given.edges,
+                speed=given.speed,
                 until=given.until,
                 by=given.by,
                 reason=given.reason,
@@ -551,6 +561,28 @@ def _hospital(step: Step, hospital_id: str) -> Hospital:
     if hospital is None:
         raise RefusalError("unknown_hospital", f"no hospital {hospital_id} is registered")
     return hospital
+
+
+def _around(given: ev.CloseRoad, graph: RoadGraph) -> tuple[float, float, float]:
+    """Return a place and the metres from it within which all lies that is to be closed."""
+    if given.edges:
+        unknown = [edge for edge in given.edges if not graph.has_edge(edge)]
+        if unknown:
+            raise RefusalError("unknown_edge", f"the city has no street {unknown[0]!r}")
+        rows = map(graph.edge_row, given.edges)
+        points = [point for row in rows for point in graph.geometry(row).tolist()]
+    elif given.ring:
+        points = [[lon, lat] for lon, lat in given.ring]
+        if len(points) < 3:
+            raise RefusalError("bad_area", f"an area has at least 3 corners, not {len(points)}")
+    elif given.lon is None or given.lat is None or given.radius_m is None:
+        raise RefusalError("bad_area", "the order names neither a place nor an area nor streets")
+    else:
+        return given.lon, given.lat, given.radius_m
+    lons, lats = [lon for lon, _ in points], [lat for _, lat in points]
+    lon, lat = (min(lons) + max(lons)) / 2, (min(lats) + max(lats)) / 2
+    farthest_m = max(distance_m(lon, lat, *point) for point in points)
+    return round(lon, 6), round(lat, 6), math.ceil(farthest_m) + 1.0
 
 
 def _without(units: list[str], unit: Unit) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from dispatch.wanted import (
     close_roads,
     missing,
     place_of,
+    roads_changed,
     sendable,
     turnout_s,
 )
@@ -49,6 +50,8 @@ from models.events import (
 from models.lifecycles import IncidentState
 from models.situation import Assignment, Incident, Proposal, Situation, Touched, Unit
 
+SAME_DRIVE_S = 1.0
+"""A drive that takes this much longer or shorter, in seconds, is another one to decide on."""
 _FASTEST_M_S = 40.0
 """Nobody drives faster through a city: who is too far as the crow flies isn't looked at."""
 
@@ -370,10 +373,10 @@ class Planner:
     def roads_hold(self, step: Step, proposal: Proposal) -> bool:
         """Say whether the roads of a proposal are still the ones to take.
 
-        They are computed again only where a closure is younger than the proposal.
+        They are computed again only where roads changed since the proposal was made.
         """
         close_roads(step.situation, self.travel)
-        if all(c.since < proposal.made_at for c in step.situation.closures.values()):
+        if not roads_changed(step.situation, proposal.made_at):
             return True
         place = place_of(step.incident(proposal.incident))
         for choice in proposal.choices:
@@ -382,7 +385,10 @@ class Planner:
                 route = self.travel.route(self.explainer.stands(step, unit), place)
                 if route is None:
                     return False
-                if not choice.chosen.diverted_from and rounded(route.geometry) != choice.route:
+                if choice.chosen.diverted_from:
+                    continue
+                later_s = abs(route.time_s - choice.chosen.drive_s)
+                if rounded(route.geometry) != choice.route or later_s > SAME_DRIVE_S:
                     return False
         return True
 

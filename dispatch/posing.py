@@ -17,7 +17,16 @@ from dispatch import assignment, diversion
 from dispatch.policy import Policy
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
-from dispatch.wanted import Able, Kind, Wanted, place_of, sendable, slot_id, turnout_s
+from dispatch.wanted import (
+    Able,
+    Kind,
+    Wanted,
+    place_of,
+    roads_changed,
+    sendable,
+    slot_id,
+    turnout_s,
+)
 from models.events import Point
 from models.lifecycles import AssignmentState
 from models.situation import Assignment, Situation, Unit
@@ -184,13 +193,14 @@ class Poser:
 
     def left_s(self, step: Step, sent: Assignment) -> float:
         """Return the seconds until a unit under way is there, by the roads that are open now."""
-        ordered = sent.times[AssignmentState.ORDERED.value]
-        if all(c.since < ordered for c in step.situation.closures.values()):
+        if not roads_changed(step.situation, sent.times[AssignmentState.ORDERED.value]):
             return diversion.left_s(sent, step.now)
         start = diversion.where(sent, step.unit(sent.unit), step.now)
         goal = place_of(step.incident(sent.incident))
-        drive_s = float(self._travel.matrix([start], [goal])[0, 0])
-        return diversion.turn_s(sent, step.now, self._policy) + drive_s
+        began = sent.times.get(AssignmentState.EN_ROUTE.value)
+        driven_s = (step.now - began).total_seconds() if began else 0.0
+        drive_s = float(self._travel.matrix([start], [goal], driven_s=driven_s)[0, 0])
+        return drive_s if began else drive_s + diversion.turn_s(sent, step.now, self._policy)
 
     def _extended(
         self,

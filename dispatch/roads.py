@@ -73,6 +73,16 @@ class AreaClosure(msgspec.Struct, frozen=True, tag="area"):
 Closure = EdgeClosure | CircleClosure | AreaClosure
 
 
+class SlowZone(msgspec.Struct, frozen=True, tag="slow"):
+    """Every segment of an area is driven at a share of its speed; `speed` is over 0 and under 1.
+
+    Of several zones the slowest counts, and a closure before all of them.
+    """
+
+    area: Closure
+    speed: float
+
+
 class Projection(msgspec.Struct, frozen=True):
     """Local metres around one latitude (equirectangular).
 
@@ -244,6 +254,11 @@ class RoadGraph:
         if self.edge_ids[row : row + 1] != (edge_id,):
             raise UnknownEdgeError(f"edge {edge_id!r} is not in this city's road network")
         return row
+
+    def has_edge(self, edge_id: str) -> bool:
+        """Whether there is an edge of this id."""
+        row = bisect_left(self.edge_ids, edge_id)
+        return self.edge_ids[row : row + 1] == (edge_id,)
 
     def geometry(self, row: int) -> NDArray[np.float64]:
         """(k, 2) lon, lat of an edge from u to v; a view, not a copy."""

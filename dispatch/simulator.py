@@ -22,9 +22,10 @@ from typing import Any
 
 from dispatch.hospitals import TRANSPORT_SKILL
 from dispatch.legs import Leg
-from dispatch.roads import CircleClosure
+from dispatch.roads import Closure, SlowZone
 from dispatch.services import Services
 from dispatch.travel_times import TravelTimes
+from dispatch.wanted import areas_of
 from models import events as ev
 from models.city import HOSPITAL, CityPack
 from models.events import Event, Point, ServiceRecorded
@@ -105,7 +106,7 @@ class Simulator:
         self._crews: dict[str, _Crew] = {}
         self._scenes: dict[str, _Scene] = {}
         self._services = Services()
-        self._closures: dict[str, CircleClosure] = {}
+        self._closures: dict[str, list[Closure | SlowZone]] = {}
         self._due: list[tuple[datetime, str, int]] = []
         self._handlers: dict[type[ev.Payload], Callable[[Event, Any], None]] = {
             ev.UnitRegistered: self._registered,
@@ -265,22 +266,24 @@ class Simulator:
         self._go_home(crew, event.time)
 
     def _road_closed(self, event: Event, data: ev.RoadClosed) -> None:
-        closure = CircleClosure(data.lon, data.lat, data.radius_m)
-        if self._closures.get(data.closure) == closure:
+        areas = areas_of(data, self._travel.graph)
+        if self._closures.get(data.closure) == areas:
             return
-        self._closures[data.closure] = closure
+        self._closures[data.closure] = areas
         self._close_roads()
         for _, crew in sorted(self._crews.items()):
             leg = crew.leg
-            if leg and leg.passes(event.time, closure.lon, closure.lat, closure.radius_m):
-                self._drive(crew, crew.where(event.time), leg.goal, event.time)
+            if leg and leg.passes(event.time, data.lon, data.lat, data.radius_m):
+                here, driven_s = crew.where(event.time), (event.time - leg.start).total_seconds()
+                left = self._travel.matrix([here], [leg.goal], driven_s=driven_s)
+                self._drive(crew, here, leg.goal, event.time, float(left[0, 0]))
 
     def _road_reopened(self, event: Event, data: ev.RoadReopened) -> None:
         if self._closures.pop(data.closure, None) is not None:
             self._close_roads()
 
     def _close_roads(self) -> None:
-        self._travel.set_closures(self._closures[name] for name in sorted(self._closures))
+        self._travel.set_closures(area for areas in self._closures.values() for area in areas)
 
     # ── what crews do ─────────────────────────────────────────────────────────────────────────
 
@@ -429,7 +432,7 @@ class Simulator:
 
     def _take_up(self, situation: Situation) -> None:
         for closure in situation.closures.values():
-            self._closures[closure.id] = CircleClosure(closure.lon, closure.lat, closure.radius_m)
+            self._closures[closure.id] = areas_of(closure, self._travel.graph)
         self._close_roads()
         for incident in situation.incidents.values():
             if not incident.ended:

@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from dispatch.calibration import CalibratedTimes
 from dispatch.cordon import Ends, left_by, reached_by
 from dispatch.metric import InForce, Metrics
-from dispatch.roads import Closure, RoadGraph
+from dispatch.roads import Closure, RoadGraph, SlowZone
 from dispatch.routes import WALK_M_S, Leg, Point, Route, Snap, make_route, walk_s, walked_route
 from models.errors import GridcommandError
 
@@ -86,7 +86,7 @@ class TravelTimes:
             np.rint(graph.edge_length_m * 3600.0 / (graph.edge_speed_kmh * speed_factor)), 1.0
         )
         self._metrics = Metrics(graph, self._edge_ms, cache_dir)
-        self._closures: frozenset[str | Closure] = frozenset()
+        self._closures: frozenset[str | Closure | SlowZone] = frozenset()
         self._closed_edges: frozenset[str] = frozenset()
         self._closing = Lock()
         self._snaps: dict[Point, Snap] = {}
@@ -105,13 +105,18 @@ class TravelTimes:
         """Ids of all edges that are closed now."""
         return self._closed_edges
 
-    def set_closures(self, closures: Iterable[str | Closure]) -> frozenset[str]:
-        """Make these, and no others, the closures in force.
+    @property
+    def closures(self) -> frozenset[str | Closure | SlowZone]:
+        """What was set last."""
+        return self._closures
+
+    def set_closures(self, closures: Iterable[str | Closure | SlowZone]) -> frozenset[str]:
+        """Make these, and no others, the closures and slow zones in force.
 
         Parameters
         ----------
         closures
-            Edge ids and `EdgeClosure`, `CircleClosure`, `AreaClosure`, in any order.
+            Edge ids and `EdgeClosure`, `CircleClosure`, `AreaClosure`, `SlowZone`, in any order.
 
         Returns
         -------
@@ -133,10 +138,15 @@ class TravelTimes:
             if wanted == self._closures:
                 return self._closed_edges
             names: set[str] = set()
+            speeds: dict[int, float] = {}
             for closure in wanted:
-                ids = [closure] if isinstance(closure, str) else self.graph.edges_in(closure)
-                names.update(ids)
-            self._metrics.close(frozenset(map(self.graph.edge_row, names)))
+                if isinstance(closure, SlowZone):
+                    for row in map(self.graph.edge_row, self.graph.edges_in(closure.area)):
+                        speeds[row] = min(speeds.get(row, 1.0), closure.speed)
+                else:
+                    ids = [closure] if isinstance(closure, str) else self.graph.edges_in(closure)
+                    names.update(ids)
+            self._metrics.close(frozenset(map(self.graph.edge_row, names)), speeds)
             self._closed_edges, self._closures = frozenset(names), wanted
             return self._closed_edges
 
@@ -145,7 +155,12 @@ class TravelTimes:
         return self._snap_all(np.array([[lon, lat]], dtype=np.float64))[0]
 
     def matrix(
-        self, origins: ArrayLike, destinations: ArrayLike, *, hour: float | None = None
+        self,
+        origins: ArrayLike,
+        destinations: ArrayLike,
+        *,
+        hour: float | None = None,
+        driven_s: float = 0.0,
     ) -> NDArray[np.float32]:
         """Seconds from every origin to every destination.
 
@@ -157,6 +172,9 @@ class TravelTimes:
             lon, lat in degrees.
         hour
             Local hour, 0 to 24, whose traffic counts where the pack knows it; None: a usual one.
+        driven_s
+            Seconds that those at the origins have been driving: where a pack is calibrated, the
+            rest of a drive takes less than a new one.
 
         Returns
         -------
@@ -169,7 +187,8 @@ class TravelTimes:
             Not of shape (…, 2), or not finite.
         """
         starts, goals = _places(origins), _places(destinations)
-        return self._between(starts, goals, self._snap_all(starts), self._snap_all(goals), hour)
+        leave, reach = self._snap_all(starts), self._snap_all(goals)
+        return self._between(starts, goals, leave, reach, hour, driven_s)
 
     def _between(
         self,
@@ -178,6 +197,7 @@ class TravelTimes:
         leave: Sequence[Snap],
         reach: Sequence[Snap],
         hour: float | None,
+        driven_s: float = 0.0,
     ) -> NDArray[np.float32]:
         """Seconds between places, given with where they meet the network."""
         result = np.full((len(leave), len(reach)), np.inf)
@@ -201,7 +221,7 @@ class TravelTimes:
         walk_in = np.array([snap.walk_s for snap in reach])[None, :]
         result /= 1000.0
         if self._calibrated is not None:
-            result = self._calibrated.matrix(result, starts, goals, hour)
+            result = self._calibrated.matrix(result, starts, goals, hour, driven_s)
         result += walk_out + walk_in
         for line, column in np.argwhere((walk_out > 0) & (walk_in > 0)).tolist():
             on_foot = walk_s(self.graph, starts[line].tolist(), goals[column].tolist())
@@ -278,7 +298,7 @@ class TravelTimes:
             else:
                 _, left = min((ms, legs) for node, ms, legs in out if node == nodes[0])
                 _, met = min((ms, legs) for node, ms, legs in into if node == nodes[-1])
-                driven, walked = [*left, *self._arc_legs(arcs)], list(met)
+                driven, walked = [*left, *self._arc_legs(now, arcs)], list(met)
             if goal.edge not in now.closed:
                 driven, walked = [*driven, *walked], []
             elif direct <= driven_ms:
@@ -325,7 +345,7 @@ class TravelTimes:
 
     def _ways_out(self, now: InForce, snap: Snap) -> Ends:
         """Ends by which a place is left; never empty."""
-        row, oneway, ms = snap.edge, self.graph.edge_oneway[snap.edge], self._edge_ms[snap.edge]
+        row, oneway, ms = snap.edge, self.graph.edge_oneway[snap.edge], now.edge_ms[snap.edge]
         if row in now.closed:
             return now.cordon.ways_out(snap)
         ends = []
@@ -337,7 +357,7 @@ class TravelTimes:
 
     def _ways_in(self, now: InForce, snap: Snap) -> Ends:
         """Ends by which a place is reached; never empty."""
-        row, oneway, ms = snap.edge, self.graph.edge_oneway[snap.edge], self._edge_ms[snap.edge]
+        row, oneway, ms = snap.edge, self.graph.edge_oneway[snap.edge], now.edge_ms[snap.edge]
         if row in now.closed:
             return now.cordon.ways_in(snap)
         ends = []
@@ -362,15 +382,15 @@ class TravelTimes:
         oneway = self.graph.edge_oneway[start.edge]
         if gap * oneway < 0:
             return np.inf
-        return float(round(abs(gap) * self._edge_ms[start.edge]))
+        return float(round(abs(gap) * now.edge_ms[start.edge]))
 
-    def _arc_legs(self, arcs: Sequence[int]) -> list[Leg]:
+    def _arc_legs(self, now: InForce, arcs: Sequence[int]) -> list[Leg]:
         legs: list[Leg] = []
         for arc in arcs:
             forward = bool(self.graph.arc_forward[arc])
             row = int(self.graph.arc_edge[arc])
             legs.append((row, 0.0 if forward else 1.0, 1.0 if forward else 0.0,
-                         float(self._metrics.arc_ms[arc])))  # fmt: skip
+                         float(now.edge_ms[row])))  # fmt: skip
         return legs
 
 

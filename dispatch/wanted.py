@@ -11,12 +11,13 @@ from typing import TypeAlias
 
 import msgspec
 
+from dispatch import roads
 from dispatch.policy import Policy
-from dispatch.roads import CircleClosure
+from dispatch.roads import AreaClosure, CircleClosure, EdgeClosure, RoadGraph, SlowZone
 from dispatch.travel_times import TravelTimes
-from models.events import Point, Requirement
+from models.events import Point, Requirement, RoadClosed
 from models.lifecycles import SENDABLE_UNIT, AssignmentState, UnitState
-from models.situation import Incident, Situation, Unit
+from models.situation import Closure, Incident, Situation, Unit
 
 MACHINE = "gridcommand"
 """Who orders when nobody had to: stands in ``by``."""
@@ -102,6 +103,26 @@ def place_of(incident: Incident) -> Point:
 def close_roads(situation: Situation, travel: TravelTimes) -> None:
     """Make the travel times those of the situation's closures; free when nothing changed."""
     travel.set_closures(
-        CircleClosure(closure.lon, closure.lat, closure.radius_m)
+        area
         for _, closure in sorted(situation.closures.items())
+        for area in areas_of(closure, travel.graph)
     )
+
+
+def roads_changed(situation: Situation, since: datetime) -> bool:
+    """Say whether a road was closed, made slow or reopened since then."""
+    return situation.roads_at is not None and situation.roads_at >= since
+
+
+def areas_of(closure: Closure | RoadClosed, graph: RoadGraph) -> list[roads.Closure | SlowZone]:
+    """Return what a closure means on the road graph; streets that a pack no longer has fall out."""
+    areas: list[roads.Closure]
+    if closure.edges:
+        areas = [EdgeClosure(edge) for edge in closure.edges if graph.has_edge(edge)]
+    elif closure.ring:
+        areas = [AreaClosure(closure.ring)]
+    else:
+        areas = [CircleClosure(closure.lon, closure.lat, closure.radius_m)]
+    if not closure.speed:
+        return [*areas]
+    return [SlowZone(area, closure.speed) for area in areas]

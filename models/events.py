@@ -327,13 +327,28 @@ class CloseIncident(Order, frozen=True, kw_only=True):
 
 
 class CloseRoad(Order, frozen=True, kw_only=True):
-    """Close the roads within ``radius_m`` of a point."""
+    """Close roads, or make them slow: around a point, in an area, or some by their ids.
+
+    Attributes
+    ----------
+    lon, lat, radius_m
+        All roads within so many metres of the point; None where ``ring`` or ``edges`` say which.
+    ring
+        Shell of the area, as (lon, lat), at least three.
+    edges
+        Ids of the city pack's road table.
+    speed
+        Share of the usual speed that is left, under 1; 0: closed.
+    """
 
     type_name: ClassVar[str] = "order.close_road"
     closure: str
-    lon: float
-    lat: float
-    radius_m: float
+    lon: float | None = None
+    lat: float | None = None
+    radius_m: float | None = None
+    ring: tuple[Point, ...] = ()
+    edges: tuple[str, ...] = ()
+    speed: float = 0.0
     until: Time | None = None
 
 
@@ -856,13 +871,19 @@ class TaskMoved(Payload, frozen=True, kw_only=True):
 
 
 class RoadClosed(Payload, frozen=True, kw_only=True):
-    """Roads within ``radius_m`` of the point may not be used."""
+    """Roads may not be used, or are slow: see :class:`CloseRoad`.
+
+    With ``ring`` or ``edges`` all of them lie within ``radius_m`` of the point.
+    """
 
     type_name: ClassVar[str] = "road.closed"
     closure: str
     lon: float
     lat: float
     radius_m: float
+    ring: tuple[Point, ...] = ()
+    edges: tuple[str, ...] = ()
+    speed: float = 0.0
     until: Time | None = None
     by: str = ""
     reason: str = ""

@@ -277,7 +277,7 @@ class Task(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Closure(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Roads within ``radius_m`` metres of the point may not be used."""
+    """Roads that may not be used, or are slow: see :class:`models.events.RoadClosed`."""
 
     id: str
     lon: float
@@ -285,6 +285,9 @@ class Closure(msgspec.Struct, kw_only=True, omit_defaults=True):
     radius_m: float
     since: datetime
     updated_seq: int
+    ring: tuple[Point, ...] = ()
+    edges: tuple[str, ...] = ()
+    speed: float = 0.0
     until: datetime | None = None
     by: str = ""
     reason: str = ""
@@ -335,7 +338,10 @@ class Demand(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Situation(msgspec.Struct, kw_only=True):
-    """Everything a desk knows, after journal event ``seq``."""
+    """Everything a desk knows, after journal event ``seq``.
+
+    ``roads_at`` is when a road was last closed, made slow or reopened.
+    """
 
     jurisdiction: str
     exercise: bool
@@ -352,6 +358,7 @@ class Situation(msgspec.Struct, kw_only=True):
     rules: Rules = msgspec.field(default_factory=Rules)
     ended: list[str] = []
     plan_due: bool = False
+    roads_at: datetime | None = None
     move_ups: dict[str, MoveUp] = {}
     hospitals: dict[str, Hospital] = {}
     demand: Demand = msgspec.field(default_factory=Demand)
@@ -863,19 +870,22 @@ def _road_closed(s: Situation, event: Event, data: ev.RoadClosed, touched: Touch
         lon=data.lon,
         lat=data.lat,
         radius_m=data.radius_m,
+        ring=data.ring,
+        edges=data.edges,
+        speed=data.speed,
         since=event.time,
         updated_seq=event.seq,
         until=data.until,
         by=data.by,
         reason=data.reason,
     )
-    s.plan_due = True
+    s.plan_due, s.roads_at = True, event.time
     touched.add(("closures", data.closure))
 
 
 def _road_reopened(s: Situation, event: Event, data: ev.RoadReopened, touched: Touched) -> None:
     s.closures.pop(data.closure, None)
-    s.plan_due = True
+    s.plan_due, s.roads_at = True, event.time
     touched.add(("closures", data.closure))
 
 

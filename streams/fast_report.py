@@ -21,7 +21,7 @@ import msgspec
 from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
 from models.city import CityPack
-from models.events import CloseRoad, Event
+from models.events import CloseRoad, Event, Point
 from playbooks.engine import PlaybookSet
 from streams.errors import RecordingError
 from streams.fast import FastResult, replay
@@ -36,9 +36,12 @@ class _Closure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A closure of a ``--closures`` file; ``since`` and ``until`` are times with zone."""
 
     id: str
-    lon: float
-    lat: float
-    radius_m: float
+    lon: float | None = None
+    lat: float | None = None
+    radius_m: float | None = None
+    ring: tuple[Point, ...] = ()
+    edges: tuple[str, ...] = ()
+    speed: float = 0.0
     since: datetime | None = None
     until: datetime | None = None
     reason: str = ""
@@ -52,7 +55,8 @@ def read_closures(path: Path, recording: Recording) -> list[Event]:
     """Return the orders of a file of closures, by time.
 
     The file is JSON: ``{"closures": [{"id", "lon", "lat", "radius_m", "since", "until",
-    "reason"}]}``; without ``since`` a closure stands from the beginning.
+    "reason"}]}``; without ``since`` a closure stands from the beginning. Instead of a place and a
+    radius it may have a ``ring`` or ``edges``; with a ``speed`` it is a slow zone.
 
     Raises
     ------
@@ -72,10 +76,8 @@ def read_closures(path: Path, recording: Recording) -> list[Event]:
         if one.id in seen:
             raise RecordingError(f"{where}: the id is given twice")
         seen.add(one.id)
-        if not (-180 <= one.lon <= 180 and -90 <= one.lat <= 90):
-            raise RecordingError(f"{where}: lon {one.lon}, lat {one.lat} is no place on earth")
-        if not 0 < one.radius_m <= 20_000:
-            raise RecordingError(f"{where}: radius_m {one.radius_m} must be in (0, 20000]")
+        if problem := _problem(one):
+            raise RecordingError(f"{where}: {problem}")
         since = one.since or recording.described.first
         if since.tzinfo is None or (one.until is not None and one.until.tzinfo is None):
             raise RecordingError(f"{where}: since and until need a zone, such as Z at the end")
@@ -93,6 +95,9 @@ def read_closures(path: Path, recording: Recording) -> list[Event]:
                     lon=one.lon,
                     lat=one.lat,
                     radius_m=one.radius_m,
+                    ring=one.ring,
+                    edges=one.edges,
+                    speed=one.speed,
                     until=one.until,
                     by="drill",
                     reason=one.reason,
@@ -100,6 +105,24 @@ def read_closures(path: Path, recording: Recording) -> list[Event]:
             )
         )
     return sorted(orders, key=lambda order: (order.time, order.id))
+
+
+def _problem(one: _Closure) -> str:
+    """Return what is wrong with where or how slow a closure is, or nothing."""
+    around = one.lon is not None and one.lat is not None and one.radius_m is not None
+    if [around, bool(one.ring), bool(one.edges)].count(True) != 1:
+        return "say where: lon, lat and radius_m, or a ring, or edges"
+    places = [*one.ring, *([(one.lon, one.lat)] if around else [])]
+    for lon, lat in places:
+        if lon is None or lat is None or not (-180 <= lon <= 180 and -90 <= lat <= 90):
+            return f"lon {lon}, lat {lat} is no place on earth"
+    if one.ring and len(one.ring) < 3:
+        return f"a ring has at least 3 corners, not {len(one.ring)}"
+    if one.radius_m is not None and not 0 < one.radius_m <= 20_000:
+        return f"radius_m {one.radius_m} must be in (0, 20000]"
+    if not 0 <= one.speed < 1:
+        return f"speed {one.speed} must be in [0, 1)"
+    return ""
 
 
 def compare(

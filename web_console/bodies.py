@@ -235,14 +235,34 @@ class CloseIncidentIn(OrderBody):
 
 
 class CloseRoadIn(OrderBody):
-    """Close the roads around a point. ``closure`` is the closure's id; empty: the order's."""
+    """Close roads, or make them slow: around a point, in an area, or some by their ids.
+
+    ``closure`` is the closure's id; empty: the order's. ``speed`` is the share of the usual speed
+    that is left; 0: closed.
+    """
 
     type: Literal["close_road"]
     closure: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
-    lon: Lon
-    lat: Lat
-    radius_m: Annotated[float, Field(gt=0, le=20_000, allow_inf_nan=False)]
+    lon: Lon | None = None
+    lat: Lat | None = None
+    radius_m: Annotated[float, Field(gt=0, le=20_000, allow_inf_nan=False)] | None = None
+    ring: Annotated[tuple[tuple[Lon, Lat], ...], Field(max_length=500)] = ()
+    edges: Annotated[tuple[Id, ...], Field(max_length=2000)] = ()
+    speed: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _where(self) -> CloseRoadIn:
+        around = [self.lon is not None, self.lat is not None, self.radius_m is not None]
+        if [any(around), bool(self.ring), bool(self.edges)].count(True) != 1 or any(around) != all(
+            around
+        ):
+            raise PydanticCustomError(
+                "no_area", "say where: lon, lat and radius_m, or a ring, or edges"
+            )
+        if self.ring and len(self.ring) < 3:
+            raise PydanticCustomError("no_area", "a ring has at least three corners")
+        return self
 
 
 class ReopenRoadIn(OrderBody):

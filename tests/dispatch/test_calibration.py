@@ -88,6 +88,22 @@ def test_the_curve_rises_from_nothing_without_a_jump() -> None:
     assert curve(np.array([np.inf]))[0] == np.inf
 
 
+def test_a_drive_that_goes_on_takes_what_is_left_of_the_whole(tiny_roads: RoadGraph) -> None:
+    times = CalibratedTimes(WEST_IS_SLOW)
+    free = np.linspace(0.0, 3000.0, 3001)
+    np.testing.assert_allclose(times.free(times.curve(free)), free, atol=1e-6)
+    travel = TravelTimes(tiny_roads, calibrated=times)
+    start, half, end = (119.40, 31.41), (119.4075, 31.41), (119.415, 31.41)
+    for hour in (None, 8.5):
+        whole, first = travel.matrix([start], [end, half], hour=hour)[0].tolist()
+        # The factor of where it starts is that of where it is: here both lie in one square.
+        anew = float(travel.matrix([half], [end], hour=hour)[0, 0])
+        left = float(travel.matrix([half], [end], hour=hour, driven_s=first)[0, 0])
+        assert left < anew
+        assert 0 < left <= whole
+    assert travel.matrix([half], [half], driven_s=500.0)[0, 0] == pytest.approx(0.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("hour", [None, 8.5])
 def test_matrix_nearest_and_route_agree(tiny_roads: RoadGraph, hour: float | None) -> None:
     travel = TravelTimes(tiny_roads, calibrated=CalibratedTimes(WEST_IS_SLOW))

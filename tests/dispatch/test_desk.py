@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,6 +129,46 @@ def test_closures_turn_units_away_and_end_by_themselves(world: DeskWorld) -> Non
     made = world.wait(3601)
     assert [r.reason for r in of(made, ev.RoadReopened)] == ["expired"]
     assert not world.situation.closures
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"edges": ("h01",)},
+        {"ring": ((119.406, 31.399), (119.409, 31.399), (119.409, 31.401), (119.406, 31.401))},
+    ],
+)
+def test_streets_and_areas_are_closed_like_places(world: DeskWorld, where: dict[str, Any]) -> None:
+    world.report(priority=2, at=(2, 0))
+    (first,) = of(world.settle(), ev.ProposalMade)
+    assert [name for name, _ in first.choices[0].streets] == ["Row 0"]
+    world.now += timedelta(seconds=5)
+    (closed,) = of(world.say(ev.CloseRoad(closure="c1", by="wang", **where)), ev.RoadClosed)
+    assert closed.lon == pytest.approx(119.4075, abs=1e-6)
+    assert 150 < closed.radius_m < 300
+    (anew,) = of(world.settle(), ev.ProposalMade)
+    assert [name for name, _ in anew.choices[0].streets] != ["Row 0"]
+    world.desk = world.new_desk(load(dump(world.situation)))
+    world.say(ev.ReopenRoad(closure="c1", by="wang"))
+    world.settle()
+    (proposal,) = world.situation.proposals.values()
+    assert [name for name, _ in proposal.choices[0].streets] == ["Row 0"]
+
+
+def test_a_slow_zone_delays_who_goes_through_and_ends_by_itself(world: DeskWorld) -> None:
+    world.report(priority=2, at=(1, 0))
+    (first,) = of(world.settle(), ev.ProposalMade)
+    world.now += timedelta(seconds=5)
+    until = world.now + timedelta(minutes=10)
+    slow = ev.CloseRoad(closure="c1", by="wang", speed=0.5, edges=("h00",), until=until)
+    world.say(slow)
+    world.settle()
+    (proposal,) = world.situation.proposals.values()
+    chosen, before = proposal.choices[0].chosen, first.choices[0].chosen
+    assert chosen is not None
+    assert chosen.unit == before.unit == "E01"
+    assert chosen.drive_s == pytest.approx(2 * before.drive_s, abs=0.2)
+    assert [r.reason for r in of(world.wait(601), ev.RoadReopened)] == ["expired"]
 
 
 def test_the_life_of_an_incident(world: DeskWorld) -> None:
@@ -292,6 +333,11 @@ def test_merging_takes_the_units_along(world: DeskWorld) -> None:
         (ev.LiftOverride(incident="i000001", by="x"), "no_override"),
         (ev.ReopenRoad(closure="c", by="x"), "no_closure"),
         (ev.CloseRoad(closure="c", lon=0, lat=0, radius_m=0, by="x"), "bad_radius"),
+        (ev.CloseRoad(closure="c", by="x"), "bad_area"),
+        (ev.CloseRoad(closure="c", ring=((0, 0), (1, 1)), by="x"), "bad_area"),
+        (ev.CloseRoad(closure="c", ring=((0, 0), (1, 1), (0, 1)), by="x"), "bad_radius"),
+        (ev.CloseRoad(closure="c", edges=("h99",), by="x"), "unknown_edge"),
+        (ev.CloseRoad(closure="c", edges=("h00",), speed=1.0, by="x"), "bad_speed"),
         (ev.SetAutomation(priorities=(7,), by="x"), "unknown_priority"),
         (ev.MergeIncidents(incident="i000001", duplicate="i000001", by="x"), "same_incident"),
     ],

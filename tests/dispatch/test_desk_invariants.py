@@ -173,6 +173,14 @@ class DeskMachine(RuleBasedStateMachine):
         lon, lat = 119.40 + at[0] * 0.005, 31.40 + at[1] * 0.005
         self.world.say(ev.CloseRoad(closure=name, lon=lon, lat=lat, radius_m=radius, by="li"))
 
+    @rule(
+        name=st.sampled_from(["c1", "c2"]),
+        edges=st.lists(st.sampled_from(["h00", "h11", "v01", "v12", "h99"]), max_size=2),
+        speed=st.sampled_from([0.0, 0.3]),
+    )
+    def close_streets(self, name: str, edges: list[str], speed: float) -> None:
+        self.world.say(ev.CloseRoad(closure=name, edges=tuple(edges), speed=speed, by="li"))
+
     @rule(name=st.sampled_from(["c1", "c2"]))
     def reopen_road(self, name: str) -> None:
         self.world.say(ev.ReopenRoad(closure=name, by="li"))
@@ -266,7 +274,9 @@ class DeskMachine(RuleBasedStateMachine):
                 assert requirement.met_by(frozenset(unit.skills))
         closed: set[str] = set()
         for closure in self.folded.closures.values():
-            closed |= self.roads.edges_in(CircleClosure(closure.lon, closure.lat, closure.radius_m))
+            if not closure.speed:
+                around = CircleClosure(closure.lon, closure.lat, closure.radius_m)
+                closed |= set(closure.edges) or self.roads.edges_in(around)
         # A place on a closed street is reached, and left, on foot; the rest of the way is open.
         for edge in closed if data.route else ():
             (x1, y1), (x2, y2) = self.roads.geometry(self.roads.edge_row(edge))

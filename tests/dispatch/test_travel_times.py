@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import networkx as nx
 import numpy as np
@@ -14,7 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.metric import InForce, Metrics
-from dispatch.roads import AreaClosure, CircleClosure, EdgeClosure, RoadGraph, UnknownEdgeError
+from dispatch.roads import (
+    AreaClosure,
+    CircleClosure,
+    EdgeClosure,
+    RoadGraph,
+    SlowZone,
+    UnknownEdgeError,
+)
 from dispatch.routes import WALK_M_S
 from dispatch.travel_times import BadPlaceError, TravelTimes
 
@@ -29,14 +37,19 @@ def travel(tiny_roads: RoadGraph) -> TravelTimes:
     return TravelTimes(tiny_roads)
 
 
-def dijkstra_s(graph: RoadGraph, closed: frozenset[str], factor: float) -> np.ndarray:
-    """Seconds between all nodes, by networkx."""
+def dijkstra_s(
+    graph: RoadGraph,
+    closed: frozenset[str],
+    factor: float,
+    speeds: Mapping[str, float] = MappingProxyType({}),
+) -> np.ndarray:
+    """Seconds between all nodes, by networkx; some edges at a share of their speed."""
     weighted: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     weighted.add_nodes_from(graph.node_ids)
     for u, v, key, data in graph.to_networkx().edges(keys=True, data=True):
         if key not in closed:
             ms = max(1, round(data["length_m"] * 3600 / (data["speed_kmh"] * factor)))
-            weighted.add_edge(u, v, weight=ms)
+            weighted.add_edge(u, v, weight=round(ms / speeds.get(key, 1.0)))
     table = np.full((len(graph.node_ids), len(graph.node_ids)), np.inf)
     for row, source in enumerate(graph.node_ids):
         found = nx.single_source_dijkstra_path_length(weighted, source)
@@ -253,6 +266,47 @@ def test_answers_do_not_depend_on_what_was_closed_before(
         assert ways[0] == ways[1]
 
 
+@pytest.mark.parametrize("partial_up_to", [-1, 1000])
+@pytest.mark.parametrize("seed", range(8))
+def test_slow_zones_are_as_networkx_has_them(
+    random_roads: Callable[[int], RoadGraph],
+    seed: int,
+    partial_up_to: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dispatch.metric._PARTIAL_MOST", partial_up_to)
+    graph, chance = random_roads(seed), np.random.default_rng(seed)
+    travel = TravelTimes(graph)
+    places = graph.node_lonlat[without_lonely_nodes(graph)]
+    grid = np.ix_(*[without_lonely_nodes(graph)] * 2)
+    for _ in range(3):
+        chosen = chance.choice(graph.edge_ids, len(graph.edge_ids) // 2, replace=False).tolist()
+        speeds = {edge: float(chance.choice([0.25, 0.5, 0.9])) for edge in chosen}
+        travel.set_closures(SlowZone(EdgeClosure(edge), speed) for edge, speed in speeds.items())
+        truth = dijkstra_s(graph, frozenset(), 1.0, speeds)[grid]
+        np.testing.assert_allclose(travel.matrix(places, places), truth, atol=2e-3)
+        for one, start in enumerate(places.tolist()):
+            for other, goal in enumerate(places.tolist()):
+                route = travel.route((start[0], start[1]), (goal[0], goal[1]))
+                time_s = route.time_s if route else np.inf
+                assert time_s == pytest.approx(truth[one, other], abs=2e-3)
+
+
+def test_of_several_zones_the_slowest_counts_and_a_closure_before_all(travel: TravelTimes) -> None:
+    place = (119.4025, 31.40)
+    half, third = (SlowZone(CircleClosure(*place, 50), speed) for speed in (0.5, 1 / 3))
+    free = float(travel.matrix([N00], [N01])[0, 0])
+    travel.set_closures([half])
+    assert float(travel.matrix([N00], [N01])[0, 0]) == pytest.approx(2 * free, abs=2e-3)
+    travel.set_closures([half, third])
+    assert float(travel.matrix([N00], [N01])[0, 0]) == pytest.approx(3 * free, abs=2e-3)
+    assert not travel.closed_edges
+    travel.set_closures([half, "h00"])
+    assert travel.closed_edges == {"h00"}
+    travel.set_closures([])
+    assert float(travel.matrix([N00], [N01])[0, 0]) == free
+
+
 def test_an_unknown_edge_is_refused_and_changes_nothing(travel: TravelTimes) -> None:
     travel.set_closures(["h00"])
     with pytest.raises(UnknownEdgeError, match="h99"):
@@ -388,8 +442,8 @@ def test_who_asks_while_streets_are_closed_is_answered_by_the_old_ones(
 def test_a_metric_that_is_read_is_not_changed(travel: TravelTimes) -> None:
     first, second = frozenset([0]), frozenset([1])
     with travel._metrics.reading() as now:
-        travel._metrics.close(first)
-        waiting = threading.Thread(target=travel._metrics.close, args=(second,))
+        travel._metrics.close(first, {})
+        waiting = threading.Thread(target=travel._metrics.close, args=(second, {}))
         waiting.start()
         waiting.join(0.05)
         assert waiting.is_alive()  # it would change what is read here

@@ -139,6 +139,11 @@ def test_the_page_is_whole_and_needs_no_network(
         ('{"closures": [{"id": "a"}]}', "lon"),
         ('{"closures": [{"id": "a", "lon": 500, "lat": 1, "radius_m": 5}]}', "no place on earth"),
         ('{"closures": [{"id": "a", "lon": 5, "lat": 1, "radius_m": 0}]}', "radius_m"),
+        ('{"closures": [{"id": "a"}]}', "say where"),
+        ('{"closures": [{"id": "a", "edges": ["e"], "ring": [[1, 1], [1, 2]]}]}', "say where"),
+        ('{"closures": [{"id": "a", "ring": [[1, 1], [1, 2]]}]}', "3 corners"),
+        ('{"closures": [{"id": "a", "ring": [[1, 1], [1, 2], [500, 1]]}]}', "no place on earth"),
+        ('{"closures": [{"id": "a", "edges": ["e"], "speed": 1}]}', "speed"),
         (
             '{"closures": [{"id": "a", "lon": 5, "lat": 1, "radius_m": 5},'
             ' {"id": "a", "lon": 5, "lat": 1, "radius_m": 5}]}',

@@ -68,7 +68,8 @@ export interface Task {
 }
 export interface Closure {
   id: string; lon: number; lat: number; radius_m: number; since: string; updated_seq: number;
-  until?: string | null; by?: string; reason?: string;
+  until?: string | null; by?: string; reason?: string; ring?: LonLat[]; edges?: string[];
+  speed?: number;
 }
 export interface MoveUp {
   id: string; lon: number; lat: number; drive_s: number; made_at: string; updated_seq: number;

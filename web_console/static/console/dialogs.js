@@ -283,12 +283,16 @@ function ChooseHospital({ id }) {
 /** @param {{lon: number, lat: number}} props */
 function CloseRoad({ lon, lat }) {
   const [radius, setRadius] = useState(60);
+  const [speed, setSpeed] = useState(0);
+  const [hours, setHours] = useState(0);
   const [reason, setReason] = useState('');
   const send = () => {
     const closure = uuid7();
-    const { jurisdiction } = live.get();
-    order(jurisdiction, 'close_road',
-      { closure, lon, lat, radius_m: radius, reason: reason.trim() }, {
+    const state = live.get();
+    const until = hours
+      ? new Date(jurisdictionNow(state, Date.now()) + hours * 3600_000).toISOString() : null;
+    order(state.jurisdiction, 'close_road',
+      { closure, lon, lat, radius_m: radius, speed, until, reason: reason.trim() }, {
         key: 'close_road',
         undo: () => ({ label: t('undo.reopen'), run: () => reopen(closure, t('undo.reason')) }),
       });
@@ -299,7 +303,17 @@ function CloseRoad({ lon, lat }) {
     <label class="field"><span>${t('closure.radius', { n: radius })}</span>
       <input type="range" min="20" max="500" step="10" value=${radius}
         onInput=${(/** @type {any} */ e) => setRadius(Number(e.currentTarget.value))} /></label>
-    <p class="faint">${t('closure.text')}</p>
+    <label class="field"><span>${t('closure.how')}</span>
+      <select value=${speed} onChange=${(/** @type {any} */ e) => setSpeed(Number(e.currentTarget.value))}>
+        ${[0, 0.25, 0.5].map((one) => html`<option key=${one} value=${one}>
+          ${one ? t('closure.slow', { n: one * 100 }) : t('closure.closed')}</option>`)}
+      </select></label>
+    <label class="field"><span>${t('closure.until')}</span>
+      <select value=${hours} onChange=${(/** @type {any} */ e) => setHours(Number(e.currentTarget.value))}>
+        ${[0, 1, 4, 12, 24].map((one) => html`<option key=${one} value=${one}>
+          ${one ? t('closure.hours', { n: one }) : t('closure.open_end')}</option>`)}
+      </select></label>
+    <p class="faint">${t(speed ? 'closure.slow_text' : 'closure.text')}</p>
     <${ReasonField} value=${reason} onInput=${setReason} needed />
   </${Sheet}>`;
 }
@@ -318,7 +332,8 @@ function Reopen({ id }) {
   const [reason, setReason] = useState('');
   return html`<${Sheet} title=${t('reopen.title')} action=${t('reopen.action')}
     onSend=${() => reopen(id, reason.trim())}>
-    <p>${closure?.reason || t('reopen.no_reason')}
+    <p>${closure?.speed && html`<b>${t('closure.slow', { n: Math.round(closure.speed * 100) })}</b> · `}
+      ${closure?.reason || t('reopen.no_reason')}
       ${closure?.by && html` <span class="faint">${closure.by}</span>`}</p>
     <${ReasonField} value=${reason} onInput=${setReason} /></${Sheet}>`;
 }

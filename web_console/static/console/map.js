@@ -267,8 +267,9 @@ function animate(map, canvas) {
     if (made.every((part, n) => part === lines[n])) return;
     lines = made;
     set(map, 'closures', [...state.closures.values()].map((c) => ({
-      type: 'Feature', properties: { id: c.id },
-      geometry: { type: 'Polygon', coordinates: [ring(c.lon, c.lat, c.radius_m)] },
+      type: 'Feature', properties: { id: c.id, slow: !!c.speed },
+      geometry: { type: 'Polygon', coordinates: [c.ring?.length ? [...c.ring, c.ring[0]]
+        : ring(c.lon, c.lat, c.radius_m)] },
     })));
     const routes = [];
     for (const a of state.assignments.values()) {

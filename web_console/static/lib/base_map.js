@@ -100,7 +100,7 @@ export function mapStyle(theme, roads, cells = null) {
         layout: { 'text-field': ['get', 'code'], 'text-font': [FONT], 'text-size': 10.5 },
         paint: { 'text-color': p.text, 'text-halo-color': p.halo, 'text-halo-width': 1.4 } },
       { id: 'closures-fill', type: 'fill', source: 'closures',
-        paint: { 'fill-color': p.closed, 'fill-opacity': 0.22 } },
+        paint: { 'fill-color': p.closed, 'fill-opacity': ['case', ['get', 'slow'], 0.1, 0.22] } },
       { id: 'closures-line', type: 'line', source: 'closures',
         paint: { 'line-color': p.closed, 'line-width': 2, 'line-dasharray': [2, 1.5] } },
       { id: 'routes', type: 'line', source: 'routes', filter: ['==', ['get', 'kind'], 'under_way'],
