@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from dispatch.assignment import LATE_FACTOR
 from dispatch.demand import WHOLE, DemandMap
 from dispatch.policy import Policy
+from dispatch.profiles import DRIVEN
 from dispatch.travel_times import TravelTimes
 from dispatch.wanted import sendable
 from models.events import Point
@@ -210,13 +211,17 @@ class Coverage:
     def state(self, now: datetime) -> State:
         """Return coverage by class as it stands."""
         idle = tuple(
-            u for _, u in sorted(self._situation.units.items()) if sendable(u) and not u.neighbour
+            u for _, u in sorted(self._situation.units.items()) if sendable(u) and self._counts(u)
         )
         return self._state(idle, [self.stands(u) for u in idle], now)
 
+    def _counts(self, unit: Unit) -> bool:
+        """Say whether a unit is part of coverage: our own, and not on foot or a bicycle."""
+        return not unit.neighbour and self._travel.profile_of(unit.kind) in DRIVEN
+
     def whole(self, now: datetime) -> float:
         """Return the share reached with the whole fleet at home and idle."""
-        fleet = tuple(u for _, u in sorted(self._situation.units.items()) if not u.neighbour)
+        fleet = tuple(u for _, u in sorted(self._situation.units.items()) if self._counts(u))
         return self._state(fleet, [(u.home_lon, u.home_lat) for u in fleet], now).share()
 
     def _state(self, units: tuple[Unit, ...], places: Sequence[Point], now: datetime) -> State:
@@ -230,7 +235,7 @@ class Coverage:
         """Return how these units stand at these places; what was the last ones' is remembered."""
         self._forget_closed()
         sets = tuple(sets for sets, _ in self.classes())
-        fleet = tuple(u.skills for u in self._situation.units.values() if not u.neighbour)
+        fleet = tuple(u.skills for u in self._situation.units.values() if self._counts(u))
         key = sets, fleet, tuple(u.skills for u in units), tuple(places)
         formation = self._formations.pop(key, None)
         if formation is None:

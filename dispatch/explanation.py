@@ -166,7 +166,8 @@ class Explainer:
         if choice.chosen is None:
             return choice
         unit = step.unit(choice.chosen.unit)
-        route = self._travel.route(self.stands(step, unit), place_of(wanted.incident))
+        travel = self._travel.of_kind(unit.kind)
+        route = travel.route(self.stands(step, unit), place_of(wanted.incident))
         return msgspec.structs.replace(
             choice,
             chosen=msgspec.structs.replace(

@@ -88,7 +88,8 @@ class Hospitals:
         if not under_way and incident.lon is not None and incident.lat is not None:
             start = (incident.lon, incident.lat)
         close_roads(step.situation, self._travel)
-        seconds = self._travel.matrix([start], [(one.lon, one.lat) for one in hospitals])[0]
+        travel = self._travel.of_kind(unit.kind)
+        seconds = travel.matrix([start], [(one.lon, one.lat) for one in hospitals])[0]
         made = [
             self._option(step, assignment, one, drive_s)
             for one, drive_s in zip(hospitals, seconds.tolist(), strict=True)

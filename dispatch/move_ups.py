@@ -55,7 +55,8 @@ class MoveUps:
         step.emit(found)
         if self._policy.automatic_move_ups:
             unit = step.unit(found.unit)
-            route = self._travel.route((unit.lon, unit.lat), (found.lon, found.lat))
+            travel = self._travel.of_kind(unit.kind)
+            route = travel.route((unit.lon, unit.lat), (found.lon, found.lat))
             move_up(step, situation.move_ups[found.unit], found.drive_s,
                     route.geometry if route else (), by=MACHINE)  # fmt: skip
 
@@ -80,10 +81,14 @@ class MoveUps:
             home = unit.home_lon, unit.home_lat
             after = state.share_with(row, self._coverage.reach(home))
             if share - after < self._policy.move_up_gain * BACK_SHARE:
-                drive_s = float(self._travel.matrix([(unit.lon, unit.lat)], [home])[0, 0])
+                drive_s = self._drive_s(unit, home)
                 if np.isfinite(drive_s):
                     return _proposed(unit, home, drive_s, "", share, after)
         return None
+
+    def _drive_s(self, unit: Unit, place: Point) -> float:
+        travel = self._travel.of_kind(unit.kind)
+        return float(travel.matrix([(unit.lon, unit.lat)], [place])[0, 0])
 
     def _forward(self, step: Step, state: State, share: float) -> MoveUpProposed | None:
         situation = step.situation
@@ -104,7 +109,7 @@ class MoveUps:
             unit, place = movable[at][1], places[column]
             if estimate[at, column] < self._policy.move_up_gain:
                 break
-            drive_s = float(self._travel.matrix([(unit.lon, unit.lat)], [place])[0, 0])
+            drive_s = self._drive_s(unit, place)
             if drive_s > self._policy.move_up_most_s:
                 continue
             after = state.share_with(movable[at][0], self._coverage.reach(place))

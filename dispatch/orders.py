@@ -201,7 +201,8 @@ class OrderBook:
             return None
         close_roads(step.situation, self._planner.travel)
         start = self._planner.explainer.stands(step, unit)
-        route = self._planner.travel.route(start, (incident.lon, incident.lat))
+        travel = self._planner.travel.of_kind(unit.kind)
+        route = travel.route(start, (incident.lon, incident.lat))
         if route is None:
             raise RefusalError("road_closed", f"no open road for unit {unit.id}", incident.id)
         return ev.AssignmentOrdered(

@@ -288,7 +288,8 @@ class Planner:
         ]
         if not units:
             return None
-        seconds = self.travel.matrix([(u.lon, u.lat) for u in units], [place])[:, 0]
+        starts = [(u.lon, u.lat) for u in units]
+        seconds = self.travel.matrix_of([u.kind for u in units], starts, [place])[:, 0]
         seconds = seconds + np.array([turnout_s(u, self.policy) for u in units], np.float32)
         best = min(range(len(units)), key=lambda row: (float(seconds[row]), units[row].id))
         there_s = float(seconds[best])
@@ -356,7 +357,8 @@ class Planner:
                 unit = step.unit(chosen.unit)
                 wanted = Wanted(incident, asked[choice.requirement], 1)
                 start = self.explainer.stands(step, unit)
-                drive_s = float(self.travel.matrix([start], [place_of(incident)])[0, 0])
+                travel = self.travel.of_kind(unit.kind)
+                drive_s = float(travel.matrix([start], [place_of(incident)])[0, 0])
                 chosen = msgspec.structs.replace(
                     chosen,
                     turnout_s=round(self.explainer.turnout_s(step, unit), 1),
@@ -382,7 +384,8 @@ class Planner:
         for choice in proposal.choices:
             if choice.chosen is not None:
                 unit = step.unit(choice.chosen.unit)
-                route = self.travel.route(self.explainer.stands(step, unit), place)
+                travel = self.travel.of_kind(unit.kind)
+                route = travel.route(self.explainer.stands(step, unit), place)
                 if route is None:
                     return False
                 if choice.chosen.diverted_from:
@@ -396,7 +399,8 @@ class Planner:
         """Return the way of a proposed move-up: seconds and line; inf where no road is open."""
         close_roads(step.situation, self.travel)
         move = step.situation.move_ups[unit.id]
-        route = self.travel.route((unit.lon, unit.lat), (move.lon, move.lat))
+        travel = self.travel.of_kind(unit.kind)
+        route = travel.route((unit.lon, unit.lat), (move.lon, move.lat))
         if route is None:
             return float("inf"), ()
         return round(route.time_s, 1), rounded(route.geometry)

@@ -139,7 +139,8 @@ class Poser:
         units = [step.unit(one.unit) for one in sent]
         starts = [diversion.where(o, u, step.now) for o, u in zip(sent, units, strict=True)]
         turn_s = [diversion.turn_s(one, step.now, self._policy) for one in sent]
-        seconds = self._travel.matrix(starts, places) + np.array(turn_s, np.float32)[:, None]
+        seconds = self._travel.matrix_of([u.kind for u in units], starts, places)
+        seconds += np.array(turn_s, np.float32)[:, None]
         able = np.zeros(seconds.shape, bool)
         for at, (_, wanted) in enumerate(urgent):
             for row, unit in enumerate(units):
@@ -195,11 +196,13 @@ class Poser:
         """Return the seconds until a unit under way is there, by the roads that are open now."""
         if not roads_changed(step.situation, sent.times[AssignmentState.ORDERED.value]):
             return diversion.left_s(sent, step.now)
-        start = diversion.where(sent, step.unit(sent.unit), step.now)
+        unit = step.unit(sent.unit)
+        start = diversion.where(sent, unit, step.now)
         goal = place_of(step.incident(sent.incident))
         began = sent.times.get(AssignmentState.EN_ROUTE.value)
         driven_s = (step.now - began).total_seconds() if began else 0.0
-        drive_s = float(self._travel.matrix([start], [goal], driven_s=driven_s)[0, 0])
+        travel = self._travel.of_kind(unit.kind)
+        drive_s = float(travel.matrix([start], [goal], driven_s=driven_s)[0, 0])
         return drive_s if began else drive_s + diversion.turn_s(sent, step.now, self._policy)
 
     def _extended(
@@ -312,7 +315,8 @@ class Poser:
         distinct = {place: column for column, place in enumerate(dict.fromkeys(places))}
         if not free or not places:
             return np.zeros((len(free), len(places)), np.float32)
-        seconds = self._travel.matrix([(u.lon, u.lat) for u in free], list(distinct))
+        starts = [(u.lon, u.lat) for u in free]
+        seconds = self._travel.matrix_of([u.kind for u in free], starts, list(distinct))
         seconds = seconds + np.array([[turnout_s(u, self._policy)] for u in free], np.float32)
         return np.asarray(seconds[:, [distinct[place] for place in places]], np.float32)
 

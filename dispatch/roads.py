@@ -17,6 +17,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable
+from copy import copy
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -247,6 +248,15 @@ class RoadGraph:
                     geometry=self.geometry(row),
                 )
         return graph
+
+    def both_ways(self) -> RoadGraph:
+        """The same streets, each of which may be used in both directions."""
+        other = copy(self)
+        for name in ("arcs_out", "arcs_in"):
+            other.__dict__.pop(name, None)
+        other.edge_oneway = np.zeros_like(self.edge_oneway)
+        other._make_arcs()
+        return other
 
     def edge_row(self, edge_id: str) -> int:
         """Row of an edge by its id; `UnknownEdgeError` where there is none."""

@@ -275,7 +275,8 @@ class Simulator:
             leg = crew.leg
             if leg and leg.passes(event.time, data.lon, data.lat, data.radius_m):
                 here, driven_s = crew.where(event.time), (event.time - leg.start).total_seconds()
-                left = self._travel.matrix([here], [leg.goal], driven_s=driven_s)
+                travel = self._travel.of_kind(crew.kind)
+                left = travel.matrix([here], [leg.goal], driven_s=driven_s)
                 self._drive(crew, here, leg.goal, event.time, float(left[0, 0]))
 
     def _road_reopened(self, event: Event, data: ev.RoadReopened) -> None:
@@ -352,7 +353,7 @@ class Simulator:
 
         Where no road is open it walks to a scene or a hospital; nobody walks home, it stays.
         """
-        route = self._travel.route(origin, goal)
+        route = self._travel.of_kind(crew.kind).route(origin, goal)
         if route is not None:
             crew.leg = Leg.of_route(route, now, seconds)
         elif crew.stage is None:
@@ -382,7 +383,8 @@ class Simulator:
         if recorded is not None and now == crew.loaded:
             seconds = recorded
             if nearest is not None and goal != nearest:
-                there, least = self._travel.matrix([crew.at], [goal, nearest])[0].tolist()
+                travel = self._travel.of_kind(crew.kind)
+                there, least = travel.matrix([crew.at], [goal, nearest])[0].tolist()
                 seconds += there - least if there < float("inf") else 0.0
         self._drive(crew, crew.at, goal, now, seconds)
 

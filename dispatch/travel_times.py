@@ -16,10 +16,11 @@ The rules of this model
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,9 +31,11 @@ from numpy.typing import ArrayLike, NDArray
 from dispatch.calibration import CalibratedTimes
 from dispatch.cordon import Ends, left_by, reached_by
 from dispatch.metric import InForce, Metrics
+from dispatch.profiles import MOTIONS, Motion
 from dispatch.roads import Closure, RoadGraph, SlowZone
 from dispatch.routes import WALK_M_S, Leg, Point, Route, Snap, make_route, walk_s, walked_route
 from models.errors import GridcommandError
+from models.profiles import PROFILE_OF_KIND, Profile
 
 if TYPE_CHECKING:
     from models.city import CityPack
@@ -62,6 +65,10 @@ class TravelTimes:
         Turns the time at those speeds into what crews really take; None: it is taken as it is.
     cache_dir
         Where the contraction order is kept between starts, by content hash; None: not kept.
+    motion
+        How this differs from an engine; see `of_kind`.
+    profiles
+        Kinds of units that the city lets move as something else than usual.
 
     Notes
     -----
@@ -79,16 +86,24 @@ class TravelTimes:
         speed_factor: float = 1.0,
         calibrated: CalibratedTimes | None = None,
         cache_dir: Path | None = None,
+        motion: Motion | None = None,
+        profiles: Mapping[str, Profile] = MappingProxyType({}),
     ) -> None:
-        self.graph = graph
-        self._calibrated = calibrated
-        self._edge_ms = np.maximum(
-            np.rint(graph.edge_length_m * 3600.0 / (graph.edge_speed_kmh * speed_factor)), 1.0
-        )
-        self._metrics = Metrics(graph, self._edge_ms, cache_dir)
+        motion = motion or Motion()
+        self.graph = graph.both_ways() if motion.both_ways else graph
+        self._calibrated = calibrated if motion.calibrated else None
+        speed_kmh = np.minimum(graph.edge_speed_kmh * speed_factor * motion.speed, motion.most_kmh)
+        self._edge_ms = np.maximum(np.rint(graph.edge_length_m * 3600.0 / speed_kmh), 1.0)
+        self._metrics = Metrics(self.graph, self._edge_ms, cache_dir)
+        self._profiles = {**PROFILE_OF_KIND, **profiles}
+        self._moving = partial(
+            TravelTimes, graph, speed_factor=speed_factor, calibrated=calibrated,
+            cache_dir=cache_dir,
+        )  # fmt: skip
+        self._by_profile: dict[Profile, TravelTimes] = {}
         self._closures: frozenset[str | Closure | SlowZone] = frozenset()
         self._closed_edges: frozenset[str] = frozenset()
-        self._closing = Lock()
+        self._closing, self._making = Lock(), Lock()
         self._snaps: dict[Point, Snap] = {}
 
     @classmethod
@@ -96,9 +111,54 @@ class TravelTimes:
         cls, graph: RoadGraph, pack: CityPack, *, cache_dir: Path | None = None
     ) -> TravelTimes:
         """Times as this city's pack has them: calibrated, else by its speed factor."""
-        if pack.calibration is None:
-            return cls(graph, speed_factor=pack.speed_factor, cache_dir=cache_dir)
-        return cls(graph, calibrated=CalibratedTimes(pack.calibration), cache_dir=cache_dir)
+        calibrated = None if pack.calibration is None else CalibratedTimes(pack.calibration)
+        times = cls(
+            graph,
+            speed_factor=1.0 if calibrated else pack.speed_factor,
+            calibrated=calibrated,
+            cache_dir=cache_dir,
+            profiles=pack.profiles,
+        )
+        for unit in pack.units:
+            times.of_kind(unit.kind)
+        return times
+
+    def profile_of(self, kind: str) -> Profile:
+        """What a kind of unit moves as."""
+        return self._profiles.get(kind, Profile.ENGINE)
+
+    def of_kind(self, kind: str) -> TravelTimes:
+        """The times of a kind of unit, under the closures in force here.
+
+        What drives like an engine shares these times; any other's are made when first asked
+        for, those of a pack's units with the pack's.
+        """
+        profile = self.profile_of(kind)
+        motion = MOTIONS.get(profile)
+        if motion is None:
+            return self
+        with self._making:
+            times = self._by_profile.get(profile)
+            if times is None:
+                times = self._by_profile[profile] = self._moving(motion=motion)
+        times.set_closures(self._closures)
+        return times
+
+    def matrix_of(
+        self, kinds: Sequence[str], origins: ArrayLike, destinations: ArrayLike
+    ) -> NDArray[np.float32]:
+        """As `matrix`, each line for the kind of unit that stands there."""
+        starts = _places(origins)
+        rows: dict[Profile, list[int]] = {}
+        for row, kind in enumerate(kinds):
+            profile = self.profile_of(kind)
+            rows.setdefault(profile if profile in MOTIONS else Profile.ENGINE, []).append(row)
+        if len(rows) == 1:
+            return self.of_kind(kinds[0]).matrix(starts, destinations)
+        result = np.full((len(starts), len(_places(destinations))), np.inf, np.float32)
+        for mine in rows.values():
+            result[mine] = self.of_kind(kinds[mine[0]]).matrix(starts[mine], destinations)
+        return result
 
     @property
     def closed_edges(self) -> frozenset[str]:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from models.calibration import CALIBRATION_FILE, Calibration, read_calibration
 from models.errors import CityPackError
 from models.neighbours import NEIGHBOURS_FILE, Neighbour, read_neighbours
 from models.pack_files import YamlFile, read_table, read_text
+from models.profiles import Profile
 from models.reserves import RESERVES_FILE, ReserveRule, read_reserves
 from models.words import PRIORITIES, Datum, Grade
 
@@ -136,6 +137,7 @@ class _CityFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     codes: str = "codes.yaml"
     roads_notice: Text | None = None
     speed_factor: float = 1.0
+    profiles: dict[str, Profile] = {}
 
 
 class _CodesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -231,6 +233,8 @@ class CityPack:
     speed_factor
         Multiplies the speeds of the road files; below 1 means slower than those say. Counts only
         without a calibration.
+    profiles
+        Kinds of units that move as something else than usual.
     calibration
         What recorded responses taught about driving times, or None.
     reserves
@@ -263,6 +267,7 @@ class CityPack:
     codes: Mapping[str, CodeEntry]
     priority_map: Mapping[str, int]
     pack_hash: str
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
     calibration: Calibration | None = None
     reserves: tuple[ReserveRule, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
@@ -300,6 +305,7 @@ class CityPack:
             roads_notice=city.roads_notice,
             attribution=city.attribution,
             speed_factor=city.speed_factor,
+            profiles=MappingProxyType(city.profiles),
             units=units,
             facilities=facilities,
             cells=CellIndex(_read_cells(path / CELLS_FILE)),

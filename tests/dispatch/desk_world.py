@@ -59,7 +59,9 @@ class DeskWorld:
 
     def new_desk(self, situation: Situation) -> Desk:
         """Make a second desk on the same city."""
-        return Desk(situation, self.city, PLANS, TravelTimes(self.roads), Policy())
+        return Desk(
+            situation, self.city, PLANS, TravelTimes.of_pack(self.roads, self.city), Policy()
+        )
 
     @property
     def situation(self) -> Situation:
