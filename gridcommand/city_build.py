@@ -14,18 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import shapely
-from shapely.geometry import mapping, shape
+from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from dispatch.roads import METRES_PER_DEGREE, RoadGraph
-from gridcommand.city_packs import SourceError, cell_feature, write_pack
+from dispatch.roads import RoadGraph
+from gridcommand.city_cells import made_cells
+from gridcommand.city_packs import SourceError, write_pack
 from gridcommand.osm_roads import read_extract, streets
 from models.city import CITY_FILE, CityPack
 from models.skills import UNIT_KINDS
 
-CELL_M = 500.0
 UNITS_AT = {
     "fire_station": ("engine", "E"), "hospital": ("ambulance", "A"),
     "police_station": ("police_car", "P"),
@@ -60,7 +59,7 @@ def build(
     nodes, edges = streets(extract, area)
     inside = [p for p in extract.facilities if area.contains(shapely.Point(*_place(p)))]
     extract.dropped["facility lies outside the boundary"] += len(extract.facilities) - len(inside)
-    features = _cells(area, name) if cells is None else _given_cells(cells)
+    features = made_cells(area, name, extract.areas) if cells is None else _given_cells(cells)
     target.parent.mkdir(parents=True, exist_ok=True)
     room = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=target.parent))
     try:
@@ -81,6 +80,8 @@ def build(
         room.rename(target)
     finally:
         shutil.rmtree(room, ignore_errors=True)
+    if timezone == "UTC":
+        say("time zone: UTC; give the city's own with --timezone, for the hour of the day counts")
     for reason, count in sorted(extract.dropped.items()):
         if count:
             say(f"dropped {count:7d}  {reason}")
@@ -109,17 +110,16 @@ def _read_features(path: Path) -> list[dict[str, Any]]:
             document = [{"type": "Feature", "properties": {}, "geometry": document}]
     if not isinstance(document, list) or not all(isinstance(part, dict) for part in document):
         raise SourceError(f"{path}: must be GeoJSON")
-    for number, feature in enumerate(document):
-        if not isinstance(feature.get("properties"), dict):
-            raise SourceError(f"{path}: features[{number}] has no properties")
     return document
 
 
 def _given_cells(path: Path) -> list[dict[str, Any]]:
     features = _read_features(path)
+    if not features:
+        raise SourceError(f"{path}: holds no cell")
     for number, feature in enumerate(features):
         for key in ("code", "name_zh", "name_en", "town", "jurisdiction", "worker"):
-            if key not in feature["properties"]:
+            if key not in (feature.get("properties") or {}):
                 raise SourceError(f"{path}: features[{number}]: property {key!r} is missing")
     return features
 
@@ -135,31 +135,6 @@ def _area(path: Path) -> BaseGeometry:
         raise SourceError(f"{path}: must hold a polygon in degrees, WGS-84")
     shapely.prepare(area)
     return area
-
-
-def _cells(area: BaseGeometry, name: str) -> list[dict[str, Any]]:
-    """Squares of some 500 m, cut at the boundary."""
-    west, south, east, north = area.bounds
-    high = CELL_M / METRES_PER_DEGREE
-    wide = high / float(np.cos(np.radians((south + north) / 2)))
-    columns, rows = int((east - west) / wide) + 1, int((north - south) / high) + 1
-    if columns * rows > 400_000:
-        raise SourceError("the boundary is larger than a city: give cells of your own (--cells)")
-    features = []
-    for row in range(rows):
-        for column in range(columns):
-            corner = (west + column * wide, south + row * high)
-            square = shapely.box(*corner, corner[0] + wide, corner[1] + high)
-            cut = shapely.intersection(square, area)
-            polygons = [p for p in getattr(cut, "geoms", [cut]) if p.geom_type == "Polygon"]
-            if not polygons:
-                continue
-            code = f"{name}-r{row:03d}c{column:03d}"
-            texts = (f"网格 {row}-{column}", f"Cell {row}-{column}")
-            feature = cell_feature(code, texts, name, name, "", [[]])
-            whole = shapely.MultiPolygon(polygons) if len(polygons) > 1 else polygons[0]
-            features.append(feature | {"geometry": mapping(whole)})
-    return features
 
 
 def _units(facilities: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from dispatch.roads import METRES_PER_DEGREE
+from gridcommand.city_cells import AdminArea
 from gridcommand.city_packs import SourceError, line_text
 
 SPEEDS_KMH = {
@@ -39,8 +40,9 @@ PLACES = {
     ("emergency", "fire_hydrant"): "hydrant",
     ("social_facility", "shelter"): "shelter",
 }
-_KEYS = ("highway", "amenity", "emergency", "social_facility")
+_AREA_KEYS = ("amenity", "emergency", "social_facility", "boundary")
 
+_WKB = osmium.geom.WKBFactory()
 _SHUT = frozenset(["no", "private", "agricultural", "forestry"])
 
 
@@ -57,16 +59,31 @@ class Way(msgspec.Struct, frozen=True):
 
 
 class Extract(msgspec.Struct):
-    """What an extract told: streets, the places of their nodes, facilities, what was dropped."""
+    """What an extract told.
+
+    Attributes
+    ----------
+    ways
+        Streets.
+    places
+        Lon, lat of their nodes.
+    facilities
+        Rows of a pack's table.
+    areas
+        Administrative areas.
+    dropped
+        What was left out: reason to how often.
+    """
 
     ways: list[Way]
     places: dict[int, tuple[float, float]]
     facilities: list[dict[str, Any]]
+    areas: list[AdminArea]
     dropped: Counter[str]
 
 
 def read_extract(path: Path) -> Extract:
-    """Everything of use in the file, in one pass.
+    """Everything of use in the file.
 
     Raises
     ------
@@ -75,19 +92,27 @@ def read_extract(path: Path) -> Extract:
     """
     if not path.is_file():
         raise SourceError(f"{path}: there is no such extract")
-    found = Extract([], {}, [], Counter())
+    found = Extract([], {}, [], [], Counter())
     try:
         source = osmium.FileProcessor(str(path)).with_locations()
-        for thing in source.with_filter(osmium.filter.KeyFilter(*_KEYS)):
+        source = source.with_areas(osmium.filter.KeyFilter(*_AREA_KEYS))
+        for thing in source.with_filter(osmium.filter.KeyFilter("highway", *_AREA_KEYS)):
             tags = {tag.k: tag.v for tag in thing.tags}
-            if thing.is_way() and "highway" in tags:
+            if thing.is_area():
+                if not thing.from_way():
+                    _take_place(found, thing, tags)
+                _take_area(found, thing, tags)
+            elif thing.is_way() and "highway" in tags:
                 _take_way(found, thing, tags)
             elif thing.is_node() or thing.is_way():
                 _take_place(found, thing, tags)
     except (RuntimeError, OSError, ValueError) as error:
         raise SourceError(f"{path}: no whole OpenStreetMap extract: {error}") from error
     if not found.ways:
-        raise SourceError(f"{path}: there is no street in it that may be driven")
+        why = "; ".join(f"{count} x {reason}" for reason, count in sorted(found.dropped.items()))
+        raise SourceError(
+            f"{path}: there is no street in it that may be driven" + (f" ({why})" if why else "")
+        )
     return found
 
 
@@ -155,9 +180,12 @@ def _take_place(found: Extract, thing: Any, tags: Mapping[str, str]) -> None:
     if not kinds:
         return
     if thing.is_node():
-        spots = [(thing.lon, thing.lat)]
+        letter, number, spots = "n", thing.id, [(thing.lon, thing.lat)]
     else:
-        spots = [(n.location.lon, n.location.lat) for n in thing.nodes if n.location.valid()]
+        letter, number = ("r", thing.orig_id()) if thing.is_area() else ("w", thing.id)
+        rings = thing.outer_rings() if thing.is_area() else [thing.nodes]
+        corners = [node.location for ring in rings for node in ring]
+        spots = [(one.lon, one.lat) for one in corners if one.valid()]
     if not spots:
         found.dropped["facility has no place in the extract"] += 1
         return
@@ -165,7 +193,7 @@ def _take_place(found: Extract, thing: Any, tags: Mapping[str, str]) -> None:
     name = tags.get("name", "")
     found.facilities.append(
         {
-            "id": f"{kinds[0]}-{'n' if thing.is_node() else 'w'}{thing.id}",
+            "id": f"{kinds[0]}-{letter}{number}",
             "kind": kinds[0],
             "name_zh": tags.get("name:zh") or name or kinds[0].replace("_", " "),
             "name_en": tags.get("name:en") or name or kinds[0].replace("_", " "),
@@ -173,6 +201,17 @@ def _take_place(found: Extract, thing: Any, tags: Mapping[str, str]) -> None:
             "lat": f"{lat:.6f}",
         }
     )
+
+
+def _take_area(found: Extract, area: Any, tags: Mapping[str, str]) -> None:
+    if tags.get("boundary") != "administrative":
+        return
+    name, level = tags.get("name", ""), tags.get("admin_level", "")
+    if not (name and level.isascii() and level.isdigit()):
+        found.dropped["administrative area has no name or level"] += 1
+        return
+    shape = shapely.make_valid(shapely.from_wkb(_WKB.create_multipolygon(area)))
+    found.areas.append(AdminArea(int(level), name, tags.get("name:en") or name, shape))
 
 
 def streets(

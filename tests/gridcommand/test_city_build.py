@@ -7,6 +7,7 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
+import shapely
 
 from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
@@ -124,6 +125,10 @@ def test_an_empty_extract_a_far_boundary_and_bad_cells_are_said(tmp_path: Path) 
         build(target, town, far, None, "UTC", print)
     with pytest.raises(SourceError, match="can't be read as GeoJSON"):
         build(target, town, town, None, "UTC", print)
+    nothing = tmp_path / "nothing"
+    nothing.write_text('{"type": "FeatureCollection", "features": []}')
+    with pytest.raises(SourceError, match="holds no cell"):
+        build(target, town, here, nothing, "UTC", print)
     with pytest.raises(SourceError, match="property 'code' is missing"):
         build(target, town, here, _nameless(tmp_path / "cells"), "UTC", print)
     assert not (tmp_path / "p").exists()
@@ -135,6 +140,22 @@ def _nameless(path: Path) -> Path:
     feature = {"type": "Feature", "properties": {"town": "x"}, "geometry": shape}
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
     return path
+
+
+def test_a_boundary_may_come_as_features_without_properties(tmp_path: Path) -> None:
+    area = square(tmp_path / "area.geojson")
+    feature = {"type": "Feature", "properties": None, "geometry": json.loads(area.read_text())}
+    area.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    target = tmp_path / "packs" / "town"
+    assert build(target, extract(tmp_path / "town.osm"), area, None, "UTC", print).units
+
+
+def test_an_extract_without_places_says_what_became_of_its_streets(tmp_path: Path) -> None:
+    town = extract(tmp_path / "town.osm")
+    lines = [line for line in town.read_text().splitlines() if not line.startswith("<node")]
+    town.write_text("\n".join(lines))
+    with pytest.raises(SourceError, match="no street in it.*node of a street is not in"):
+        build(tmp_path / "p" / "town", town, square(tmp_path / "a"), None, "UTC", print)
 
 
 def test_a_pack_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
@@ -150,3 +171,113 @@ def test_tags_are_read_as_mappers_mean_them() -> None:
     assert oneway({"highway": "residential", "junction": "roundabout"}) == "F"
     assert oneway({"highway": "residential", "oneway": "-1"}) == "T"
     assert names({"name": "燕山路", "name:en": "Yanshan Road"}) == "燕山路 (Yanshan Road)"
+
+
+def divided(path: Path) -> Path:
+    """The extract with a hospital of two houses, two towns, and two villages in the first."""
+    extract(path)
+    corners = {  # (column, row) of a grid over the square, 0.01 degrees each
+        1000 + 10 * row + column: (7.999 + 0.01 * column, 49.999 + 0.01 * row)
+        for row in range(3)
+        for column in range(3)
+    }
+    corners |= {2000 + at: (8.001 + x, 50.001 + y) for at, (x, y) in enumerate(
+        [(0, 0), (0.0004, 0), (0.0004, 0.0004), (0, 0.0004)])}  # fmt: skip
+    lines = [
+        f'<node id="{number}" version="1" lat="{lat}" lon="{lon}"/>'
+        for number, (lon, lat) in corners.items()
+    ]
+    rings = {
+        500: [1000, 1001, 1021, 1020],  # west
+        501: [1001, 1002, 1022, 1021],  # east
+        502: [1000, 1001, 1011, 1010],  # south-west
+        503: [1000, 1002, 1022, 1020],  # all
+        504: [2000, 2001, 2002, 2003],
+    }
+    lines += [
+        f'<way id="{number}" version="1">'
+        + "".join(f'<nd ref="{node}"/>' for node in [*ring, ring[0]])
+        + "</way>"
+        for number, ring in rings.items()
+    ]
+    towns = {"boundary": "administrative", "admin_level": "8"}
+    relations: list[tuple[int, dict[str, str]]] = [
+        (
+            500,
+            {
+                "boundary": "administrative",
+                "admin_level": "8",
+                "name": "戴埠镇",
+                "name:en": "Daibu",
+            },
+        ),
+        (501, towns | {"name": "埭头镇"}),
+        (
+            502,
+            towns | {"admin_level": "10", "name": "村", "name:en": "Village"},
+        ),
+        (503, towns | {"admin_level": "6", "name": "all"}),
+        (503, towns),
+        (504, {"amenity": "hospital", "name": "Klinik"}),
+    ]
+    for number, (way, tags) in enumerate(relations, start=700):
+        kind = "boundary" if "boundary" in tags else "multipolygon"
+        inner = "".join(f'<tag k="{key}" v="{value}"/>' for key, value in tags.items())
+        lines.append(
+            f'<relation id="{number}" version="1"><member type="way" ref="{way}" role="outer"/>'
+            f'<tag k="type" v="{kind}"/>{inner}</relation>'
+        )
+    whole = path.read_text().replace("</osm>", "\n".join([*lines, "</osm>"]))
+    path.write_text(_in_order(whole))
+    return path
+
+
+def _in_order(text: str) -> str:
+    """Nodes, then ways, then relations, as every extract has them."""
+    head, *rest = text.splitlines()
+    order = {"<node": 0, "<way ": 1, "<rela": 2, "</osm": 3, "<osm ": -1}
+    return "\n".join([head, *sorted(rest, key=lambda line: order[line[:5]])])
+
+
+def test_cells_are_coded_by_town_and_village_where_these_are_known(tmp_path: Path) -> None:
+    said: list[str] = []
+    osm, area = divided(tmp_path / "town.osm"), square(tmp_path / "area.geojson")
+    pack = build(tmp_path / "packs" / "town", osm, area, None, "UTC", said.append)
+    assert any("no name or level" in line for line in said)
+    places = {
+        "town-01-00": (8.013, 50.013),  # 埭头镇, in no village
+        "town-02-00": (8.003, 50.013),  # 戴埠镇, in no village
+        "town-02-01": (8.003, 50.003),
+    }
+    for code, (lon, lat) in places.items():
+        cell = pack.cells.locate(lon, lat)
+        assert cell is not None
+        assert cell.code.rpartition("-")[0] == code
+    assert {cell.code.rpartition("-")[0] for cell in pack.cells.cells} == set(places)
+    named = {cell.code.rpartition("-")[0]: cell for cell in pack.cells.cells}
+    assert named["town-02-01"].town == "戴埠镇"
+    assert named["town-02-01"].name.en.startswith("Village ")
+    assert named["town-02-00"].name.zh.startswith("戴埠镇 ")
+    shapes = [
+        shapely.Polygon(polygon[0], polygon[1:])
+        for cell in pack.cells.cells
+        for polygon in cell.polygons
+    ]
+    assert shapely.union_all(shapes).area == pytest.approx(0.02 * 0.02, rel=1e-6)
+    assert sum(shape.area for shape in shapes) == pytest.approx(0.02 * 0.02, rel=1e-6)
+
+
+def test_a_hospital_of_several_houses_is_one_facility(tmp_path: Path) -> None:
+    osm, area = divided(tmp_path / "town.osm"), square(tmp_path / "area.geojson")
+    pack = build(tmp_path / "packs" / "town", osm, area, None, "UTC", print)
+    (clinic,) = [place for place in pack.facilities if place.kind == "hospital"]
+    assert (clinic.id, clinic.name.en) == ("hospital-r705", "Klinik")
+    assert (clinic.lon, clinic.lat) == pytest.approx((8.0012, 50.0012), abs=1e-6)
+
+
+def test_areas_that_leave_a_part_out_divide_nothing(tmp_path: Path) -> None:
+    osm = divided(tmp_path / "town.osm")
+    osm.write_text(osm.read_text().replace("埭头镇", ""))
+    area = square(tmp_path / "area.geojson")
+    pack = build(tmp_path / "packs" / "town", osm, area, None, "UTC", print)
+    assert all(cell.code.startswith("town-r") for cell in pack.cells.cells)
