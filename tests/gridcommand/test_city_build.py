@@ -154,7 +154,7 @@ def test_an_extract_without_places_says_what_became_of_its_streets(tmp_path: Pat
     town = extract(tmp_path / "town.osm")
     lines = [line for line in town.read_text().splitlines() if not line.startswith("<node")]
     town.write_text("\n".join(lines))
-    with pytest.raises(SourceError, match="no street in it.*node of a street is not in"):
+    with pytest.raises(SourceError, match=r"no street in it.*node of a street is not in"):
         build(tmp_path / "p" / "town", town, square(tmp_path / "a"), None, "UTC", print)
 
 
