@@ -104,8 +104,8 @@ class Screen:
         Frames that didn't follow on the one before.
     """
 
-    def __init__(self, system: OwnSystem, jurisdiction: str) -> None:
-        self._base = system.base_url
+    def __init__(self, system: OwnSystem, jurisdiction: str, base_url: str = "") -> None:
+        self._base = base_url or system.base_url
         self._token = system.session(Role.COMMANDER)
         self._jurisdiction = jurisdiction
         self.seq: int | None = None

@@ -48,9 +48,11 @@ async def screen(system: OwnSystem) -> AsyncIterator[Screen]:
 
 
 @asynccontextmanager
-async def watching(system: OwnSystem, jurisdiction: str = HOME) -> AsyncIterator[Screen]:
-    """Follow a jurisdiction on a screen of its own."""
-    one = Screen(system, jurisdiction)
+async def watching(
+    system: OwnSystem, jurisdiction: str = HOME, *, base_url: str = ""
+) -> AsyncIterator[Screen]:
+    """Follow a jurisdiction on a screen of its own; `base_url` names another console."""
+    one = Screen(system, jurisdiction, base_url)
     following = asyncio.create_task(one.follow())
     try:
         await one.until(lambda: one.seq is not None)

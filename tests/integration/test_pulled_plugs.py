@@ -18,7 +18,8 @@ import pytest
 
 from gridcommand.rehearsal.servers import Servers
 from gridcommand.rehearsal.system import OwnSystem, running_system
-from tests.integration.conftest import HEALED_S, RATE, sending, watching
+from streams.broker import free_port
+from tests.integration.conftest import HEALED_S, RATE, WITHOUT_CLOCK, sending, watching
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 TAKEN_OVER_S = 30.0
@@ -148,16 +149,43 @@ async def test_workers_for_some_stages_share_the_way_and_the_desks_may_be_killed
 def worker_for(system: OwnSystem, *stages: str) -> Iterator[None]:
     """Run a worker for some stages; it ends by ``kill -9``."""
     options = [option for stage in stages for option in ("--stage", stage)]
-    with (system.folder / "log" / f"{'-'.join(stages)}.log").open("ab") as sink:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "gridcommand", "worker", *options],
-            env=system.environment, stdout=sink, stderr=sink,
+    with running(system, "-".join(stages), "worker", *options):
+        yield
+
+
+@contextmanager
+def running(system: OwnSystem, log: str, *command: str, **changes: str) -> Iterator[None]:
+    """Run a process beside the system's own, its environment changed; it ends by ``kill -9``."""
+    with (system.folder / "log" / f"{log}.log").open("ab") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gridcommand", *command],
+            env=system.environment | changes, stdout=sink, stderr=sink,
         )  # fmt: skip
         try:
             yield
         finally:
-            worker.kill()
-            worker.wait()
+            process.kill()
+            process.wait()
+
+
+async def test_two_consoles_show_the_same_and_one_of_them_may_die(system: OwnSystem) -> None:
+    port, live_port = free_port(), free_port()
+    base_url, live = f"http://127.0.0.1:{port}", {"GRIDCOMMAND_LIVE_PORT": str(live_port)}
+    with running(system, "second-console", "console", "--port", str(port), **live):
+        async with watching(system, base_url=base_url) as other:
+            async with sending(system, 6.0) as (phones, screen):
+                await phones.until_acknowledged(400, HEALED_S)
+                half = set(phones.acknowledged)
+                assert not await other.until_seen(half, HEALED_S)
+            assert not await other.until_seen(set(phones.acknowledged), HEALED_S)
+            for kind in WITHOUT_CLOCK:
+                await other.until(lambda: (other.seq or 0) >= (screen.seq or 0))
+                assert other.kinds.get(kind, {}) == screen.kinds.get(kind, {}), kind
+    async with sending(system, 4.0) as (phones, _):
+        await phones.until_acknowledged(100, HEALED_S)
+        with running(system, "second-console", "console", "--port", str(port), **live):
+            async with watching(system, base_url=base_url) as other:
+                assert not await other.until_seen(set(phones.acknowledged), HEALED_S)
 
 
 async def test_a_killed_supervisor_and_a_stop_lose_nothing_and_the_next_start_goes_on(
