@@ -256,7 +256,7 @@ function ChooseHospital({ id }) {
   const now = jurisdictionNow(state, Date.now());
   const looked = sent.hospital_options ?? [];
   const rest = [...state.hospitals.keys()].filter((one) => !looked.some((o) => o.hospital === one));
-  return html`<${Sheet} title=${t('hospitals.choose', { unit: callSign(sent.unit) })}
+  return html`<${Sheet} wide title=${t('hospitals.choose', { unit: callSign(sent.unit) })}
     action=${t('hospitals.choose_action')} disabled=${!chosen || !reason.trim()}
     onSend=${() => order(state.jurisdiction, 'send_to_hospital',
       { unit: sent.unit, hospital: chosen, reason: reason.trim() }, { key: `to-${sent.unit}` })}>
@@ -269,9 +269,10 @@ function ChooseHospital({ id }) {
           <input type="radio" name="hospital" checked=${chosen === one} disabled=${sent.hospital === one}
             onChange=${() => setChosen(one)} />
           <b>${hospitalName(one)}</b>
-          <span class="faint">${hospital && t(most == null ? 'hospitals.taken' : 'hospitals.taken_of',
-            { n: load(hospital, now), most: most ?? 0 })}</span>
-          ${hospital?.closed && html`<span class="chip bad">${t('hospitals.closed')}</span>`}
+          <span class="faint">${hospital?.closed
+            ? html`<span class="chip bad">${t('hospitals.closed')}</span>`
+            : hospital && t(most == null ? 'hospitals.taken' : 'hospitals.taken_of',
+              { n: load(hospital, now), most: most ?? 0 })}</span>
           <span class="tab right">${was?.drive_s != null ? minutes(was.drive_s) : '–'}</span></label>`;
       })}
     </div>

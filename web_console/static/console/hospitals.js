@@ -40,12 +40,12 @@ export function Hospitals({ state, now }) {
   return html`<div>
     <h3>${t('hospitals.title')}</h3>
     ${all.map((one) => html`<div class="unit-row hospital-row" key=${one.id}>
-      <b>${nameOf(one.names, one.id)}</b>
-      <div class="unit-what"><span class="faint">${takes(one) == null
+      <div><b>${nameOf(one.names, one.id)}</b>
+        <div class="unit-what"><span class="faint">${takes(one) == null
         ? t('hospitals.taken', { n: load(one, now) })
         : t('hospitals.taken_of', { n: load(one, now), most: takes(one) ?? 0 })}</span>
         ${one.closed && html`<span class="flag flag-held" title=${one.reason ?? ''}>
-          ${t('hospitals.closed_by', { who: one.set_by ?? '' })}</span>`}</div>
+          ${t('hospitals.closed_by', { who: one.set_by ?? '' })}</span>`}</div></div>
       ${one.closed
         ? html`<${OrderButton} kind="small" orderKey=${`hospital-${one.id}`}
             onClick=${() => open(one.id)}>${t('hospitals.open')}</${OrderButton}>`
