@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -21,6 +22,9 @@ MAX_RECORDS = 10_000
 _RELATIVE_BELOW_S = 2**28  # RFC 8428, section 4.5.3
 _VERSION = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")
+_QUANTITY = re.compile(r"[A-Za-z0-9\-._]+")
+_FIRST_S = datetime.min.replace(tzinfo=UTC).timestamp()
+_LAST_S = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
 # Units of one quantity, brought to the one that rules are written in: factor, offset.
 _UNITS = {
     "mm": ("m", 0.001, 0.0),
@@ -37,7 +41,7 @@ _UNITS = {
 }
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """One value of one quantity of one device.
 
     Attributes
@@ -45,18 +49,19 @@ class Reading(msgspec.Struct, frozen=True):
     unit
         SenML unit, in the base unit of its kind (m, Cel, ppm, A, Pa, ``/`` for ratios); empty
         when the device names none.
-    time
-        Aware, UTC.
+    at
+        Seconds since 1970, UTC, to the microsecond: what a datetime can keep.
     """
 
     device: str
     quantity: str
     value: float
     unit: str
-    time: datetime
+    at: float
 
 
-class _Record(msgspec.Struct, forbid_unknown_fields=False):
+# No record holds another: nothing for the garbage collector to look through.
+class _Record(msgspec.Struct, forbid_unknown_fields=False, gc=False):
     bn: str | None = None
     bt: float | None = None
     bu: str | None = None
@@ -103,38 +108,50 @@ def parse_senml(raw: bytes, received_at: datetime) -> list[Reading]:
         raise EventError(f"SenML pack has {len(records)} records; send {MAX_RECORDS} at most")
     readings: list[Reading] = []
     base_name, base_time, base_unit, base_value = "", 0.0, "", 0.0
+    device, now_s = "", received_at.timestamp()
+    told_s = at = math.nan
     for place, record in enumerate(records):
-        base_name = record.bn if record.bn is not None else base_name
+        if record.bn is not None:
+            base_name = record.bn
+            device = _device(base_name)
         base_time = record.bt if record.bt is not None else base_time
         base_unit = record.bu if record.bu is not None else base_unit
         base_value = record.bv if record.bv is not None else base_value
         if record.bver is not None and not 1 <= record.bver <= _VERSION:
             raise EventError(f"SenML record {place}: version {record.bver} is not known")
-        value = _value(record, base_value)
-        if value is None:
+        if record.v is not None:
+            value = record.v + base_value
+        elif record.vb is not None:
+            value = float(record.vb)
+        else:
             continue
+        quantity = record.n
+        if device and _is_quantity(quantity):
+            of = device
+        else:
+            of, quantity = _name(base_name + quantity, place)
+        unit = record.u if record.u is not None else base_unit
+        if unit in _UNITS:
+            unit, factor, offset = _UNITS[unit]
+            value = value * factor + offset
         if not math.isfinite(value):
             raise EventError(f"SenML record {place}: value must be finite")
-        device, quantity = _name(base_name + record.n, place)
-        unit, factor, offset = _unit(record.u if record.u is not None else base_unit)
-        readings.append(
-            Reading(
-                device,
-                quantity,
-                value * factor + offset,
-                unit,
-                _time(base_time + record.t, received_at, place),
-            )
-        )
+        if (seconds := base_time + record.t) != told_s:
+            told_s, at = seconds, _at(seconds, now_s, place)
+        readings.append(Reading(of, quantity, value, unit, at))
     return readings
 
 
-def _value(record: _Record, base_value: float) -> float | None:
-    if record.v is not None:
-        return record.v + base_value
-    if record.vb is not None:
-        return 1.0 if record.vb else 0.0
-    return None
+def _device(base_name: str) -> str:
+    """Return the device that a base name names whole; empty where a record's name goes on."""
+    is_whole = base_name[1:].endswith(("/", ":")) and _NAME.fullmatch(base_name) is not None
+    return base_name[:-1] if is_whole else ""
+
+
+@lru_cache(maxsize=4096)
+def _is_quantity(name: str) -> bool:
+    """Say whether a record's own name is a quantity and nothing of the device."""
+    return _QUANTITY.fullmatch(name) is not None
 
 
 def _name(name: str, place: int) -> tuple[str, str]:
@@ -146,17 +163,11 @@ def _name(name: str, place: int) -> tuple[str, str]:
     return name[:cut], name[cut + 1 :]
 
 
-def _unit(unit: str) -> tuple[str, float, float]:
-    return _UNITS.get(unit, (unit, 1.0, 0.0))
-
-
-def _time(seconds: float, received_at: datetime, place: int) -> datetime:
-    if seconds < _RELATIVE_BELOW_S:
-        seconds += received_at.timestamp()
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError) as error:
-        raise EventError(f"SenML record {place}: time {seconds} is no time") from error
+def _at(seconds: float, now_s: float, place: int) -> float:
+    at = seconds + now_s if seconds < _RELATIVE_BELOW_S else seconds
+    if not _FIRST_S <= at <= _LAST_S:
+        raise EventError(f"SenML record {place}: time {seconds} is no time")
+    return round(at, 6)
 
 
 def _check_must_understand(raw: bytes) -> None:

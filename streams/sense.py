@@ -113,28 +113,31 @@ class SenseState:
         A reading not younger than the device's last of the same quantity changes nothing.
         """
         out = Sensed()
+        name, device = "", None
         for reading in readings:
-            name, quantity = reading.device, reading.quantity
-            device = self._device(name)
-            if quantity == "lon" and abs(reading.value) <= 180:
-                device.lon = reading.value
-            elif quantity == "lat" and abs(reading.value) <= 90:
-                device.lat = reading.value
-            at = reading.time.timestamp()
-            last = device.heard.get(quantity)
+            if device is None or reading.device != name:
+                name = reading.device
+                device = self._device(name)
+            quantity, at = reading.quantity, reading.at
+            heard = device.heard
+            last = heard.get(quantity)
             if last is not None and at <= last:
                 self.ignored += 1
                 continue
-            device.heard[quantity] = at
+            heard[quantity] = at
             for rule in device.rules.get(quantity, ()):
                 if reading.unit and rule.unit and reading.unit != rule.unit:
                     self.ignored += 1
                 elif isinstance(rule, ThresholdRule):
-                    self._threshold(rule, device, reading, at, out)
+                    self._threshold(rule, device, reading, out)
                 elif isinstance(rule, RateRule):
-                    self._rate(rule, device, reading, at, out)
+                    self._rate(rule, device, reading, out)
                 elif rule.id in device.active:
                     self._end(rule, device, name, out)
+            if quantity == "lon" and abs(reading.value) <= 180:
+                device.lon = reading.value
+            elif quantity == "lat" and abs(reading.value) <= 90:
+                device.lat = reading.value
         return out
 
     def pass_time(self, now: datetime) -> Sensed:
@@ -207,16 +210,16 @@ class SenseState:
         return device
 
     def _threshold(
-        self, rule: ThresholdRule, device: DeviceMemory, reading: Reading, at: float, out: Sensed
+        self, rule: ThresholdRule, device: DeviceMemory, reading: Reading, out: Sensed
     ) -> None:
-        name = reading.device
+        name, at = reading.device, reading.at
         if rule.id in device.active:
             if rule.is_clear(reading.value):
                 self._end(rule, device, name, out)
             return
         if not rule.is_beyond(reading.value):
-            device.since.pop(rule.id, None)
-            if rule.quorum is not None:
+            # Who waits with its neighbours has been beyond for a while.
+            if device.since.pop(rule.id, None) is not None and rule.quorum is not None:
                 self._groups[rule.id].leave(name)
             return
         since = device.since.setdefault(rule.id, at)
@@ -224,7 +227,7 @@ class SenseState:
             return
         value, limit = _shown(reading.value, rule.unit), _shown(rule.raise_at, rule.unit)
         if rule.quorum is None:
-            self._begin(rule, device, name, since, reading.time, value, limit, out)
+            self._begin(rule, device, name, since, _time(at), value, limit, out)
             return
         place = self._place(name, device)
         if place is None:
@@ -235,20 +238,16 @@ class SenseState:
             self._activate(rule, device, name, since, out)
         elif len(members := group.gather(name, place, at)) >= rule.quorum.count:
             members.remove(name)
-            self._begin(
-                rule, device, name, since, reading.time, value, limit, out, neighbours=members
-            )
+            self._begin(rule, device, name, since, _time(at), value, limit, out, neighbours=members)
             for other in members:
                 member = self._device(other)
                 self._activate(rule, member, other, member.since.get(rule.id, since), out)
 
-    def _rate(
-        self, rule: RateRule, device: DeviceMemory, reading: Reading, at: float, out: Sensed
-    ) -> None:
+    def _rate(self, rule: RateRule, device: DeviceMemory, reading: Reading, out: Sensed) -> None:
         window = device.windows.get(rule.id)
         if window is None:
             window = device.windows[rule.id] = RisingWindow()
-        lowest_at, lowest = window.add(at, reading.value, rule.window_s)
+        lowest_at, lowest = window.add(reading.at, reading.value, rule.window_s)
         rise = reading.value - lowest
         if rule.id in device.active:
             if rise <= rule.clear_rise:
@@ -256,7 +255,8 @@ class SenseState:
         elif rise >= rule.rise:
             value = _shown(rise, rule.unit)
             limit = f"{_shown(rule.rise, rule.unit)} / {rule.window_s:g} s"
-            self._begin(rule, device, reading.device, lowest_at, reading.time, value, limit, out)
+            now = _time(reading.at)
+            self._begin(rule, device, reading.device, lowest_at, now, value, limit, out)
 
     def _begin(
         self,

@@ -140,7 +140,7 @@ class SenseKeeper:
                     await self._note(key, place, place.state.sense(readings), exercise=exercise)
                     if exercise and readings:
                         # A drill's time is that of its readings.
-                        latest = max(reading.time for reading in readings)
+                        latest = datetime.fromtimestamp(max(r.at for r in readings), UTC)
                         passed = place.state.pass_time(latest)
                         await self._note(key, place, passed, exercise=True)
                 except FencedError as error:

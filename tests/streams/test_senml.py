@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -33,20 +33,31 @@ def test_base_fields_and_relative_times_of_rfc8428_5_1_3() -> None:
         ("urn:dev:ow:10e2073a0108006", "current", 1.2, "A"),
         ("urn:dev:ow:10e2073a0108006", "current", 1.3, "A"),
     ]
-    assert readings[1].time - readings[0].time == timedelta(seconds=-5)
+    assert readings[1].at - readings[0].at == -5
 
 
 def test_small_times_are_relative_to_arrival() -> None:
     (reading,) = parse_senml(pack({"n": "d/q", "t": -60, "v": 1}), NOW)
-    assert reading.time == NOW - timedelta(minutes=1)
+    assert reading.at == NOW.timestamp() - 60
 
 
 def test_units_come_to_the_base_unit_and_base_values_add() -> None:
     raw = pack({"bn": "d/", "bv": 10, "n": "depth", "u": "cm", "v": 20}, {"n": "on", "vb": True})
     assert parse_senml(raw, NOW) == [
-        Reading("d", "depth", pytest.approx(0.3), "m", NOW),
-        Reading("d", "on", 1.0, "", NOW),
+        Reading("d", "depth", pytest.approx(0.3), "m", NOW.timestamp()),
+        Reading("d", "on", 1.0, "", NOW.timestamp()),
     ]
+
+
+@given(st.text("ab1-._/: ", max_size=6), st.text("ab1-._/: ", max_size=6))
+def test_a_name_in_two_parts_reads_as_in_one(base: str, own: str) -> None:
+    def read(record: dict[str, object]) -> list[Reading] | None:
+        try:
+            return parse_senml(pack(record), NOW)
+        except EventError:
+            return None
+
+    assert read({"bn": base, "n": own, "v": 1}) == read({"n": base + own, "v": 1})
 
 
 def test_strings_and_sums_are_no_readings() -> None:

@@ -22,7 +22,7 @@ LIVE, DRILL = "readings", "exercise.readings"
 
 
 def at(seconds: float, value: float, device: str = "d1", quantity: str = "sos") -> Reading:
-    return Reading(device, quantity, value, "", START + timedelta(seconds=seconds))
+    return Reading(device, quantity, value, "", START.timestamp() + seconds)
 
 
 @pytest.fixture
