@@ -41,8 +41,25 @@ class Phones:
         self.tries = 0
         self._answered = asyncio.Event()
 
-    async def send_all(self, reports: list[dict[str, Any]], rate: float, seconds: float) -> None:
-        """Send reports in turn at a steady rate, each under an id of its own."""
+    async def send_all(
+        self,
+        reports: list[dict[str, Any]],
+        rate: float,
+        seconds: float,
+        enough: asyncio.Event | None = None,
+    ) -> int:
+        """Send reports in turn at a steady rate, each under an id of its own.
+
+        Parameters
+        ----------
+        seconds
+            How long; with ``enough`` at least that long, and on until it is set.
+
+        Returns
+        -------
+        int
+            How many were sent, each until it was answered.
+        """
         headers = {"Cookie": f"{COOKIE}={self._token}", "Origin": self._base}
         timeout = aiohttp.ClientTimeout(total=ANSWER_S)
         async with (
@@ -50,10 +67,13 @@ class Phones:
             asyncio.TaskGroup() as group,
         ):
             start = time.monotonic()
-            for number in range(int(rate * seconds)):
+            number = 0
+            while number < int(rate * seconds) or not (enough is None or enough.is_set()):
                 await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
                 body = {"id": str(uuid_utils.uuid7()), **reports[number % len(reports)]}
                 group.create_task(self._keep_sending(client, body))
+                number += 1
+        return number
 
     async def until_acknowledged(self, count: int, within_s: float) -> None:
         """Wait until so many reports are acknowledged.

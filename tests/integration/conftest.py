@@ -77,19 +77,25 @@ async def measuring(system: OwnSystem) -> AsyncIterator[Sensors]:
 
 @asynccontextmanager
 async def sending(
-    system: OwnSystem, seconds: float, *, words: str = "Medical Incident"
+    system: OwnSystem, at_least_s: float, *, words: str = "Medical Incident"
 ) -> AsyncIterator[tuple[Phones, Screen]]:
-    """Send while the block runs and until all is acknowledged and seen; then check.
+    """Send while the block runs, wait until all is acknowledged and seen; then check.
 
     Reports at `RATE` and readings beside them, some of which tell of smoke that lasts.
     """
     phones = Phones(system)
     reports = [{**place, "text": words} for place in recorded_places(144)]
     async with measuring(system) as sensors, watching(system) as screen:
-        sending = asyncio.create_task(phones.send_all(reports, RATE, seconds))
-        yield phones, screen
-        async with asyncio.timeout(seconds + HEALED_S):
-            await sending
+        enough = asyncio.Event()
+        sending = asyncio.create_task(phones.send_all(reports, RATE, at_least_s, enough))
+        try:
+            yield phones, screen
+            enough.set()
+            async with asyncio.timeout(at_least_s + HEALED_S):
+                sent = await sending
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
         assert not phones.refused
         missing = await screen.until_seen(set(phones.acknowledged), HEALED_S)
         store = system.store()
@@ -107,7 +113,7 @@ async def sending(
             store.close()
         assert not missing, verdict
         assert verdict.holds, verdict
-        assert verdict.acknowledged == int(RATE * seconds)
+        assert verdict.acknowledged == sent
         assert not screen.gaps
         async with watching(system) as fresh:
             await fresh.until(lambda: fresh.seq is not None and fresh.seq >= (screen.seq or 0))

@@ -46,7 +46,7 @@ def asking(system: OwnSystem) -> Callable[[], Awaitable[tuple[int, str]]]:
 async def test_a_locked_database(tmp_path: Path) -> None:
     with running_system(tmp_path / "var") as system:
         ask = asking(system)
-        async with sending(system, 8.0) as (phones, _):
+        async with sending(system, 4.0) as (phones, _):
             await phones.until_acknowledged(40, HEALED_S)
             with closing(sqlite3.connect(system.folder / "gridcommand.db")) as other:
                 other.execute("BEGIN IMMEDIATE")
@@ -59,7 +59,7 @@ async def test_a_locked_database(tmp_path: Path) -> None:
 async def test_a_full_disk(tmp_path: Path) -> None:
     with running_system(tmp_path / "var") as system:
         ask = asking(system)
-        async with sending(system, 8.0) as (phones, _):
+        async with sending(system, 4.0) as (phones, _):
             await phones.until_acknowledged(40, HEALED_S)
             with full_disk(system.child("console"), system.child("worker")):
                 status, retry = await ask()
@@ -77,7 +77,7 @@ async def test_a_killed_database(tmp_path: Path) -> None:
         ) as system,
     ):
         ask = asking(system)
-        async with sending(system, 8.0) as (phones, _):
+        async with sending(system, 4.0) as (phones, _):
             await phones.until_acknowledged(40, HEALED_S)
             await asyncio.to_thread(database.kill)
             status, retry = await ask()

@@ -23,7 +23,7 @@ async def test_a_desk_that_hangs_is_named_and_replaced(tmp_path: Path, servers: 
         MARK: str(mark),
     }
     with running_system(tmp_path / "var", environment=environment) as system:
-        async with sending(system, 6.0) as (phones, _):
+        async with sending(system, 4.0) as (phones, _):
             await phones.until_acknowledged(40, HEALED_S)
             mark.touch()
         said = "".join(log.read_text() for log in (tmp_path / "var" / "log").glob("*worker*"))
