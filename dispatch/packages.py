@@ -14,15 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.sat.python import cp_model
 
 from dispatch import flow
 from dispatch.flow import Choice
 from dispatch.pairs import TICKS_PER_S, TIE_RANGE, Listed, Pairs
 from dispatch.problem import PRIORITY_WEIGHT, Problem
+
+if TYPE_CHECKING:
+    from ortools.sat.python import cp_model
 
 OPTIMAL, FEASIBLE = "optimal", "feasible"
 
@@ -216,6 +219,10 @@ class _Model:
 
     def solved(self, hint: Choice) -> Choice:
         """Return the best answer found; the mended flow's where nothing better is."""
+        # Loaded where it is needed: with what it brings along it takes a third of a second, and
+        # most cities never ask.
+        from ortools.sat.python import cp_model
+
         model = cp_model.CpModel()
         goes = {pair: model.new_bool_var("") for pair in self._posed}
         both = {
@@ -275,14 +282,15 @@ class _Model:
         for (row, a, b), var in both.items():
             if solver.value(var):
                 chosen += [(row, a), (row, b)]
-        return self._answer(sorted(chosen), hint, solver, status)
+        return self._answer(sorted(chosen), hint, solver, is_best=status == cp_model.OPTIMAL)
 
     def _answer(
         self,
         chosen: list[tuple[int, int]],
         hint: Choice,
         solver: cp_model.CpSolver,
-        status: cp_model.CpSolverStatus,
+        *,
+        is_best: bool,
     ) -> Choice:
         inside = np.isin(self._first.column, self._columns)
         rest = self._first.row[~inside], self._first.column[~inside]
@@ -294,7 +302,7 @@ class _Model:
         cost += int((short * self._pairs.shortage()).sum())
         cost -= sum(self._bare(r) for r in _twice(row))
         found, bound = round(solver.objective_value), round(solver.best_objective_bound)
-        gap = self._gap(found, bound) if status == cp_model.FEASIBLE else 0.0
+        gap = 0.0 if is_best else self._gap(found, bound)
         if not self._whole and not self._doubles.units:
             # The flow over all pairs bounds what those that weren't posed could win.
             gap = max(gap, self._gap(cost, self._first.cost))

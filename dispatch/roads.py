@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import networkx as nx
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -33,6 +32,8 @@ from dispatch.street_index import StreetIndex
 from models.errors import CityPackError, GridcommandError
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from models.city import CityPack
 
 ONEWAYS = {"F": 1, "T": -1, "B": 0}
@@ -227,6 +228,8 @@ class RoadGraph:
         keyed by the pack's edge id, with ``length_m``, ``speed_kmh``, ``road_class``, ``name``,
         ``layer``, ``forward`` and ``geometry`` ((k, 2) lon, lat from u to v).
         """
+        import networkx as nx  # 0.15 s that no desk waits for
+
         graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         for name, (lon, lat) in zip(self.node_ids, self.node_lonlat.tolist(), strict=True):
             graph.add_node(name, lon=lon, lat=lat)

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from datetime import datetime
 
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, Executable, bindparam, func, inspect, select, text
 from sqlalchemy import Table as SqlTable
 from sqlmodel import SQLModel
@@ -83,6 +82,8 @@ class Backups:
         BackupError
             The database isn't empty, or a frame doesn't fit.
         """
+        from alembic.util import CommandError
+
         try:
             with transaction(self._engine, writes=True) as connection:
                 _clear(connection)

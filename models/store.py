@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic.util import CommandError
 from sqlalchemy import text
 
 from models.backup import Backups
@@ -58,6 +57,8 @@ class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Backups):
         StoreError
             When the database can't be reached or was made by a newer version.
         """
+        from alembic.util import CommandError
+
         try:
             with transaction(self._engine, writes=True) as connection:
                 if connection.dialect.name == "postgresql":

@@ -32,7 +32,8 @@ from models.categories import ancestors, categories
 from models.events import Requirement
 from models.lifecycles import IncidentState
 from models.words import Grade
-from playbooks.documents import Document, PlaybookError, playbook_files
+from playbooks.checked import CheckedPlaybooks
+from playbooks.documents import PlaybookError, playbook_files
 from playbooks.expressions import Expression, ExpressionError
 from playbooks.facts import IncidentFacts, field_value
 from playbooks.lint import check_directory
@@ -160,23 +161,30 @@ class PlaybookSet:
         self._plans: dict[tuple[object, ...], Plan] = {}
 
     @classmethod
-    def load(cls, directory: Path) -> PlaybookSet:
+    def load(cls, directory: Path, remembered: Path | None = None) -> PlaybookSet:
         """Read, check and compile all playbooks of a directory.
+
+        Parameters
+        ----------
+        remembered
+            Folder where what was found right is kept, so that it isn't checked again.
 
         Raises
         ------
         PlaybookError
             With every problem found, each with file, line, column and what to do.
         """
-        documents, problems = check_directory(directory)
-        if problems:
-            raise PlaybookError(problems)
-        digest = hashlib.sha256()
-        for path in playbook_files(directory):
-            content = path.read_bytes()
-            digest.update(f"{path.name}\0{len(content)}\0".encode())
-            digest.update(content)
-        return cls(map(_compile, documents), digest.hexdigest())
+        content_hash = _content_hash(directory)
+        kept = CheckedPlaybooks(remembered, content_hash) if remembered else None
+        values = kept.read() if kept else None
+        if values is None:
+            documents, problems = check_directory(directory)
+            if problems:
+                raise PlaybookError(problems)
+            values = [document.value for document in documents]
+            if kept:
+                kept.keep(values)
+        return cls(map(_compile, values), content_hash)
 
     def match(self, incident: IncidentFacts) -> Plan:
         """The plan for an incident: pure, deterministic, never raises.
@@ -303,8 +311,16 @@ def _soonest(entries: Iterable[tuple[str, float, _T]]) -> tuple[_T, ...]:
 # ── from checked values to playbooks ───────────────────────────────────────────────────────────
 
 
-def _compile(document: Document) -> Playbook:
-    value: dict[str, Any] = document.value
+def _content_hash(directory: Path) -> str:
+    digest = hashlib.sha256()
+    for path in playbook_files(directory) if directory.is_dir() else ():
+        content = path.read_bytes()
+        digest.update(f"{path.name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _compile(value: dict[str, Any]) -> Playbook:
     playbook_id: str = value["id"]
     level = value.get("response_level")
     return Playbook(

@@ -65,7 +65,8 @@ def load_city(settings: Settings) -> City:
         When one of them can't be read; the message says file and place.
     """
     pack = CityPack.load(settings.city_path)
-    city = City(pack, PlaybookSet.load(settings.plans_dir), RoadGraph.load(pack))
+    playbooks = PlaybookSet.load(settings.plans_dir, settings.data_dir / "cache")
+    city = City(pack, playbooks, RoadGraph.load(pack))
     # The first report of a night must not wait for indexes and word lists.
     lon, lat = pack.center
     first = ReportReceived(

@@ -1,0 +1,60 @@
+"""What lint found right, kept on disk: a worker that was ended must be back at once.
+
+Reading YAML with its places and trying every expression takes a second or two; what came of it is
+a list of plain values. It is kept under a hash of the playbooks and of the code that checked them,
+so a change of either is looked at anew. Only what has no mistake is kept. Not for: saying what is
+wrong, which is :mod:`playbooks.lint`'s. A folder that can't be read or written costs the second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+CODE = Path(__file__).parent.parent
+ROOMS = ("models", "playbooks")
+"""Whose code and tables decide what is right."""
+
+
+class CheckedPlaybooks:
+    """The values of checked playbooks, by hash.
+
+    Parameters
+    ----------
+    folder
+        Where they are kept; made when something is.
+    content_hash
+        Of the playbooks.
+    """
+
+    def __init__(self, folder: Path, content_hash: str) -> None:
+        self._path = folder / f"playbooks-{_with_code(content_hash)}.json"
+
+    def read(self) -> list[dict[str, Any]] | None:
+        """Return the values in the order of their files; None where they aren't known."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=list[dict[str, Any]])
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def keep(self, values: list[dict[str, Any]]) -> None:
+        """Keep values that were found right."""
+        half = self._path.with_suffix(f".{os.getpid()}")
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            half.write_bytes(msgspec.json.encode(values))
+            half.replace(self._path)
+
+
+def _with_code(content_hash: str) -> str:
+    digest = hashlib.sha256(content_hash.encode())
+    for room in ROOMS:
+        for path in sorted((CODE / room).rglob("*")):
+            if path.suffix in (".py", ".yaml") and "plans" not in path.parts:
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
