@@ -156,7 +156,7 @@ def _packs(seed: int) -> Iterator[list[dict[str, object]]]:
             for number in range(gateway * GATEWAY, (gateway + 1) * GATEWAY):
                 at = began + turn * EVERY_S
                 for place, (quantity, (unit, (quiet, loud))) in enumerate(quantities.items()):
-                    value = loud if number % 1000 == turn else quiet * chance.uniform(0.9, 1.1)
+                    value = loud if number % 1000 == turn else quiet * chance.uniform(0.99, 1.01)
                     record: dict[str, object] = {"n": quantity, "v": round(value, 4)}
                     if unit:
                         record["u"] = unit
@@ -183,7 +183,7 @@ def _quiet(rules: tuple[Rule, ...], quantity: str) -> tuple[float, float]:
 def _drain(store: Store, folder: Path, sent: int) -> dict[str, float]:
     """Start a worker and wait for the alarm of the last pack."""
     with ExitStack() as stack:
-        worker = stack.enter_context(child(folder / "worker.out", "worker"))
+        worker = stack.enter_context(child(folder / "worker.out", "worker", "--stage", "sense"))
         resident = psutil.Process(worker.pid)
         first = _wait_for(store, "first", folder, worker)
         first_mb = resident.memory_info().rss / 1e6
