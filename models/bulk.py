@@ -8,11 +8,10 @@ row by row. Relies on the driver's own parameters, so values are turned here as
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
-from operator import itemgetter
 from typing import TypeAlias
 
 from sqlalchemy import Table
@@ -31,47 +30,50 @@ class BulkInsert:
 
     Parameters
     ----------
+    columns
+        All of the table's, in the order in which rows have them.
     key
         Columns that tell a row from another: one that is there gets the new values. None: a row
         that is there is an error.
     """
 
-    def __init__(self, table: Table, *, key: Sequence[str] | None = None) -> None:
-        self._columns = [column.name for column in table.columns]
-        self._values = itemgetter(*self._columns)
-        self._times = [at for at, c in enumerate(table.columns) if isinstance(c.type, UtcDateTime)]
+    def __init__(
+        self, table: Table, columns: Sequence[str], *, key: Sequence[str] | None = None
+    ) -> None:
+        if sorted(columns) != sorted(column.name for column in table.columns):
+            raise ValueError(f"{list(columns)} must be the columns of {table.name}, each once")
+        self._columns = list(columns)
+        types = [table.columns[name].type for name in columns]
+        self._times = [at for at, kind in enumerate(types) if isinstance(kind, UtcDateTime)]
         self._start = f"INSERT INTO {table.name} ({', '.join(self._columns)}) VALUES "
         self._end = ""
         if key is not None:
             sets = ", ".join(f"{c} = excluded.{c}" for c in self._columns if c not in key)
             self._end = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {sets}"
 
-    def statements(
-        self, rows: Sequence[Mapping[str, object]], *, is_sqlite: bool
-    ) -> list[Statement]:
-        """Return what writes the rows, each of which names every column.
+    def statements(self, rows: Sequence[list[object]], *, is_sqlite: bool) -> list[Statement]:
+        """Return what writes the rows; times in them are turned in place.
 
         Raises
         ------
         EventError
             A value can't be stored, now or later.
         """
-        turned = [list(self._values(row)) for row in rows]
         for at in self._times:
             before: object = None
             text: object = None
-            for row_values in turned:
-                value = row_values[at]
+            for row in rows:
+                value = row[at]
                 # Most rows of a step are of one time.
                 if value is not before:
                     before, text = value, _turned(value, is_sqlite)
-                row_values[at] = text
+                row[at] = text
         made: list[Statement] = []
         done = 0
-        while done < len(turned):
+        while done < len(rows):
             # Powers of two: few texts, which drivers keep prepared.
-            size = min(ROWS_AT_ONCE, 1 << ((len(turned) - done).bit_length() - 1))
-            values = tuple(chain.from_iterable(turned[done : done + size]))
+            size = min(ROWS_AT_ONCE, 1 << ((len(rows) - done).bit_length() - 1))
+            values = tuple(chain.from_iterable(rows[done : done + size]))
             marks = _values(size, len(self._columns), "?" if is_sqlite else "%s")
             made.append((f"{self._start}{marks}{self._end}", values))
             done += size

@@ -8,10 +8,12 @@ is written. Not for: writing; that is :mod:`models.journal`'s.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 import msgspec
+from sqlmodel import SQLModel
 
 from models.bulk import BulkInsert, Statement
 from models.errors import JournalBrokenError
@@ -69,14 +71,45 @@ class ReadyStep(msgspec.Struct, frozen=True):
     position: Position | None = None
 
 
-_KEY = ("jurisdiction", "id")
-_UPSERTS: dict[type[Entity], BulkInsert] = {
-    Incident: BulkInsert(IncidentRecord.__table__, key=_KEY),  # type: ignore[attr-defined]
-    Unit: BulkInsert(UnitRecord.__table__, key=_KEY),  # type: ignore[attr-defined]
-    Assignment: BulkInsert(AssignmentRecord.__table__, key=_KEY),  # type: ignore[attr-defined]
-    Task: BulkInsert(TaskRecord.__table__, key=_KEY),  # type: ignore[attr-defined]
-}
-_APPEND = BulkInsert(JournalRecord.__table__)  # type: ignore[attr-defined]
+class _Rows:
+    """How entities of a kind are written: each column is an attribute, or what is behind it.
+
+    Parameters
+    ----------
+    attributes
+        Beside those that all kinds have.
+    """
+
+    def __init__(self, record: type[SQLModel], *attributes: str) -> None:
+        own = ("id", "updated_seq", "state.value", *attributes)
+        self._get = attrgetter(*own)
+        self.insert = BulkInsert(
+            record.__table__,  # type: ignore[attr-defined]
+            ("jurisdiction", "exercise", "doc", *(name.removesuffix(".value") for name in own)),
+            key=("jurisdiction", "id"),
+        )
+
+    def row(self, lease: Lease, entity: Entity) -> list[object]:
+        """Return an entity as it stands."""
+        return [lease.jurisdiction, lease.exercise, _doc(entity), *self._get(entity)]
+
+
+_ROWS: dict[type[Entity], _Rows] = {
+    Incident: _Rows(
+        IncidentRecord, "number", "category", "priority", "grade.value", "lon", "lat", "cell",
+        "opened_at", "closed_at",
+    ),
+    Unit: _Rows(UnitRecord, "kind", "lon", "lat", "incident"),
+    Assignment: _Rows(AssignmentRecord, "incident", "unit"),
+    Task: _Rows(TaskRecord, "incident", "role", "assignee", "due"),
+}  # fmt: skip
+_APPEND = BulkInsert(
+    JournalRecord.__table__,  # type: ignore[attr-defined]
+    (
+        "jurisdiction", "seq", "event_id", "type", "cause", "incident", "time", "exercise",
+        "body", "hash",
+    ),
+)  # fmt: skip
 
 
 def make_ready(
@@ -102,8 +135,12 @@ def make_ready(
     """
     rows, head = _chain(lease, events, bodies)
     statements = _APPEND.statements(rows, is_sqlite=is_sqlite)
-    for kind, many in _entity_rows(lease, entities).items():
-        statements += _UPSERTS[kind].statements(many, is_sqlite=is_sqlite)
+    changed: dict[type[Entity], list[list[object]]] = {}
+    for entity in entities:
+        kind = type(entity)
+        changed.setdefault(kind, []).append(_ROWS[kind].row(lease, entity))
+    for kind, many in changed.items():
+        statements += _ROWS[kind].insert.statements(many, is_sqlite=is_sqlite)
     return ReadyStep(
         lease=lease,
         after=msgspec.structs.replace(lease, seq=lease.seq + len(rows), head_hash=head),
@@ -117,74 +154,29 @@ def make_ready(
 
 def _chain(
     lease: Lease, events: Sequence[Event], bodies: Sequence[bytes]
-) -> tuple[list[Mapping[str, object]], bytes]:
-    rows: list[Mapping[str, object]] = []
-    head, seq = lease.head_hash, lease.seq
+) -> tuple[list[list[object]], bytes]:
+    rows: list[list[object]] = []
+    head, seq, jurisdiction = lease.head_hash, lease.seq, lease.jurisdiction
     for event, body in zip(events, bodies, strict=True):
         seq += 1
-        if event.seq != seq or event.jurisdiction != lease.jurisdiction:
+        if event.seq != seq or event.jurisdiction != jurisdiction:
             raise JournalBrokenError(
                 f"event {event.id} has seq {event.seq} of {event.jurisdiction}, "
-                f"the next of {lease.jurisdiction} is {seq}"
+                f"the next of {jurisdiction} is {seq}"
             )
         head = hashlib.sha256(head + body).digest()
         rows.append(
-            {
-                "jurisdiction": event.jurisdiction,
-                "seq": seq,
-                "event_id": event.id,
-                "type": event.type,
-                "cause": event.cause,
-                "incident": event.subject or None,
-                "time": event.time,
-                "exercise": event.exercise,
-                "body": body,
-                "hash": head,
-            }
+            [
+                jurisdiction,
+                seq,
+                event.id,
+                event.type,
+                event.cause,
+                event.subject or None,
+                event.time,
+                event.exercise,
+                body,
+                head,
+            ]
         )
     return rows, head
-
-
-def _entity_rows(
-    lease: Lease, entities: Iterable[Entity]
-) -> dict[type[Entity], list[Mapping[str, object]]]:
-    rows: dict[type[Entity], list[Mapping[str, object]]] = {}
-    for entity in entities:
-        row: dict[str, object] = {
-            "jurisdiction": lease.jurisdiction,
-            "id": entity.id,
-            "exercise": lease.exercise,
-            "updated_seq": entity.updated_seq,
-            "doc": _doc(entity),
-            "state": entity.state.value,
-        }
-        if isinstance(entity, Incident):
-            row |= {
-                "number": entity.number,
-                "category": entity.category,
-                "priority": entity.priority,
-                "grade": entity.grade.value,
-                "lon": entity.lon,
-                "lat": entity.lat,
-                "cell": entity.cell,
-                "opened_at": entity.opened_at,
-                "closed_at": entity.closed_at,
-            }
-        elif isinstance(entity, Unit):
-            row |= {
-                "kind": entity.kind,
-                "lon": entity.lon,
-                "lat": entity.lat,
-                "incident": entity.incident,
-            }
-        elif isinstance(entity, Assignment):
-            row |= {"incident": entity.incident, "unit": entity.unit}
-        else:
-            row |= {
-                "incident": entity.incident,
-                "role": entity.role,
-                "assignee": entity.assignee,
-                "due": entity.due,
-            }
-        rows.setdefault(type(entity), []).append(row)
-    return rows

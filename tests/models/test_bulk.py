@@ -25,16 +25,20 @@ def row(seq: int, jurisdiction: str = "bulk") -> dict[str, object]:
     }  # fmt: skip
 
 
+COLUMNS = tuple(row(0))
+
+
 def write(connection: Connection, insert: BulkInsert, rows: list[dict[str, object]]) -> None:
     is_sqlite = connection.dialect.name == "sqlite"
-    for statement, values in insert.statements(rows, is_sqlite=is_sqlite):
+    values_of = [[one[column] for column in COLUMNS] for one in rows]
+    for statement, values in insert.statements(values_of, is_sqlite=is_sqlite):
         connection.exec_driver_sql(statement, values)
 
 
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 200])
 def test_bulk_and_single_rows_read_alike(store: Store, count: int) -> None:
     with transaction(store._engine, writes=True) as connection:
-        write(connection, BulkInsert(_journal), [row(seq) for seq in range(count)])
+        write(connection, BulkInsert(_journal, COLUMNS), [row(seq) for seq in range(count)])
         for seq in range(count):
             connection.execute(insert(_journal), row(seq, "single"))
         found = {
@@ -53,7 +57,7 @@ def test_bulk_and_single_rows_read_alike(store: Store, count: int) -> None:
 
 def test_a_row_that_is_there_is_replaced_where_a_key_says_so(store: Store) -> None:
     with transaction(store._engine, writes=True) as connection:
-        replacing = BulkInsert(_journal, key=("jurisdiction", "seq"))
+        replacing = BulkInsert(_journal, COLUMNS, key=("jurisdiction", "seq"))
         write(connection, replacing, [row(1), row(2)])
         write(connection, replacing, [row(2) | {"type": "new"}])
         types = connection.execute(select(_journal.c.type).order_by(_journal.c.seq)).scalars()
@@ -66,4 +70,9 @@ def test_a_naive_time_is_refused(store: Store) -> None:
         pytest.raises(EventError, match="no zone"),
         transaction(store._engine, writes=True) as connection,
     ):
-        write(connection, BulkInsert(_journal), [naive])
+        write(connection, BulkInsert(_journal, COLUMNS), [naive])
+
+
+def test_every_column_is_named_once() -> None:
+    with pytest.raises(ValueError, match="columns of journal"):
+        BulkInsert(_journal, COLUMNS[1:])
