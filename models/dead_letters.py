@@ -20,6 +20,14 @@ from models.tables import DeadLetterRecord
 
 _dead = DeadLetterRecord.__table__  # type: ignore[attr-defined]
 
+BODY_MAX = 1_000_000
+"""Bytes of a record that are kept."""
+
+UNREADABLE, WRONG_SIDE, NOT_A_REPORT = "unreadable", "wrong_side", "not_a_report"
+FAILED = "failed"
+_STRANGERS = frozenset({UNREADABLE, WRONG_SIDE, NOT_A_REPORT, FAILED})
+"""Codes of what anybody may have written: that it names an event doesn't make it that event."""
+
 _SET_HERE = ("id", "acknowledged_by", "acknowledged_at", "replayed_at")
 
 _ADD = text(
@@ -72,6 +80,9 @@ class DeadLetters:
     def add_dead_letters(self, letters: Sequence[DeadLetterRow]) -> None:
         """Keep letters and finish their inbox rows, in one transaction.
 
+        A letter for what could not be read, or did not belong where it was, finishes a row only if
+        its body is the row's. A body is kept up to :data:`BODY_MAX` bytes.
+
         The same record given up again is the same letter, and open again if it was replayed.
         Text that a database can't keep (NUL, half a surrogate pair) is kept with a replacement
         sign: what can't be stored must end here, so here nothing may be refused. ``body`` stays
@@ -89,6 +100,7 @@ class DeadLetters:
                             for name, value in msgspec.structs.asdict(letter).items()
                             if name not in _SET_HERE
                         },
+                        "body": letter.body[:BODY_MAX],
                         "digest": _digest(letter),
                     }
                     for letter in letters
@@ -101,6 +113,7 @@ class DeadLetters:
                         _storable(letter.jurisdiction),
                         [_storable(letter.event_id)],
                         letter.at,
+                        body=letter.body if letter.code in _STRANGERS else None,
                     )
 
     def dead_letter_ids(self, jurisdiction: str, *, code: str) -> frozenset[str]:
@@ -195,6 +208,6 @@ def _digest(letter: DeadLetterRow) -> str:
     parts = (
         _storable(letter.stage).encode(),
         _storable(letter.topic).encode(),
-        letter.body,
+        letter.body[:BODY_MAX],
     )
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -247,6 +247,7 @@ _FINISH = (
     )
     .values(finished_at=bindparam("at"))
 )
+_FINISH_IF_SAME = _FINISH.where(_inbox.c.body == bindparam("same"))
 IDS_AT_ONCE = 400
 
 
@@ -261,12 +262,19 @@ def put_rows(connection: Connection, rows: Sequence[InboxRow]) -> int:
 
 
 def finish_rows(
-    connection: Connection, jurisdiction: str, event_ids: Sequence[str], at: datetime
+    connection: Connection,
+    jurisdiction: str,
+    event_ids: Sequence[str],
+    at: datetime,
+    *,
+    body: bytes | None = None,
 ) -> None:
-    """Finish rows inside a transaction of the caller's."""
+    """Finish rows inside a transaction of the caller's; with ``body`` only those that hold it."""
+    statement = _FINISH if body is None else _FINISH_IF_SAME
+    same = {} if body is None else {"same": body}
     for start in range(0, len(event_ids), IDS_AT_ONCE):
         ids = event_ids[start : start + IDS_AT_ONCE]
-        connection.execute(_FINISH, {"of": jurisdiction, "ids": ids, "at": at})
+        connection.execute(statement, {"of": jurisdiction, "ids": ids, "at": at, **same})
 
 
 def put_again(connection: Connection, row: InboxRow) -> None:

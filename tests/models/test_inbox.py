@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from models.dead_letters import DeadLetterRow
+from models.dead_letters import BODY_MAX, DeadLetterRow
 from models.errors import EventError, StoreError
 from models.inbox import GroupedInbox, InboxRow, UnfinishedRow
 from models.store import Store
@@ -128,6 +128,32 @@ def test_a_dead_letter_takes_any_text(store: Store) -> None:
     store.add_dead_letters([letter])
     (kept,) = store.dead_letters()
     assert (kept.body, kept.key, kept.reason) == (b"\0\xff", "\ufffd", "bad \ufffd ?")
+
+
+def test_a_stranger_that_names_an_event_does_not_finish_it(store: Store) -> None:
+    store.put([row("a")])
+    (waiting,) = store.unfinished_after(0, 10)
+    stranger = DeadLetterRow(
+        at=NOW, topic="reports", key="", body=b'{"id":"a"}', code="unreadable", reason="r",
+        stage="reports", jurisdiction="tiny", event_id="a",
+    )  # fmt: skip
+    for code in ("unreadable", "wrong_side", "not_a_report", "failed"):
+        store.add_dead_letters([msgspec.structs.replace(stranger, code=code)])
+        assert ids(store) == ["a"], code
+    store.add_dead_letters([msgspec.structs.replace(stranger, body=waiting.body)])
+    assert ids(store) == []
+
+
+def test_a_record_is_kept_up_to_a_bound_and_finishes_its_row_all_the_same(store: Store) -> None:
+    body = b"x" * (BODY_MAX + 7)
+    store.put([msgspec.structs.replace(row("a"), body=body)])
+    letter = DeadLetterRow(
+        at=NOW, topic="reports", key="", body=body, code="unreadable", reason="r",
+        stage="reports", jurisdiction="tiny", event_id="a",
+    )  # fmt: skip
+    store.add_dead_letters([letter])
+    assert [len(kept.body) for kept in store.dead_letters()] == [BODY_MAX]
+    assert ids(store) == []
 
 
 def test_a_nul_is_kept_or_refused_but_no_outage(store: Store) -> None:
