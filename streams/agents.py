@@ -21,7 +21,7 @@ import msgspec
 
 from models import tracing
 from models.city import CityPack
-from models.dead_letters import DeadLetterRow
+from models.dead_letters import FAILED, NOT_A_REPORT, UNREADABLE, WRONG_SIDE, DeadLetterRow
 from models.errors import EventError
 from models.events import Event, ReportReceived, decode, encode, split_batch
 from models.steps import Position
@@ -38,7 +38,7 @@ from models.words import is_exercise
 from streams.app import GridApp, raw_topic
 from streams.classify import classify
 from streams.dead_letters import DeadLetters
-from streams.publisher import Publisher
+from streams.publisher import OVERSIZE, Publisher
 from streams.senml import parse_senml
 from streams.sense_keeper import SenseKeeper
 
@@ -116,7 +116,7 @@ class Agents:
                     await handler(spec, record)
                 except Exception as error:
                     log.exception("%s failed", spec.name)
-                    await self._give_up(spec, record, record.value, "failed", _sentence(error))
+                    await self._give_up(spec, record, record.value, FAILED, _sentence(error))
 
         app.agent(raw_topic(app, spec), name=f"gridcommand.{spec.name}", concurrency=1)(consume)
 
@@ -124,27 +124,33 @@ class Agents:
 
     async def _on_reports(self, spec: TopicSpec, record: Any) -> None:
         """Classify a record's reports and hand them to the desk's topic by jurisdiction."""
-        ready: dict[str, list[bytes]] = {}
+        ready: dict[str, list[tuple[bytes, Event, bytes]]] = {}
         turn_ends = time.monotonic() + YIELD_EVERY_S
         for raw, event in await self._decoded(spec, record):
             began = time.perf_counter()
             try:
                 classified = classified_event(event, self._stages.pack)
             except EventError as error:
-                await self._give_up(spec, record, raw, "not_a_report", str(error), event)
+                await self._give_up(spec, record, raw, NOT_A_REPORT, str(error), event)
             except Exception as error:
                 about = {"event": event.id, "jurisdiction": event.jurisdiction, "stage": "classify"}
                 log.exception("classify failed on %s", event.id, extra=about)
-                await self._give_up(spec, record, raw, "failed", _sentence(error), event)
+                await self._give_up(spec, record, raw, FAILED, _sentence(error), event)
             else:
-                ready.setdefault(event.jurisdiction, []).append(encode(classified))
+                whole = (raw, event, encode(classified))
+                ready.setdefault(event.jurisdiction, []).append(whole)
                 tracing.note("classify", event.traceparent, time.perf_counter() - began)
             if time.monotonic() > turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = time.monotonic() + YIELD_EVERY_S
         topic = topic_for(DESK, exercise=_is_twin(spec))
         for jurisdiction, events in ready.items():
-            await self._stages.publisher.publish(topic, jurisdiction, events)
+            refused = await self._stages.publisher.publish(
+                topic, jurisdiction, [encoded for _, _, encoded in events]
+            )
+            for place, reason in refused.items():
+                raw, event, _ = events[place]
+                await self._give_up(spec, record, raw, OVERSIZE, reason, event)
 
     async def _on_desk(self, spec: TopicSpec, record: Any) -> None:
         """Hand a record's events to the desk of their jurisdiction, in order."""
@@ -163,7 +169,7 @@ class Agents:
         try:
             readings = parse_senml(record.value or b"", received_at)
         except EventError as error:
-            await self._give_up(spec, record, record.value, "unreadable", str(error))
+            await self._give_up(spec, record, record.value, UNREADABLE, str(error))
             return
         await self._stages.sense.take(
             message.topic, message.partition, readings, exercise=_is_twin(spec)
@@ -176,17 +182,17 @@ class Agents:
         try:
             parts = split_batch(record.value or b"")
         except EventError as error:
-            await self._give_up(spec, record, record.value, "unreadable", str(error))
+            await self._give_up(spec, record, record.value, UNREADABLE, str(error))
             return []
         found: list[tuple[bytes, Event]] = []
         for raw in parts:
             try:
                 event = decode(raw)
             except EventError as error:
-                await self._give_up(spec, record, raw, "unreadable", str(error))
+                await self._give_up(spec, record, raw, UNREADABLE, str(error))
                 continue
             if wrong := wrong_side(event, exercise=_is_twin(spec)):
-                await self._give_up(spec, record, raw, "wrong_side", wrong, event)
+                await self._give_up(spec, record, raw, WRONG_SIDE, wrong, event)
             else:
                 found.append((raw, event))
         return found

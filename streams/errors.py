@@ -6,6 +6,7 @@
     ├── BrokerError      the broker can't be started or reached
     ├── CallsFileError   a table of calls that can't be imported
     ├── DrillError       a drill that can't be driven now
+    ├── OversizeError    a record that no broker of ours takes; given up, never sent again
     ├── RecordingError   a recording that can't be read or replayed
     └── RulesError       data of this room (lexicon, sense rules) that can't be used
 """
@@ -21,6 +22,10 @@ class StreamsError(GridcommandError):
 
 class BrokerError(StreamsError):
     """The broker can't be started or reached."""
+
+
+class OversizeError(StreamsError):
+    """A record that is larger than the broker takes: sending it again can't help."""
 
 
 class RulesError(StreamsError):

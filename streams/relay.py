@@ -17,15 +17,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
 from models import tracing
+from models.dead_letters import DeadLetterRow
 from models.inbox import Inbox, UnfinishedRow
 from models.settings import Settings
 from models.words import PRIORITIES
-from streams.publisher import Publisher
+from streams.publisher import OVERSIZE, Publisher
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,8 @@ class Relay:
     ----------
     inbox
         The store, or its part of it; called on a thread.
+    give_up
+        Keeps a dead letter and finishes its row: for what no broker takes.
     is_active
         Whether this process is the one that publishes now; more than one is harmless.
     claims
@@ -74,6 +78,7 @@ class Relay:
         settings: Settings,
         inbox: Inbox,
         publisher: Publisher,
+        give_up: Callable[[DeadLetterRow], Awaitable[object]],
         is_active: Callable[[], bool] = lambda: True,
         claims: Callable[[], object] = lambda: None,
     ) -> None:
@@ -81,6 +86,7 @@ class Relay:
         self._retry_s = settings.relay_retry_s
         self._inbox = inbox
         self._publisher = publisher
+        self._give_up = give_up
         self._is_active = is_active
         self._claims = claims
         self._claimed: object = None
@@ -167,10 +173,7 @@ class Relay:
     async def _publish(self, rows: Sequence[UnfinishedRow]) -> None:
         began = time.monotonic()
         await asyncio.gather(
-            *(
-                self._publisher.publish(topic, key, bodies)
-                for (topic, key), bodies in by_key(rows).items()
-            )
+            *(self._publish_key(topic, key, some) for (topic, key), some in by_key(rows).items())
         )
         now = time.monotonic()
         if tracing.is_on():
@@ -189,6 +192,25 @@ class Relay:
                 self._sent_at[row_id] = _LONG_AGO
             self._swept_at = _LONG_AGO
 
+    async def _publish_key(self, topic: str, key: str, rows: Sequence[UnfinishedRow]) -> None:
+        refused = await self._publisher.publish(topic, key, [row.body for row in rows])
+        for place, reason in refused.items():
+            row = rows[place]
+            await self._give_up(
+                DeadLetterRow(
+                    at=datetime.now(UTC),
+                    topic=topic,
+                    key=key,
+                    body=row.body,
+                    code=OVERSIZE,
+                    reason=reason,
+                    jurisdiction=row.jurisdiction,
+                    exercise=row.exercise,
+                    event_id=row.event_id,
+                    stage="relay",
+                )
+            )
+
     def _forget(self) -> None:
         self._sent_at.clear()
         self._last_id = 0
@@ -196,9 +218,9 @@ class Relay:
         self._swept_at = _LONG_AGO
 
 
-def by_key(rows: Iterable[UnfinishedRow]) -> dict[tuple[str, str], list[bytes]]:
-    """Bodies by topic and key, in the rows' order."""
-    found: dict[tuple[str, str], list[bytes]] = {}
+def by_key(rows: Iterable[UnfinishedRow]) -> dict[tuple[str, str], list[UnfinishedRow]]:
+    """Rows by topic and key, in their order."""
+    found: dict[tuple[str, str], list[UnfinishedRow]] = {}
     for row in rows:
-        found.setdefault((row.topic, row.key), []).append(row.body)
+        found.setdefault((row.topic, row.key), []).append(row)
     return found

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 
+from models.events import decode
 from models.topics import UPDATES, topic_for
 from models.words import is_exercise
 from streams.publisher import Publisher
@@ -57,5 +58,8 @@ class Updates:
                 while self._waiting and self._waiting[0][0] == jurisdiction:
                     events.append(self._waiting.popleft()[1])
                 topic = topic_for(UPDATES, exercise=is_exercise(jurisdiction))
-                await self._publisher.publish(topic, jurisdiction, events)
+                refused = await self._publisher.publish(topic, jurisdiction, events)
+                for place, reason in refused.items():
+                    about = {"event": decode(events[place]).id, "jurisdiction": jurisdiction}
+                    log.error("no update, screens read the journal: %s", reason, extra=about)
             self.dropped = 0

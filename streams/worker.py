@@ -107,12 +107,14 @@ async def run_worker(
     updates = Updates(publisher)
     shell = DeskShell(settings, store, pack, city.playbooks, city.graph, updates.put)
     is_whole = set(stages) == set(STAGES)
+    dead_letters = DeadLetters(store.add_dead_letters, publisher)
     app = make_app(settings, app_id=APP_ID if is_whole else f"{APP_ID}.{'-'.join(sorted(stages))}")
     held: set[tuple[str, int]] = set()
     relay = Relay(
         settings,
         store,
         publisher,
+        dead_letters.write,
         is_active=lambda: RELAYS in held,
         claims=lambda: [(head.jurisdiction, head.epoch) for head in store.heads()],
     )
@@ -122,7 +124,7 @@ async def run_worker(
         Stages(
             pack=pack,
             publisher=publisher,
-            dead_letters=DeadLetters(store.add_dead_letters, publisher),
+            dead_letters=dead_letters,
             desk=shell,
             sense=sense,
             embedded=is_embedded(settings),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from streams.sense_keeper import SenseKeeper
 
 AT = datetime(2026, 7, 1, tzinfo=UTC)
 HOME = "320481"
+TOO_LARGE = 100_000
 
 
 @dataclass
@@ -38,8 +40,9 @@ class World:
     desk: list[tuple[str, list[Event]]] = field(default_factory=list)
     reported: list[Event] = field(default_factory=list)
 
-    async def publish(self, topic: str, key: str, events: Sequence[bytes]) -> None:
-        self.published.extend((topic, key, event) for event in events)
+    async def publish(self, topic: str, key: str, events: Sequence[bytes]) -> dict[int, str]:
+        self.published.extend((topic, key, event) for event in events if len(event) < TOO_LARGE)
+        return {place: "too large" for place, event in enumerate(events) if len(event) >= TOO_LARGE}
 
     async def write(self, letter: DeadLetterRow) -> None:
         self.letters.append(letter)
@@ -137,6 +140,22 @@ async def test_one_bad_event_does_not_take_its_batch_along(liyang: CityPack) -> 
     await subject._on_reports(spec("reports"), record(batch))
     assert [decode(body).id for _, _, body in world.published] == ["a", "c"]
     assert [(letter.code, letter.event_id) for letter in world.letters] == [("unreadable", "bad")]
+
+
+async def test_an_event_that_no_record_holds_does_not_take_its_batch_along(
+    liyang: CityPack,
+) -> None:
+    subject, world = agents(liyang)
+    large = report("large")
+    assert isinstance(large.data, ReportReceived)
+    large = msgspec.structs.replace(
+        large, data=msgspec.structs.replace(large.data, text="x" * TOO_LARGE)
+    )
+    batch = encode_batch([encode(report("a")), encode(large), encode(report("c"))])
+    await subject._on_reports(spec("reports"), record(batch))
+    assert [decode(body).id for _, _, body in world.published] == ["a", "c"]
+    (letter,) = world.letters
+    assert (letter.code, letter.event_id, letter.body) == ("oversize", "large", encode(large))
 
 
 async def test_a_failing_classifier_is_a_dead_letter(

@@ -104,7 +104,7 @@ async def test_nothing_is_lost_when_the_broker_is_killed_and_comes_back_empty(
     letters = DeadLetters(save, publisher)
     app = make_app(settings)
     Agents(app, Stages(liyang, publisher, letters, desk, report))
-    relay = Relay(settings, store, publisher)
+    relay = Relay(settings, store, publisher, letters.write)
     stop = asyncio.Event()
     try:
         async with running(app, settings) as ended:

@@ -84,10 +84,11 @@ class Log:
         self.failures = 0
         self.twice = False
 
-    async def publish(self, topic: str, key: str, events: Sequence[bytes]) -> None:
+    async def publish(self, topic: str, key: str, events: Sequence[bytes]) -> dict[int, str]:
         assert key == HOME
         for _ in range(2 if self.twice else 1):
             self.records[topic].append(encode_batch(events))
+        return {}
 
     async def send(self, *_: object) -> None:
         """Dead letters' topic: for other systems."""
@@ -107,7 +108,7 @@ class Worker:
         letters = DeadLetters(store.add_dead_letters, log)  # type: ignore[arg-type]
         stages = Stages(bench.pack, log, letters, self.shell, None)  # type: ignore[arg-type]
         self.agents = Agents(make_app(Settings(broker_port=1)), stages)
-        self.relay = Relay(bench.settings, store, log)  # type: ignore[arg-type]
+        self.relay = Relay(bench.settings, store, log, letters.write)  # type: ignore[arg-type]
 
     async def _published(self, jurisdiction: str, events: list[bytes]) -> None:
         assert jurisdiction == HOME

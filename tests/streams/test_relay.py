@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from models.dead_letters import DeadLetterRow
 from models.inbox import UnfinishedRow
 from models.settings import Settings
 from models.store import InboxRow, Store
@@ -23,11 +24,16 @@ class FakePublisher:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, bytes]] = []
         self.failures = 0
+        self.refused: set[bytes] = set()
         self.on_sent: Callable[[], None] = lambda: None
 
-    async def publish(self, topic: str, key: str, events: Sequence[bytes]) -> None:
-        self.sent.extend((topic, key, event) for event in events)
+    async def publish(self, topic: str, key: str, events: Sequence[bytes]) -> dict[int, str]:
+        refused = {place: "too large" for place, one in enumerate(events) if one in self.refused}
+        self.sent.extend(
+            (topic, key, event) for place, event in enumerate(events) if place not in refused
+        )
         self.on_sent()
+        return refused
 
 
 @pytest.fixture
@@ -40,7 +46,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def relay(store: Store, publisher: FakePublisher, retry_s: float = 60.0) -> Relay:
     settings = Settings(relay_poll_ms=1, relay_retry_s=retry_s)
-    return Relay(settings, store, publisher)  # type: ignore[arg-type]
+
+    async def give_up(letter: DeadLetterRow) -> None:
+        store.add_dead_letters([letter])
+
+    return Relay(settings, store, publisher, give_up)  # type: ignore[arg-type]
 
 
 def put(store: Store, *names: str, priority: int = 2) -> None:
@@ -114,6 +124,18 @@ async def test_a_failed_try_makes_unfinished_rows_go_again(store: Store) -> None
     put(store, "b")
     await drain(subject)
     assert bodies(publisher).count(b"a") == 2
+
+
+async def test_what_no_broker_takes_is_a_dead_letter_and_holds_nothing_up(store: Store) -> None:
+    publisher = FakePublisher()
+    publisher.refused = {b"b"}
+    subject = relay(store, publisher)
+    put(store, "a", "b", "c")
+    await drain(subject)
+    assert bodies(publisher) == [b"a", b"c"]
+    (letter,) = store.dead_letters()
+    assert (letter.code, letter.stage, letter.event_id) == ("oversize", "relay", "b")
+    assert [row.event_id for row in store.unfinished_after(0, 10)] == ["a", "c"]
 
 
 async def test_no_more_than_a_window_is_in_flight(
