@@ -3,7 +3,8 @@
 SQLite runs with a write-ahead log and ``synchronous=FULL`` (a commit is on the disk when it
 returns); a transaction that writes says so at its start (``BEGIN IMMEDIATE``), for one that turns
 from reading to writing half-way can be refused. On PostgreSQL the server ends a session that
-stands still in the middle of a transaction.
+stands still in the middle of a transaction; for callers whom people wait for it ends statements as
+well, and we those of a server that is itself halted.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 
 from models.errors import EventError, StoreError
@@ -23,12 +24,15 @@ from models.errors import EventError, StoreError
 _READS, _WRITES, _SINGLE = "reads", "writes", "single"
 _BUSY_MS = 10_000
 _SOON_TRIES, _SOON_S = 100, 0.001
+_GRACE_S = 1.0
+
+_LOCK_MS = 8000
+_CONNECT_S = 5
 
 _POSTGRESQL = {
     # A process that is halted, or whose network is gone, in the middle of a transaction must not
-    # keep its locks: the one that takes over waits for them. Milliseconds there, seconds below.
-    "options": "-c idle_in_transaction_session_timeout=4000 -c lock_timeout=8000",
-    "connect_timeout": 5,
+    # keep its locks: the one that takes over waits for them. Milliseconds in the options, seconds
+    # here.
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
@@ -36,8 +40,14 @@ _POSTGRESQL = {
 }
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, answer_within_s: float | None = None) -> Engine:
     """Return an engine; the folder of an SQLite file is made if it isn't there.
+
+    Parameters
+    ----------
+    answer_within_s
+        Longest that one statement may take, waiting for locks included, for callers whom people
+        wait for; None for those who verify, archive and migrate, whose statements take their time.
 
     Raises
     ------
@@ -48,9 +58,7 @@ def make_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
-            return create_engine(
-                parsed, pool_pre_ping=True, pool_size=8, connect_args=dict(_POSTGRESQL)
-            )
+            return _postgresql(parsed, answer_within_s)
     except (SQLAlchemyError, ImportError, ValueError) as error:
         raise StoreError(
             "database_url can't be used: write it as postgresql+psycopg://user@host/name, "
@@ -65,7 +73,8 @@ def make_engine(url: str) -> Engine:
                 f"the database's folder {folder} can't be made ({error.strerror}): "
                 "set data_dir to one that can be written"
             ) from error
-    engine = create_engine(parsed, connect_args={"timeout": 10, "check_same_thread": False})
+    busy_ms = _BUSY_MS if answer_within_s is None else round(answer_within_s * 1000)
+    engine = create_engine(parsed, connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
@@ -74,7 +83,7 @@ def make_engine(url: str) -> Engine:
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
-            f"busy_timeout={_BUSY_MS}",
+            f"busy_timeout={busy_ms}",
             "foreign_keys=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")
@@ -85,13 +94,38 @@ def make_engine(url: str) -> Engine:
         kind = connection.get_execution_options().get("kind")
         if kind == _READS:
             connection.exec_driver_sql("BEGIN")
-        elif kind == _WRITES and not _begin_soon(connection.connection.driver_connection):
+        elif kind == _WRITES and not _begin_soon(connection.connection.driver_connection, busy_ms):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
 
-def _begin_soon(connection: Any) -> bool:
+def _postgresql(url: URL, answer_within_s: float | None) -> Engine:
+    limits = {"idle_in_transaction_session_timeout": 4000, "lock_timeout": _LOCK_MS}
+    if answer_within_s is not None:
+        limits["lock_timeout"] = limits["statement_timeout"] = round(answer_within_s * 1000)
+    options = " ".join(f"-c {key}={value}" for key, value in limits.items())
+    connect_s = _CONNECT_S if answer_within_s is None else min(_CONNECT_S, answer_within_s)
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=8,
+        connect_args={**_POSTGRESQL, "options": options, "connect_timeout": int(connect_s)},
+    )
+    if answer_within_s is not None and url.get_driver_name() == "psycopg":
+        from models.postgresql import connection_class
+
+        # Behind the server's own limit, so that a server that lives says what it was.
+        patient = connection_class(answer_within_s + _GRACE_S)
+
+        @event.listens_for(engine, "do_connect")
+        def _connect(_dialect: Any, _record: Any, given: Any, named: Any) -> Any:
+            return patient.connect(*given, **named)
+
+    return engine
+
+
+def _begin_soon(connection: Any, busy_ms: int) -> bool:
     """Begin to write as soon as the writer before us ends; False if that takes long.
 
     SQLite's own waiting sleeps longer each time, up to 100 ms, where a commit takes two.
@@ -109,7 +143,7 @@ def _begin_soon(connection: Any) -> bool:
                 return True
         return False
     finally:
-        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        connection.execute(f"PRAGMA busy_timeout={busy_ms}")
 
 
 @contextmanager

@@ -8,7 +8,8 @@
     ├── EventError          an event that can't be read; goes to dead letters with this reason
     ├── IllegalMoveError    a life cycle doesn't allow this move
     └── StoreError          the database refused or can't be reached
-        ├── StoreBusyError  too many wait for it already; try again
+        ├── StoreBusyError  too many wait for it already, or it takes too long; try again
+        ├── NewerVersionError  a newer version wrote what this one can't read
         ├── FencedError     another desk holds this jurisdiction; drop the work and start again
         └── JournalBrokenError  the journal's chain or numbering doesn't hold
 """
@@ -41,7 +42,11 @@ class StoreError(GridcommandError):
 
 
 class StoreBusyError(StoreError):
-    """Too many callers wait for the database already; try again a little later."""
+    """Too many callers wait for the database, or it takes too long; try again a little later."""
+
+
+class NewerVersionError(StoreError):
+    """A newer version wrote what this one can't read."""
 
 
 class FencedError(StoreError):

@@ -1125,6 +1125,33 @@ def decode(raw: bytes | msgspec.Raw) -> Event:
     )
 
 
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event says of itself to who can't read the rest: another version's, perhaps."""
+
+    id: str = ""
+    type: str = ""
+    jurisdiction: str = ""
+    time: str = ""
+    seq: int = 0
+
+
+_decode_label = msgspec.json.Decoder(Label).decode
+
+
+def label(raw: bytes | msgspec.Raw) -> Label:
+    """Return the label of an event whose payload need not be known.
+
+    Raises
+    ------
+    EventError
+        When it isn't JSON of an event's shape.
+    """
+    try:
+        return _decode_label(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EventError(f"not a CloudEvent: {error}") from error
+
+
 def split_batch(raw: bytes) -> list[bytes]:
     """Split a record's value into its events; a single event is a batch of one.
 

@@ -8,7 +8,9 @@ callers' rows. Who reads a backlog reads it most urgent first.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -81,6 +83,23 @@ _UNFINISHED_IDS = (
     .order_by(_inbox.c.id)
     .limit(bindparam("at_most"))
 )
+
+
+_OLDEST = (
+    select(_inbox.c.id, _inbox.c.received_at)
+    .where(_inbox.c.finished_at.is_(None))
+    .order_by(_inbox.c.id)
+    .limit(1)
+)
+_NEWEST = select(func.max(_inbox.c.id))
+
+
+class Backlog(NamedTuple):
+    """The oldest unfinished row (0 and None: there is none) and the newest of all."""
+
+    oldest_id: int = 0
+    received_at: datetime | None = None
+    newest_id: int = 0
 
 
 class InboxRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,13 +224,16 @@ class Inbox:
 
     def oldest_unfinished(self) -> datetime | None:
         """Return when the oldest unfinished row was received."""
+        return self.backlog().received_at
+
+    def backlog(self) -> Backlog:
+        """Return the oldest row that isn't finished, and how far the inbox goes."""
         with transaction(self._engine, writes=False) as connection:
-            return connection.execute(
-                select(_inbox.c.received_at)
-                .where(_inbox.c.finished_at.is_(None))
-                .order_by(_inbox.c.id)
-                .limit(1)
-            ).scalar()
+            oldest = connection.execute(_OLDEST).first()
+            newest = connection.execute(_NEWEST).scalar()
+        if oldest is None:
+            return Backlog(newest_id=newest or 0)
+        return Backlog(oldest.id, oldest.received_at, newest or oldest.id)
 
     def unfinished(self, jurisdiction: str | None = None) -> int:
         """Return how many rows are not finished."""
@@ -307,12 +329,14 @@ class GroupedInbox:
     """
 
     def __init__(
-        self, inbox: Inbox, *, capacity: int = 5000, group: int = 1000, within_s: float = 3.0
+        self, inbox: Inbox, *, capacity: int = 5000, group: int = 1000, within_s: float = 2.5
     ) -> None:
         self._inbox = inbox
         self._within_s = within_s
         self._group = group
         self._queue: asyncio.Queue[tuple[InboxRow, asyncio.Future[bytes]]] = asyncio.Queue(capacity)
+        # Its own thread: whoever reads and is blocked must not keep a report waiting.
+        self._thread = ThreadPoolExecutor(1, "inbox")
         self._task: asyncio.Task[None] | None = None
 
     async def put(self, row: InboxRow) -> bytes:
@@ -340,19 +364,22 @@ class GroupedInbox:
             raise StoreBusyError("the database takes too long; try again") from error
 
     async def close(self) -> None:
-        """Commit what waits, then stop."""
-        await self._queue.join()
+        """Commit what waits, then stop; what a database that hangs doesn't take was refused."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._queue.join(), self._within_s)
+        self._thread.shutdown(wait=False, cancel_futures=True)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _commit_groups(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             group = [await self._queue.get()]
             while len(group) < self._group and not self._queue.empty():
                 group.append(self._queue.get_nowait())
             answers = await asyncio.shield(
-                asyncio.to_thread(self._put_group, [row for row, _ in group])
+                loop.run_in_executor(self._thread, self._put_group, [row for row, _ in group])
             )
             for (_, done), answer in zip(group, answers, strict=True):
                 self._queue.task_done()

@@ -3,9 +3,10 @@
 :class:`Store` joins :class:`~models.inbox.Inbox`, :class:`~models.journal.Journal`,
 :class:`~models.proof.Proof` with :class:`~models.archive.Archive`,
 :class:`~models.episodes.Episodes` (what sense must not forget),
-:class:`~models.registers.Registers` (accounts, sessions, devices, photos, drills), dead letters and
-:class:`~models.backup.Backups` on one engine. All calls are blocking; callers on an event loop
-use a thread, or :class:`~models.inbox.GroupedInbox` for intake.
+:class:`~models.registers.Registers` (accounts, sessions, devices, photos, drills),
+:class:`~models.workers.Workers` (their signs of life), dead letters and
+:class:`~models.backup.Backups` on one engine. All calls are blocking; callers on an event loop use
+a thread, or :class:`~models.inbox.GroupedInbox` for intake.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from models.registers import Registers
 from models.schema import migrate_to, newest_revision, revision_of
 from models.settings import Settings
 from models.steps import Lease
+from models.workers import Workers
 
 __all__ = ["DeadLetterRow", "Entry", "InboxRow", "Lease", "Store", "open_store"]
 
@@ -33,7 +35,7 @@ MIGRATION_LOCK = 0x6772_6964
 """PostgreSQL's advisory lock while tables are made; any number that is always the same."""
 
 
-class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Backups):
+class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Workers, Backups):
     """Everything that is remembered.
 
     Parameters
@@ -42,12 +44,20 @@ class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Backups):
         SQLAlchemy URL, ``sqlite:///…`` or ``postgresql+psycopg://…``.
     archive
         Folder of the journal's archived months; made when the first is written.
+    answer_within_s
+        Longest that one statement may take; None: as long as it needs.
     """
 
-    def __init__(self, url: str, archive: Path = Path("archive")) -> None:
+    def __init__(
+        self,
+        url: str,
+        archive: Path = Path("archive"),
+        *,
+        answer_within_s: float | None = None,
+    ) -> None:
         self.url = url
         self.archive = archive
-        self._engine = make_engine(url)
+        self._engine = make_engine(url, answer_within_s)
 
     def migrate(self) -> None:
         """Bring the tables up to this version.
@@ -88,6 +98,6 @@ class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Backups):
         self._engine.dispose()
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings, *, answer_within_s: float | None = None) -> Store:
     """Open the database that the settings name; it may not be migrated yet."""
-    return Store(settings.database, settings.archive)
+    return Store(settings.database, settings.archive, answer_within_s=answer_within_s)

@@ -335,3 +335,12 @@ class SenseWindowsRecord(SQLModel, table=True):
     epoch: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     at: datetime = _time()
     doc: bytes = Field(sa_type=LargeBinary)
+
+
+class WorkerRecord(SQLModel, table=True):
+    """A worker's sign of life, written every few seconds while it decides."""
+
+    __tablename__ = "worker"
+    id: str = Field(primary_key=True)
+    stages: str
+    seen_at: datetime = _time()

@@ -35,6 +35,7 @@ from streams.housekeeping import keep_house
 from streams.publisher import Publisher
 from streams.relay import Relay
 from streams.sense_keeper import SenseKeeper
+from streams.sign_of_life import give_signs
 from streams.updates import Updates
 from streams.watchdog import LOOK_S, Watchdog
 
@@ -178,6 +179,7 @@ async def run_worker(
                 asyncio.create_task(updates.run(), name="updates"),
                 asyncio.create_task(sense.run(), name="sense"),
                 asyncio.create_task(keep_house(store, settings.remember_days), name="house"),
+                asyncio.create_task(give_signs(store, stages, assigned), name="sign of life"),
             ]
             ready = asyncio.create_task(_say_ready(assigned, on_ready))
             stopping = asyncio.create_task(stop.wait())

@@ -94,8 +94,7 @@ class ServerProgram:
         """End it and all that it started, without a word."""
         if self._process is None:
             return
-        family = [psutil.Process(self._process.pid)]
-        family += family[0].children(recursive=True)
+        family = self._family(self._process)
         for one in family:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
@@ -122,7 +121,15 @@ class ServerProgram:
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(number)
+            # PostgreSQL has a process for each connection.
+            for one in self._family(self._process):
+                with suppress(psutil.NoSuchProcess):
+                    one.send_signal(number)
+
+    @staticmethod
+    def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+        parent = psutil.Process(process.pid)
+        return [parent, *parent.children(recursive=True)]
 
 
 class Servers(NamedTuple):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
+from gridcommand.rehearsal.servers import postgresql
 from models.database import make_engine, transaction
 from models.errors import StoreError
 from models.store import Store
@@ -37,3 +40,33 @@ def test_a_writer_that_stands_still_in_a_transaction_gives_way(empty_postgresql:
     assert took[0] < TAKEN_OVER_S
     engine.dispose()
     store.close()
+
+
+@pytest.mark.servers
+def test_who_is_waited_for_waits_for_no_lock_and_no_halted_server(tmp_path: Path) -> None:
+    with postgresql() as server:
+        store = Store(server.address, tmp_path, answer_within_s=2.0)
+        store.migrate()
+        assert store.unfinished() == 0
+        with psycopg.connect(server.address.replace("+psycopg", "")) as other:
+            other.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
+            assert _refused_after_s(store) < 2.8
+        assert store.unfinished() == 0
+        server.suspend()
+        try:
+            # The server's own limit says nothing now.
+            # A statement, and the try to connect anew behind it.
+            assert 2.8 < _refused_after_s(store) < 6.0
+            # The connection that hung was given up; a new one isn't answered either.
+            assert _refused_after_s(store) < 3.5
+        finally:
+            server.resume()
+        assert store.unfinished() == 0
+        store.close()
+
+
+def _refused_after_s(store: Store) -> float:
+    began = time.monotonic()
+    with pytest.raises(StoreError):
+        store.unfinished()
+    return time.monotonic() - began

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from models.database import transaction
 from models.errors import StoreError
+from models.schema import MIGRATIONS, migrate_to
 from models.store import Store
 
 
@@ -106,3 +108,43 @@ def test_sqlite_keeps_what_it_acknowledged(tmp_path: Path) -> None:
         }
     assert told == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
     store.close()
+
+
+def _shape(store: Store) -> dict[str, dict[str, tuple[str, bool, bool]]]:
+    """Tables to columns: type, whether NULL may stand, whether a row may leave it out."""
+    found = inspect(store._engine)
+    return {
+        table: {
+            column["name"]: (
+                str(column["type"]),
+                bool(column["nullable"]),
+                bool(column["nullable"]) or column["default"] is not None,
+            )
+            for column in found.get_columns(table)
+        }
+        for table in found.get_table_names()
+    }
+
+
+def _revisions() -> list[str]:
+    names = sorted(path.stem for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    return [name.partition("_")[0] for name in names]
+
+
+@pytest.mark.parametrize(("before", "after"), list(pairwise(_revisions())))
+def test_processes_of_the_version_before_go_on_over_a_migration(
+    before: str, after: str, tmp_path: Path
+) -> None:
+    """docs/operations.md's rolling upgrade: what is there stays, what is new may be left out."""
+    store = Store(f"sqlite:///{tmp_path / 'test.db'}")
+    with transaction(store._engine, writes=True) as connection:
+        migrate_to(connection, before)
+    old = _shape(store)
+    with transaction(store._engine, writes=True) as connection:
+        migrate_to(connection, after)
+    new = _shape(store)
+    store.close()
+    for table, columns in old.items():
+        assert columns.items() <= new[table].items(), f"{table} is no longer what it was"
+        for name in new[table].keys() - columns.keys():
+            assert new[table][name][2], f"{table}.{name} must be given, and old processes don't"
