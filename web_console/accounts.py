@@ -22,6 +22,7 @@ from models.registers import Account, token_hash
 from models.settings import Settings
 from models.store import Store
 from models.words import Role, home_jurisdiction, is_exercise
+from web_console.asking import Asking
 from web_console.problems import Problem
 from web_console.views import Viewer
 
@@ -92,14 +93,15 @@ class SignIn:
 
     Parameters
     ----------
-    store
-        The database; its calls run in a thread.
+    store, ask
+        The database, and who asks it.
     session_hours
         How long a sign-in holds.
     """
 
-    def __init__(self, store: Store, session_hours: float) -> None:
+    def __init__(self, store: Store, ask: Asking, session_hours: float) -> None:
         self._store = store
+        self._ask = ask
         self._hours = session_hours
         self._cache: OrderedDict[str, tuple[float, Person | None]] = OrderedDict()
         self._failures = Failures()
@@ -116,7 +118,7 @@ class SignIn:
         cached = self._cache.get(key)
         if cached is not None and time.monotonic() - cached[0] < SESSION_CACHED_S:
             return cached[1]
-        session = await asyncio.to_thread(self._store.session, token, at=datetime.now(UTC))
+        session = await self._ask(self._store.session, token, at=datetime.now(UTC))
         person = (
             None
             if session is None
@@ -134,7 +136,7 @@ class SignIn:
             401 when name or password is wrong, 429 after too many tries.
         """
         self._try(name, address)
-        account = await asyncio.to_thread(self._store.account, name)
+        account = await self._ask(self._store.account, name)
         usable = account is not None and account.password_hash and not account.disabled
         hashed = account.password_hash if account is not None and usable else _NOBODY
         async with self._hashing:
@@ -162,7 +164,7 @@ class SignIn:
         Problem
             401 when the link was used or has expired.
         """
-        found = await asyncio.to_thread(self._store.use_link, token, at=datetime.now(UTC))
+        found = await self._ask(self._store.use_link, token, at=datetime.now(UTC))
         if found is None:
             raise Problem(401, "link_used", "link")
         return await self._open(*found)
@@ -170,7 +172,7 @@ class SignIn:
     async def end(self, token: str) -> None:
         """Sign out."""
         self._cache.pop(token_hash(token), None)
-        await asyncio.to_thread(self._store.close_session, token)
+        await self._ask(self._store.close_session, token)
 
     async def set_password(
         self, person: Person, current: str, password: str, *, token: str, address: str
@@ -187,7 +189,7 @@ class SignIn:
         Problem
             403 when ``current`` is wrong, 429 after too many tries.
         """
-        account = await asyncio.to_thread(self._store.account, person.name)
+        account = await self._ask(self._store.account, person.name)
         if account is None:
             raise Problem(401, "not_signed_in", "sign_in")
         self._try(person.name, address)
@@ -198,18 +200,18 @@ class SignIn:
                 raise Problem(403, "wrong_present_password")
             hashed = await asyncio.to_thread(_hasher.hash, password)
         self._failures.forget(person.name, address)
-        await asyncio.to_thread(self._store.change_account, person.name, password_hash=hashed)
-        await asyncio.to_thread(self._store.close_other_sessions, account, token)
+        await self._ask(self._store.change_account, person.name, password_hash=hashed)
+        await self._ask(self._store.close_other_sessions, account, token)
         self._cache.clear()
 
     async def set_language(self, person: Person, language: str) -> None:
         """Remember the language of a person's screens."""
-        await asyncio.to_thread(self._store.change_account, person.name, language=language)
+        await self._ask(self._store.change_account, person.name, language=language)
         self._cache.clear()
 
     async def _open(self, account: Account, jurisdiction: str) -> tuple[str, Person]:
         now = datetime.now(UTC)
-        token = await asyncio.to_thread(
+        token = await self._ask(
             self._store.open_session,
             account,
             at=now,

@@ -6,7 +6,6 @@ Starts nothing; :mod:`web_console.server` does.
 
 from __future__ import annotations
 
-import asyncio
 from importlib.metadata import version
 from typing import Any
 
@@ -14,7 +13,6 @@ from fastapi import FastAPI, Response
 from pydantic import BaseModel
 from starlette.middleware.gzip import GZipMiddleware
 
-from models.errors import StoreError
 from web_console import (
     metrics,
     pages,
@@ -26,6 +24,7 @@ from web_console import (
 )
 from web_console.access import ConsoleOf
 from web_console.console import Console
+from web_console.metrics import ready_parts
 from web_console.middleware import Guard
 
 DESCRIPTION = """Reports, orders and what a screen must know of the city. What happens comes by the
@@ -89,18 +88,8 @@ def _add_health(app: FastAPI) -> None:
         responses={503: {"model": ReadyOut, "description": "Some part isn't ready."}},
     )
     async def readyz(response: Response, console: ConsoleOf) -> ReadyOut:
-        """Say which part isn't ready."""
-        try:
-            await asyncio.to_thread(console.store.ping)
-            database = True
-        except StoreError:
-            database = False
-        parts = {
-            "database": database,
-            "journal": console.feed.journal_ready,
-            "broker": console.feed.broker_ready,
-            "live": console.live.listening,
-        }
+        """Say which part isn't ready; `classify` or `desk`: no worker for it lives."""
+        parts = await ready_parts(console)
         ready = all(parts.values())
         if not ready:
             response.status_code = 503

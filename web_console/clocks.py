@@ -6,7 +6,6 @@ for :data:`CACHED_S`; changes made here are seen at once by :meth:`Clocks.forget
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 from models.clock import JurisdictionClock, read_clock
 from models.store import Store
 from models.words import is_exercise
+from web_console.asking import Asking
 from web_console.frames import DrillClock
 
 CACHED_S: Final = 0.25
@@ -24,12 +24,13 @@ class Clocks:
 
     Parameters
     ----------
-    store
-        Holds the drills; its calls run in a thread.
+    store, ask
+        Holds the drills, and who asks it.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, ask: Asking) -> None:
         self._store = store
+        self._ask = ask
         self._read: dict[str, tuple[float, JurisdictionClock]] = {}
 
     async def now(self, jurisdiction: str) -> datetime:
@@ -49,7 +50,7 @@ class Clocks:
             return
         known = self._read.get(jurisdiction)
         if known is None or time.monotonic() - known[0] > CACHED_S:
-            clock = await asyncio.to_thread(read_clock, self._store, jurisdiction)
+            clock = await self._ask.shared(read_clock, self._store, jurisdiction)
             self._read[jurisdiction] = (time.monotonic(), clock)
 
     def forget(self, jurisdiction: str) -> None:

@@ -19,6 +19,7 @@ import uuid_utils
 from models import events as ev
 from models import tracing
 from models.city import CityPack
+from models.errors import StoreBusyError
 from models.events import Event, Payload, decode, encode
 from models.inbox import GroupedInbox, InboxRow
 from models.registers import Drill
@@ -27,9 +28,10 @@ from models.store import Store
 from models.topics import DESK, REPORTS, topic_for
 from models.words import EXERCISE_MARK, is_exercise
 from web_console.accounts import Person, SignIn
+from web_console.asking import ANSWER_WITHIN_S, WITHIN_S, Asking
 from web_console.clocks import Clocks
 from web_console.feed import Feed
-from web_console.hub import Hub
+from web_console.hub import Hub, Room
 from web_console.live import LiveChannel
 from web_console.photos import Photos
 from web_console.problems import Problem
@@ -50,6 +52,12 @@ class Console:
     ----------
     settings, store, pack
         The settings in force, the database (migrated), the city.
+
+    Attributes
+    ----------
+    intake, reads, journal
+        Who asks the database, with threads of their own: for what a report needs on its way in,
+        for those who look something up, and for the hub and its feed.
     """
 
     def __init__(self, settings: Settings, store: Store, pack: CityPack) -> None:
@@ -57,12 +65,15 @@ class Console:
         self.store = store
         self.pack = pack
         self.inbox = GroupedInbox(store)
-        self.clocks = Clocks(store)
-        self.hub = Hub(store, self.clocks.last)
-        self.feed = Feed(settings, store, self.hub, self.clocks)
-        self.sign_in = SignIn(store, settings.session_hours)
+        self.intake = Asking("intake")
+        self.reads = Asking("reads")
+        self.journal = Asking("journal", within_s=ANSWER_WITHIN_S)
+        self.clocks = Clocks(store, self.intake)
+        self.hub = Hub(store, self.clocks.last, self.journal)
+        self.feed = Feed(settings, store, self.hub, self.clocks, self.journal, pack.jurisdiction)
+        self.sign_in = SignIn(store, self.intake, settings.session_hours)
         self.live = LiveChannel(settings, self.hub, self.sign_in, self.allows)
-        self.photos = Photos(settings, store)
+        self.photos = Photos(settings)
         self.readings = Readings(settings)
         self.photo_work = asyncio.Semaphore(2)
         self._known_drills: Sequence[Drill] = ()
@@ -73,7 +84,7 @@ class Console:
     async def jurisdictions(self, person: Person) -> list[str]:
         """Return where a person may look and act, the city's own first."""
         home = self.pack.jurisdiction
-        heads = await asyncio.to_thread(self.store.heads)
+        heads = await self.intake.shared(self.store.heads)
         known = {home, *(head.jurisdiction for head in heads), *person.jurisdictions}
         known |= {drill.jurisdiction for drill in await self._drills()}
         return sorted(
@@ -118,14 +129,35 @@ class Console:
         ours = (home, home + EXERCISE_MARK, person.jurisdiction, *person.jurisdictions)
         if jurisdiction in ours or self.hub.known_seq(jurisdiction) is not None:
             return True
-        heads = await asyncio.to_thread(self.store.heads)
+        heads = await self.intake.shared(self.store.heads)
         return any(head.jurisdiction == jurisdiction for head in heads)
 
     async def _drills(self) -> Sequence[Drill]:
         if time.monotonic() - self._drills_read_at > DRILLS_CACHED_S:
-            self._known_drills = await asyncio.to_thread(self.store.drills)
+            self._known_drills = await self.intake.shared(self.store.drills)
             self._drills_read_at = time.monotonic()
         return self._known_drills
+
+    async def room(self, jurisdiction: str) -> Room:
+        """Return a jurisdiction's room for somebody who waits for an answer.
+
+        Raises
+        ------
+        StoreBusyError
+            It is still being read; try again.
+        """
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                return await self.hub.room(jurisdiction)
+        except TimeoutError as error:
+            raise StoreBusyError(f"{jurisdiction} is still being read; try again") from error
+
+    async def close(self) -> None:
+        """Commit what waits in the inbox, and ask the database no more."""
+        await self.readings.close()
+        await self.inbox.close()
+        for ask in (self.intake, self.reads, self.journal):
+            ask.close()
 
     # ── inputs ────────────────────────────────────────────────────────────────────────────────
 

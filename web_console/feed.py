@@ -1,5 +1,8 @@
 """Feeds the hub: journal events from the ``updates`` topics, and from the journal itself.
 
+Only journals that somebody watches, that moved of late, or that are the city's own have a room:
+what a console holds doesn't grow with the drills of years.
+
 For: low latency by Kafka and certainty by the database. The topics say what is new within
 milliseconds; a look at the journals' heads every second finds whatever they didn't say, so a
 broker that is away, was emptied or lost a record delays a screen by a second and hides nothing.
@@ -13,23 +16,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from models.errors import EventError, StoreError
-from models.events import Event, decode, split_batch
+from models.errors import EventError, NewerVersionError, StoreError
+from models.events import Event, decode, label, split_batch
+from models.inbox import Backlog
+from models.journal import Head
 from models.settings import Settings
 from models.store import Store
 from models.topics import EMBEDDED_PARTITIONS, TOPICS, UPDATES, topic_for
+from models.workers import WorkerSign
+from web_console.asking import Asking
 from web_console.clocks import Clocks
-from web_console.frames import Pipeline
 from web_console.hub import Hub
+from web_console.pipeline import PipelineWatch
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +49,8 @@ LOOK_S: Final = 1.0
 LOOK_AWAY_S: Final = 0.25
 SILENT_S: Final = 6.0
 """The journal moved for so long and the topics said nothing of it: connect anew."""
-DELAYED_S: Final = 5.0
-"""Age of the oldest unfinished report at which screens say that processing is delayed."""
-
-
-class _Head(msgspec.Struct):
-    jurisdiction: str = ""
-    seq: int = 0
-
-
-_decode_head = msgspec.json.Decoder(_Head).decode
+LATELY_S: Final = 600.0
+"""A room stays open for so long after its journal moved or somebody looked."""
 
 
 def bootstrap_servers(settings: Settings) -> str:
@@ -70,15 +69,29 @@ class Feed:
         The updates topics can be read.
     journal_ready
         The journals could be read at the last look.
+    pipeline
+        How the pipeline is, and which workers live.
     """
 
-    def __init__(self, settings: Settings, store: Store, hub: Hub, clocks: Clocks) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        hub: Hub,
+        clocks: Clocks,
+        ask: Asking,
+        home: str,
+    ) -> None:
         self._settings = settings
         self._store = store
         self._hub = hub
         self._clocks = clocks
+        self._ask = ask
+        self._home = home
+        self._moved: dict[str, tuple[int, float]] = {}
+        self._unreadable: set[str] = set()
+        self.pipeline = PipelineWatch(time.monotonic())
         self._servers = bootstrap_servers(settings)
-        self._heard_at = time.monotonic()
         self._found_by_looking_since: float | None = None
         self.broker_ready = False
         self.journal_ready = False
@@ -134,7 +147,6 @@ class Feed:
             )
             if not embedded:
                 await consumer.seek_to_end()
-            self._heard_at = time.monotonic()
             self._found_by_looking_since = None
             await _first_failure(self._probe(consumer), self._take(consumer))
         finally:
@@ -169,21 +181,29 @@ class Feed:
 
     async def _take_record(self, value: bytes) -> None:
         new: dict[str, list[Event]] = {}
+        unread: dict[str, int] = {}
         try:
             for raw in split_batch(value):
-                head = _decode_head(raw)
-                known = self._hub.known_seq(head.jurisdiction)
-                if known is None or head.seq > known:
-                    new.setdefault(head.jurisdiction, []).append(decode(raw))
-        except (EventError, msgspec.DecodeError) as error:
+                said = label(raw)
+                known = self._hub.known_seq(said.jurisdiction) or 0
+                if said.seq <= known or not self._hub.follows(said.jurisdiction):
+                    continue
+                try:
+                    new.setdefault(said.jurisdiction, []).append(decode(raw))
+                except EventError:
+                    # A newer desk's, perhaps. The journal has it, and the hub goes past it there.
+                    unread[said.jurisdiction] = said.seq
+        except EventError as error:
             # The journal has every event, so nothing is lost by leaving a bad record out.
             log.error("a record of the updates can't be read: %s", error)
             return
         for jurisdiction, events in new.items():
-            self._heard_at = time.monotonic()
             self._found_by_looking_since = None
             try:
                 await self._hub.take(jurisdiction, events)
+                if jurisdiction in unread:
+                    room = await self._hub.room(jurisdiction)
+                    await self._hub.heal(room, unread[jurisdiction])
             except StoreError as error:
                 log.warning("%s: %s", jurisdiction, error)
 
@@ -203,18 +223,47 @@ class Feed:
             await asyncio.sleep(LOOK_S if self.broker_ready else LOOK_AWAY_S)
 
     async def _look(self) -> None:
-        for head in await asyncio.to_thread(self._store.heads):
-            room = await self._hub.room(head.jurisdiction)
+        heads = await self._ask.shared(self._store.heads)
+        of_late = self._moved_of_late(heads)
+        for head in heads:
+            if head.jurisdiction in of_late or self._hub.follows(head.jurisdiction):
+                try:
+                    await self._follow(head)
+                except NewerVersionError as error:
+                    if head.jurisdiction not in self._unreadable:
+                        log.error("%s", error)
+                    self._unreadable.add(head.jurisdiction)
+        self._hub.close_unused(of_late, LATELY_S)
+
+    async def _follow(self, head: Head) -> None:
+        room = await self._hub.room(head.jurisdiction, used=False)
+        if room.seq >= head.seq:
+            return
+        if self.broker_ready:
+            # What was just committed is on its way; give the topics their moment.
+            await asyncio.sleep(0.2)
             if room.seq >= head.seq:
-                continue
-            if self.broker_ready:
-                # What was just committed is on its way; give the topics their moment.
-                await asyncio.sleep(0.2)
-                if room.seq >= head.seq:
-                    continue
-                if self._found_by_looking_since is None:
-                    self._found_by_looking_since = time.monotonic()
-            await self._hub.heal(room, head.seq)
+                return
+            if self._found_by_looking_since is None:
+                self._found_by_looking_since = time.monotonic()
+        await self._hub.heal(room, head.seq)
+
+    def _moved_of_late(self, heads: Iterable[Head]) -> set[str]:
+        """Return the journals that moved within :data:`LATELY_S`, and the city's own."""
+        now, wall = time.monotonic(), datetime.now(UTC)
+        before, self._moved = self._moved, {}
+        for head in heads:
+            known = before.get(head.jurisdiction)
+            if known is not None:
+                moved_at = known[1] if known[0] == head.seq else now
+            elif head.last_commit_at is None:
+                moved_at = -math.inf
+            else:
+                moved_at = now - max(0.0, (wall - head.last_commit_at).total_seconds())
+            self._moved[head.jurisdiction] = (head.seq, moved_at)
+        return {self._home} | {
+            name for name, (_, moved_at) in self._moved.items() if now - moved_at < LATELY_S
+        }
 
     # ── the heartbeat ─────────────────────────────────────────────────────────────────────────
 
@@ -225,26 +274,31 @@ class Feed:
                 async with asyncio.timeout(self._settings.heartbeat_s):
                     await self._pulse()
             except (StoreError, TimeoutError):
-                self._hub.pipeline = _delayed(self._hub.pipeline, None)
+                now = time.monotonic()
+                self._hub.pipeline = self.pipeline.heard_nothing(datetime.now(UTC), now)
             self._hub.beat()
             await asyncio.sleep(max(0.05, started + self._settings.heartbeat_s - time.monotonic()))
 
     async def _pulse(self) -> None:
         for room in list(self._hub.rooms):
             await self._clocks.refresh(room.jurisdiction)
-        oldest = await asyncio.to_thread(self._store.oldest_unfinished)
-        # A drill's reports carry the drill's time, which says nothing about our speed.
-        age_s = 0.0 if oldest is None else (datetime.now(UTC) - oldest).total_seconds()
-        if age_s > DELAYED_S:
-            self._hub.pipeline = _delayed(self._hub.pipeline, age_s)
-        else:
-            self._hub.pipeline = Pipeline(oldest_unfinished_s=max(0.0, age_s))
+        await self.look_at_pipeline()
+
+    async def look_at_pipeline(self) -> None:
+        """Ask the database how the pipeline is, one at a time whoever asks.
+
+        Raises
+        ------
+        StoreError
+            When it doesn't say so in time.
+        """
+        backlog, signs = await self._ask.shared(_standing, self._store)
+        # By our clock's time of receipt: a drill's time says nothing about our speed.
+        self._hub.pipeline = self.pipeline.saw(backlog, signs, datetime.now(UTC), time.monotonic())
 
 
-def _delayed(before: Pipeline, age_s: float | None) -> Pipeline:
-    since = before.since if before.state == "delayed" else datetime.now(UTC)
-    age = before.oldest_unfinished_s if age_s is None else age_s
-    return Pipeline(state="delayed", since=since, oldest_unfinished_s=age)
+def _standing(store: Store) -> tuple[Backlog, list[WorkerSign]]:
+    return store.backlog(), store.worker_signs()
 
 
 async def _first_failure(*endless: Coroutine[None, None, None]) -> None:

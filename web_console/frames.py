@@ -71,11 +71,22 @@ class DrillClock(msgspec.Struct, frozen=True):
 
 
 class Pipeline(msgspec.Struct, frozen=True):
-    """Whether what was acknowledged is decided in time."""
+    """Whether what was acknowledged is decided in time.
+
+    Attributes
+    ----------
+    state
+        ``ok`` or ``delayed``.
+    since
+        Since when it is delayed, by our clock.
+    cause
+        ``database``: it can't be asked; ``worker``: none runs; empty: only late.
+    """
 
     state: str = "ok"
     since: datetime | None = None
     oldest_unfinished_s: float = 0.0
+    cause: str = ""
 
 
 class _Snapshot(msgspec.Struct, tag_field="type", tag="snapshot"):
@@ -85,6 +96,7 @@ class _Snapshot(msgspec.Struct, tag_field="type", tag="snapshot"):
     now: datetime
     wall: datetime
     clock: DrillClock | None
+    unshown: int
     situation: Upsert
 
 
@@ -102,6 +114,7 @@ class _Heartbeat(msgspec.Struct, tag_field="type", tag="heartbeat"):
     now: datetime
     wall: datetime
     clock: DrillClock | None
+    unshown: int
     pipeline: Pipeline
 
 
@@ -164,8 +177,12 @@ def snapshot(
     now: datetime,
     wall: datetime,
     clock: DrillClock | None,
+    unshown: int,
 ) -> bytes:
-    """Return a frame that replaces all that a screen knew."""
+    """Return a frame that replaces all that a screen knew.
+
+    ``unshown`` counts the journal's events that this console couldn't read or fold.
+    """
     return _encode(
         _Snapshot(
             jurisdiction=situation.jurisdiction,
@@ -174,6 +191,7 @@ def snapshot(
             now=now,
             wall=wall,
             clock=clock,
+            unshown=unshown,
             situation=shown,
         )
     )
@@ -192,10 +210,17 @@ def delta(
 
 
 def heartbeat(
-    seq: int, now: datetime, wall: datetime, clock: DrillClock | None, pipeline: Pipeline
+    seq: int,
+    now: datetime,
+    wall: datetime,
+    clock: DrillClock | None,
+    unshown: int,
+    pipeline: Pipeline,
 ) -> bytes:
     """Return a frame that says how old nothing new is."""
-    return _encode(_Heartbeat(seq=seq, now=now, wall=wall, clock=clock, pipeline=pipeline))
+    return _encode(
+        _Heartbeat(seq=seq, now=now, wall=wall, clock=clock, unshown=unshown, pipeline=pipeline)
+    )
 
 
 def refused(data: ev.OrderRefused) -> bytes:

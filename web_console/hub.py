@@ -16,14 +16,16 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
+
+import msgspec
 
 from models import events as ev
 from models import tracing
-from models.errors import GridcommandError
-from models.events import Event, decode
+from models.errors import EventError, NewerVersionError
+from models.events import Event, Label, decode, label
 from models.situation import Situation, apply, load
 from models.words import is_exercise
 from web_console import frames
@@ -66,6 +68,9 @@ class Screen(Protocol):
 Clock = Callable[[str], tuple[datetime, DrillClock | None]]
 """Jurisdiction to its time now, and how an exercise's time runs."""
 
+Ask = Callable[..., Awaitable[Any]]
+"""Runs a blocking call with its arguments elsewhere."""
+
 
 class Room:
     """One jurisdiction: its situation, its screens, what they haven't been told yet."""
@@ -74,7 +79,8 @@ class Room:
         self.jurisdiction = jurisdiction
         self.situation = Situation(jurisdiction=jurisdiction, exercise=is_exercise(jurisdiction))
         self.reporters: OrderedDict[str, str] = OrderedDict()
-        self.failed = 0
+        self.unshown = 0
+        self.used_at = time.monotonic()
         self._clock = clock
         self._ring: deque[Change] = deque(maxlen=RESUMABLE)
         self._told = 0
@@ -115,9 +121,15 @@ class Room:
             touched = apply(self.situation, event)
         except Exception:
             # What stands in a journal has happened; one bad event must not blind the screens.
-            self.failed += 1
+            self.unshown += 1
             touched = set()
-            log.exception("%s: seq %d can't be folded", self.jurisdiction, event.seq)
+            log.exception(
+                "%s: event %s, seq %d, can't be folded",
+                self.jurisdiction,
+                event.id,
+                event.seq,
+                extra={"event": event.id, "jurisdiction": self.jurisdiction},
+            )
         entry = frames.log_entry(event)
         self._ring.append(Change(event.seq, frozenset(touched), entry))
         if not self.watched:
@@ -131,6 +143,32 @@ class Room:
         if event.traceparent and isinstance(event.data, ev.IncidentOpened | ev.ReportLinked):
             self._traced.append((event.traceparent, time.perf_counter()))
         self._schedule(POSITIONS_S if entry is None else GATHER_S)
+        return True
+
+    def take_unread(self, event: Label, why: EventError) -> bool:
+        """Go past an event that this version can't read; False where ``seq`` jumps.
+
+        A newer desk wrote it. What it changed isn't shown, and screens are told so.
+        """
+        if event.seq <= self.situation.seq:
+            return True
+        if event.seq != self.situation.seq + 1:
+            return False
+        self.unshown += 1
+        log.error(
+            "%s: event %s, seq %d, can't be read (%s): is this console older than the desk?",
+            self.jurisdiction,
+            event.id,
+            event.seq,
+            why,
+            extra={"event": event.id, "jurisdiction": self.jurisdiction},
+        )
+        self.situation.seq = event.seq
+        self._ring.append(Change(event.seq, frozenset(), None))
+        if self.watched:
+            self._schedule(GATHER_S)
+        else:
+            self._told = event.seq
         return True
 
     def note_reporter(self, report: str, account: str) -> None:
@@ -148,28 +186,28 @@ class Room:
             What the screen already knows; None for nothing. A worker always gets all anew.
         """
         self.flush()
-        now, clock = self._clock(self.jurisdiction)
-        wall = datetime.now(UTC)
         if not screen.viewer.sees_all:
             view = WorkerView(screen.viewer, self.reporters)
             shown = view.everything(self.situation)
             self._workers[screen] = _Worker(view, self.seq)
-            screen.send_whole(frames.snapshot(self.situation, shown, now, wall, clock))
+            screen.send_whole(self._snapshot(shown))
             return
         self._commanders.add(screen)
         missed = self._missed(seq)
         if missed is None:
             shown = frames.everything(self.situation)
-            screen.send_whole(frames.snapshot(self.situation, shown, now, wall, clock))
+            screen.send_whole(self._snapshot(shown))
         else:
             assert seq is not None
             touched = {one for change in missed for one in change.touched}
             lines = [change.entry for change in missed if change.entry is not None]
             upsert, remove = frames.changes(self.situation, touched)
+            now, _ = self._clock(self.jurisdiction)
             screen.send_whole(frames.delta(seq, self.seq, now, upsert, remove, lines))
 
     def leave(self, screen: Screen) -> None:
         """Forget a screen."""
+        self.used_at = time.monotonic()
         self._commanders.discard(screen)
         self._workers.pop(screen, None)
 
@@ -224,7 +262,12 @@ class Room:
     def heartbeat(self, pipeline: Pipeline) -> bytes:
         """Return a heartbeat frame."""
         now, clock = self._clock(self.jurisdiction)
-        return frames.heartbeat(self.seq, now, datetime.now(UTC), clock, pipeline)
+        return frames.heartbeat(self.seq, now, datetime.now(UTC), clock, self.unshown, pipeline)
+
+    def _snapshot(self, shown: frames.Upsert) -> bytes:
+        now, clock = self._clock(self.jurisdiction)
+        wall = datetime.now(UTC)
+        return frames.snapshot(self.situation, shown, now, wall, clock, self.unshown)
 
     def _missed(self, seq: int | None) -> list[Change] | None:
         if seq is None or not 0 <= seq <= self.seq:
@@ -266,14 +309,21 @@ class Hub:
     Parameters
     ----------
     journal
-        Where snapshots and missing events are read; its calls run in a thread.
+        Where snapshots and missing events are read.
     clock
         A jurisdiction's time.
+    ask
+        Runs the journal's calls, which block.
+
+    Notes
+    -----
+    A room is opened when somebody asks for it, and closed by :meth:`close_unused`.
     """
 
-    def __init__(self, journal: JournalReader, clock: Clock) -> None:
+    def __init__(self, journal: JournalReader, clock: Clock, ask: Ask = asyncio.to_thread) -> None:
         self._journal = journal
         self._clock = clock
+        self._ask = ask
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Task[Room]] = {}
         self._healing: dict[str, asyncio.Lock] = {}
@@ -293,8 +343,28 @@ class Hub:
         """Return a room that is open."""
         return self._rooms.get(jurisdiction)
 
-    async def room(self, jurisdiction: str) -> Room:
+    def follows(self, jurisdiction: str) -> bool:
+        """Whether a room is open, or is being opened."""
+        return jurisdiction in self._rooms or jurisdiction in self._opening
+
+    def close_unused(self, keep: Collection[str], unused_s: float) -> None:
+        """Forget the rooms that nobody watches or asked for of late, but for those to keep."""
+        before = time.monotonic() - unused_s
+        for room in list(self._rooms.values()):
+            # Who asked just now may be about to watch.
+            if room.watched or room.used_at > before or room.jurisdiction in keep:
+                continue
+            log.debug("%s: nobody looks, its room is closed", room.jurisdiction)
+            del self._rooms[room.jurisdiction]
+            self._healing.pop(room.jurisdiction, None)
+
+    async def room(self, jurisdiction: str, *, used: bool = True) -> Room:
         """Return a jurisdiction's room, read from snapshot and journal if it isn't open yet.
+
+        Parameters
+        ----------
+        used
+            Somebody looks, so that it stays open for a while.
 
         Raises
         ------
@@ -303,6 +373,8 @@ class Hub:
         """
         room = self._rooms.get(jurisdiction)
         if room is not None:
+            if used:
+                room.used_at = time.monotonic()
             return room
         task = self._opening.get(jurisdiction)
         if task is None:
@@ -319,10 +391,12 @@ class Hub:
                 await self.heal(room, event.seq)
                 if not room.take(event):
                     log.warning(
-                        "%s: seq %d was published, the journal ends at %d",
+                        "%s: event %s, seq %d, was published, the journal ends at %d",
                         jurisdiction,
+                        event.id,
                         event.seq,
                         room.seq,
+                        extra={"event": event.id, "jurisdiction": jurisdiction},
                     )
 
     async def heal(self, room: Room, up_to: int) -> None:
@@ -338,26 +412,37 @@ class Hub:
 
     async def _open(self, jurisdiction: str) -> Room:
         room = Room(jurisdiction, self._clock)
-        raw = await asyncio.to_thread(self._journal.latest_snapshot, jurisdiction)
+        raw = await self._ask(self._journal.latest_snapshot, jurisdiction)
         if raw is not None:
-            room.start_from(load(raw))
+            try:
+                situation = load(raw)
+            except msgspec.DecodeError as error:
+                raise NewerVersionError(
+                    f"the snapshot of {jurisdiction} can't be read ({error}): "
+                    "run consoles of the desk's version"
+                ) from error
+            room.start_from(situation)
         await self._read(room, None)
         self._rooms[jurisdiction] = room
         return room
 
     async def _read(self, room: Room, up_to: int | None) -> None:
         while up_to is None or room.seq < up_to:
-            bodies = await asyncio.to_thread(
-                self._journal.read, room.jurisdiction, room.seq, READ_AT_ONCE
-            )
+            bodies = await self._ask(self._journal.read, room.jurisdiction, room.seq, READ_AT_ONCE)
             for body in bodies:
                 try:
-                    event = decode(body)
-                except GridcommandError:
-                    log.exception("%s: the journal after seq %d", room.jurisdiction, room.seq)
-                    raise
-                if not room.take(event):
+                    taken = room.take(decode(body))
+                except EventError as error:
+                    taken = room.take_unread(_label_of(body, room.seq + 1), error)
+                if not taken:
                     log.error("%s: the journal has no seq %d", room.jurisdiction, room.seq + 1)
                     return
             if len(bodies) < READ_AT_ONCE:
                 return
+
+
+def _label_of(body: bytes, seq: int) -> Label:
+    try:
+        return label(body)
+    except EventError:
+        return Label(seq=seq)

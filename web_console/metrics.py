@@ -11,23 +11,28 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from models.errors import StoreError
+from models.store import Store
 from web_console.access import ConsoleOf
+from web_console.asking import WITHIN_S
 from web_console.console import Console
 from web_console.live import SCREENS_DROPPED
+from web_console.pipeline import NEEDED
 from web_console.problems import Problem, responses
 
 router = APIRouter(tags=["health"])
 
+STAGES = (*NEEDED, "sense")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 _BEARER = "Bearer "
 
@@ -42,11 +47,36 @@ async def metrics(request: Request, console: ConsoleOf) -> Response:
     """Tell Prometheus how the pipeline is."""
     if not _may_scrape(request, console.settings.metrics_token):
         raise Problem(403, "not_allowed", "metrics_token")
+    parts = await ready_parts(console)
+    families: list[Metric] = []
+    if parts["database"]:
+        try:
+            families = await console.reads.shared(_of_store, console.store)
+        except StoreError:
+            parts["database"] = False
+    families = _of_console(console, parts) + families
     registry = CollectorRegistry()
-    registry.register(_Pipeline(console))
+    registry.register(_Gathered(families))
     registry.register(SCREENS_DROPPED)
-    body = await asyncio.to_thread(generate_latest, registry)
-    return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def ready_parts(console: Console) -> dict[str, bool]:
+    """Return which parts are ready, within three seconds whatever the database does."""
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            await console.feed.look_at_pipeline()
+        database = True
+    except (StoreError, TimeoutError):
+        database = False
+    now = time.monotonic()
+    return {
+        "database": database,
+        "journal": console.feed.journal_ready,
+        "broker": console.feed.broker_ready,
+        "live": console.live.listening,
+        **{stage: console.feed.pipeline.workers(stage, now) > 0 for stage in NEEDED},
+    }
 
 
 def _may_scrape(request: Request, token: str) -> bool:
@@ -61,65 +91,68 @@ def _may_scrape(request: Request, token: str) -> bool:
         return False
 
 
-class _Pipeline(Collector):
-    """Asks the store and the hub, at each scrape."""
+class _Gathered(Collector):
+    """What was gathered for one scrape."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        console = self._console
-        ready = GaugeMetricFamily(
-            "gridcommand_ready", "Whether a part of this console is ready.", labels=["part"]
-        )
-        screens = GaugeMetricFamily(
-            "gridcommand_screens", "Screens that watch.", labels=["jurisdiction"]
-        )
-        for room in list(console.hub.rooms):
-            screens.add_metric([room.jurisdiction], room.watched)
-        yield screens
-        try:
-            yield from self._from_store()
-            database = True
-        except StoreError:
-            database = False
-        ready.add_metric(["database"], database)
-        ready.add_metric(["journal"], console.feed.journal_ready)
-        ready.add_metric(["broker"], console.feed.broker_ready)
-        ready.add_metric(["live"], console.live.listening)
-        yield ready
+    def collect(self) -> Iterable[Metric]:
+        return self._families
 
-    def _from_store(self) -> Iterator[GaugeMetricFamily]:
-        store, now = self._console.store, datetime.now(UTC)
-        oldest = store.oldest_unfinished()
-        yield GaugeMetricFamily(
+
+def _of_console(console: Console, parts: Mapping[str, bool]) -> list[Metric]:
+    screens = GaugeMetricFamily(
+        "gridcommand_screens", "Screens that watch.", labels=["jurisdiction"]
+    )
+    for room in console.hub.rooms:
+        screens.add_metric([room.jurisdiction], room.watched)
+    ready = GaugeMetricFamily(
+        "gridcommand_ready", "Whether a part of this console is ready.", labels=["part"]
+    )
+    for part, is_ready in parts.items():
+        ready.add_metric([part], is_ready)
+    workers = GaugeMetricFamily(
+        "gridcommand_workers", "Workers that gave a sign of life of late.", labels=["stage"]
+    )
+    for stage in STAGES:
+        workers.add_metric([stage], console.feed.pipeline.workers(stage, time.monotonic()))
+    return [screens, ready, workers]
+
+
+def _of_store(store: Store) -> list[Metric]:
+    now = datetime.now(UTC)
+    oldest = store.oldest_unfinished()
+    seq = GaugeMetricFamily(
+        "gridcommand_journal_seq", "Events in a journal.", labels=["jurisdiction"]
+    )
+    age = GaugeMetricFamily(
+        "gridcommand_journal_last_commit_age_seconds",
+        "Time since a journal's last commit.",
+        labels=["jurisdiction"],
+    )
+    for head in store.heads():
+        seq.add_metric([head.jurisdiction], head.seq)
+        if head.last_commit_at is not None:
+            since = (now - head.last_commit_at).total_seconds()
+            age.add_metric([head.jurisdiction], max(0.0, since))
+    return [
+        GaugeMetricFamily(
             "gridcommand_inbox_unfinished", "Acknowledged and not yet decided.", store.unfinished()
-        )
-        yield GaugeMetricFamily(
+        ),
+        GaugeMetricFamily(
             "gridcommand_inbox_oldest_unfinished_seconds",
             "Age of the oldest event that is acknowledged and not decided.",
             0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()),
-        )
-        seq = GaugeMetricFamily(
-            "gridcommand_journal_seq", "Events in a journal.", labels=["jurisdiction"]
-        )
-        age = GaugeMetricFamily(
-            "gridcommand_journal_last_commit_age_seconds",
-            "Time since a journal's last commit.",
-            labels=["jurisdiction"],
-        )
-        for head in store.heads():
-            seq.add_metric([head.jurisdiction], head.seq)
-            if head.last_commit_at is not None:
-                since = (now - head.last_commit_at).total_seconds()
-                age.add_metric([head.jurisdiction], max(0.0, since))
-        yield seq
-        yield age
-        yield GaugeMetricFamily(
+        ),
+        seq,
+        age,
+        GaugeMetricFamily(
             "gridcommand_dead_letters_unseen",
             "Dead letters that nobody has seen.",
             store.count_dead_letters(unseen=True),
-        )
-        yield GaugeMetricFamily(
+        ),
+        GaugeMetricFamily(
             "gridcommand_dead_letters", "Dead letters kept.", store.count_dead_letters()
-        )
+        ),
+    ]

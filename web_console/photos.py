@@ -22,7 +22,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from models.registers import Photo
 from models.settings import Settings
-from models.store import Store
 from web_console.problems import Problem
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
@@ -42,14 +41,13 @@ class Photos:
         ``data_dir`` and ``photo_max_mb`` are read.
     """
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._folder = settings.data_dir / "photos"
-        self._store = store
         self.bytes_max = int(settings.photo_max_mb * 1_000_000)
         self.limit_mb = settings.photo_max_mb
 
-    def add(self, raw: bytes, account: str) -> tuple[Photo, int, int]:
-        """Keep a photo; return it with width and height.
+    def keep(self, raw: bytes, account: str) -> tuple[Photo, int, int]:
+        """Write a photo's file; return what the database must know of it, width and height.
 
         Raises
         ------
@@ -71,10 +69,9 @@ class Photos:
             at=datetime.now(UTC),
             file=name,
         )
-        self._store.add_photo(photo)
         return photo, width, height
 
-    def find(self, photo_id: str, *, small: bool) -> tuple[Path, str, str]:
+    def file_of(self, photo: Photo, *, small: bool) -> tuple[Path, str, str]:
         """Return file, media type and SHA-256 of a photo, or of its preview.
 
         Raises
@@ -82,9 +79,8 @@ class Photos:
         Problem
             404 when there is none.
         """
-        photo = self._store.photo(photo_id)
-        if photo is None or not (self._folder / photo.file).is_file():
-            raise Problem(404, "unknown", "not_there", value=photo_id[:80])
+        if not (self._folder / photo.file).is_file():
+            raise Problem(404, "unknown", "not_there", value=photo.id)
         if not small:
             return self._folder / photo.file, photo.content_type, photo.sha256
         name = f"{photo.file}.small.jpg"

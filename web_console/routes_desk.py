@@ -6,7 +6,6 @@ comes back by the live channel, for it is the desk that decides.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -78,7 +77,7 @@ async def task(
 ) -> Accepted:
     """Say that a task is accepted or done."""
     jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
-    known = (await console.hub.room(jurisdiction)).situation.tasks.get(task_id)
+    known = (await console.room(jurisdiction)).situation.tasks.get(task_id)
     if known is None:
         raise Problem(404, "unknown", "not_there", value=task_id[:80])
     if not person.may(Role.DISPATCHER) and not owns_task(person.viewer, known):
@@ -111,7 +110,7 @@ async def unit_status(
     jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
     if not person.may(Role.DISPATCHER) and unit_id != person.name:
         raise Problem(403, "not_allowed", "not_your_unit")
-    if unit_id not in (await console.hub.room(jurisdiction)).situation.units:
+    if unit_id not in (await console.room(jurisdiction)).situation.units:
         raise Problem(404, "unknown", "not_there", value=unit_id[:80])
     payload = UnitStatusReported(
         unit=unit_id,
@@ -132,7 +131,7 @@ async def unit_status(
 async def drill(console: ConsoleOf, person: SignedIn, asked: Asked) -> DrillAnswer:
     """Return the drill of a jurisdiction."""
     jurisdiction = await console.jurisdiction_for(person, asked)
-    return _answer(await asyncio.to_thread(console.store.drill, jurisdiction))
+    return _answer(await console.reads(console.store.drill, jurisdiction))
 
 
 @router.post("/drill", responses=responses(401, 403, 404, 409, 503), summary="Change a drill")
@@ -144,7 +143,7 @@ async def change_drill(
     wall = datetime.now(UTC)
     console.clocks.forget(jurisdiction)
     now = await console.clocks.now(jurisdiction)
-    known = await asyncio.to_thread(console.store.drill, jurisdiction)
+    known = await console.reads(console.store.drill, jurisdiction)
     if known is None or known.state != "running":
         raise Problem(409, "conflict", "drill_only")
     changed = msgspec.structs.replace(
@@ -155,7 +154,7 @@ async def change_drill(
         paused=known.paused if body.paused is None else body.paused,
         speed=body.speed or known.speed,
     )
-    await asyncio.to_thread(
+    await console.reads(
         console.store.set_drill,
         jurisdiction,
         anchor_sim=changed.anchor_sim,

@@ -102,7 +102,8 @@ async def add_photo(
         raise Problem(413, "too_large", "photo_size", limit=f"{console.photos.limit_mb:g}")
     raw = await photo.read(limit + 1)
     async with console.photo_work:
-        kept, width, height = await asyncio.to_thread(console.photos.add, raw, person.name)
+        kept, width, height = await asyncio.to_thread(console.photos.keep, raw, person.name)
+    await console.intake(console.store.add_photo, kept)
     return PhotoOut(
         id=kept.id,
         width=width,
@@ -128,8 +129,11 @@ async def get_photo(
     size: Annotated[str, Query(pattern="^(small)?$", description="`small`: a preview.")] = "",
 ) -> FileResponse:
     """Return a photo or its preview."""
+    known = await console.reads(console.store.photo, str(photo_id))
+    if known is None:
+        raise Problem(404, "unknown", "not_there", value=str(photo_id))
     path, media_type, digest = await asyncio.to_thread(
-        console.photos.find, str(photo_id), small=size == "small"
+        console.photos.file_of, known, small=size == "small"
     )
     headers = {"Cache-Control": "private, max-age=86400, immutable", "ETag": f'"{digest}"'}
     return FileResponse(path, media_type=media_type, headers=headers)
@@ -166,7 +170,7 @@ async def readings(
     device_id, _, secret = key.rpartition(":")
     device = None
     if device_id and secret:
-        device = await asyncio.to_thread(console.store.device, device_id, secret)
+        device = await console.intake(console.store.device, device_id, secret)
     if device is None:
         raise Problem(401, "not_signed_in", "device")
     pack = await request.body()
@@ -183,5 +187,5 @@ async def check_photos(console: Console, photos: list[UUID]) -> None:
         422 naming the first such.
     """
     for place, photo in enumerate(photos):
-        if await asyncio.to_thread(console.store.photo, str(photo)) is None:
+        if await console.intake(console.store.photo, str(photo)) is None:
             raise invalid(f"photos.{place}", "unknown_photo", value=str(photo))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -128,7 +127,7 @@ async def set_password(
 @router.get("/accounts", responses=responses(401, 403, 503), summary="Accounts")
 async def accounts(console: ConsoleOf, person: Admin) -> AccountsOut:
     """Return all accounts."""
-    known = await asyncio.to_thread(console.store.accounts)
+    known = await console.reads(console.store.accounts)
     return AccountsOut(
         items=[
             AccountOut(
@@ -151,9 +150,9 @@ async def add_account(
     body: AccountIn, request: Request, console: ConsoleOf, person: Admin
 ) -> LinkOut:
     """Make an account without a password, and the link by which it signs in first."""
-    if await asyncio.to_thread(console.store.account, body.name) is not None:
+    if await console.reads(console.store.account, body.name) is not None:
         raise Problem(409, "conflict", "taken", value=body.name)
-    await asyncio.to_thread(
+    await console.reads(
         console.store.add_account,
         body.name,
         body.role,
@@ -178,10 +177,10 @@ async def account_link(
 
 
 async def _link(request: Request, console: Console, name: str) -> LinkOut:
-    account = await asyncio.to_thread(console.store.account, name)
+    account = await console.reads(console.store.account, name)
     if account is None:
         raise Problem(404, "unknown", "not_there", value=name)
-    url = await asyncio.to_thread(
+    url = await console.reads(
         make_sign_in_link,
         console.store,
         console.settings,
@@ -195,7 +194,7 @@ async def _link(request: Request, console: Console, name: str) -> LinkOut:
 
 async def _session(request: Request, console: Console, person: Person) -> SessionOut:
     start = await console.starts_at(person)
-    units = (await console.hub.room(start)).situation.units
+    units = (await console.room(start)).situation.units
     return SessionOut(
         name=person.name,
         role=person.role,

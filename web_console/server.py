@@ -19,6 +19,7 @@ from models.errors import GridcommandError
 from models.settings import Settings
 from models.store import open_store
 from web_console.app import create_app
+from web_console.asking import ANSWER_WITHIN_S
 from web_console.console import Console
 from web_console.roads import roads_file
 
@@ -46,7 +47,9 @@ async def run_console(settings: Settings, stop: asyncio.Event) -> None:
     with contextlib.ExitStack() as stack:
         pages = stack.enter_context(_listen(settings.web_host, settings.web_port, "WEB_PORT"))
         live = stack.enter_context(_listen(settings.web_host, settings.live, "LIVE_PORT"))
-        store = stack.enter_context(contextlib.closing(open_store(settings)))
+        store = stack.enter_context(
+            contextlib.closing(open_store(settings, answer_within_s=ANSWER_WITHIN_S))
+        )
         tracing.start(settings.otlp_endpoint, "gridcommand-console", settings.trace_share)
         stack.callback(tracing.stop)
         pack = await asyncio.to_thread(CityPack.load, settings.city_path)
@@ -89,8 +92,7 @@ async def _run(
         await asyncio.gather(serving, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(channel.wait_closed(), STOP_WITHIN_S)
-        await console.readings.close()
-        await console.inbox.close()
+        await console.close()
         log.info("console stopped")
 
 

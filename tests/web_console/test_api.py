@@ -607,7 +607,22 @@ async def test_ready_says_which_part_is_not(client: httpx.AsyncClient) -> None:
     assert answer.status_code == 503
     assert answer.json()["parts"]["database"] is True
     assert answer.json()["parts"]["broker"] is False
+    assert answer.json()["parts"]["desk"] is False
     assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_ready_says_which_stage_has_no_worker(
+    client: httpx.AsyncClient, store: Store
+) -> None:
+    store.note_worker("a:1", ["classify"], datetime.now(UTC))
+    parts = (await client.get("/readyz")).json()["parts"]
+    assert (parts["classify"], parts["desk"]) == (True, False)
+    store.note_worker("b:2", ["desk"], datetime.now(UTC))
+    parts = (await client.get("/readyz")).json()["parts"]
+    assert (parts["classify"], parts["desk"]) == (True, True)
+    metrics = (await client.get("/metrics")).text
+    assert 'gridcommand_workers{stage="desk"} 1.0' in metrics
+    assert 'gridcommand_workers{stage="sense"} 0.0' in metrics
 
 
 async def test_metrics_are_for_this_machine_or_for_who_has_the_token(

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import events as ev
+from models.errors import NewerVersionError
 from models.situation import Situation, apply, dump
 from models.words import Role
 from web_console import frames
@@ -48,6 +49,7 @@ class Page:
         self.state: dict[str, Any] = {}
         self.kinds: list[str] = []
         self.refused: list[str] = []
+        self.unshown = 0
 
     def send_whole(self, frame: bytes) -> None:
         self.send(frame)
@@ -55,6 +57,7 @@ class Page:
     def send(self, raw: bytes) -> None:
         frame = json.loads(raw)
         self.kinds.append(frame["type"])
+        self.unshown = frame.get("unshown", self.unshown)
         match frame["type"]:
             case "snapshot":
                 situation = frame["situation"]
@@ -264,7 +267,7 @@ async def test_an_event_that_cannot_be_folded_blinds_nobody(
     room.take(writer.append(ev.UnitMoved(unit="ghost", state="available")))  # type: ignore[arg-type]
     room.take(writer.append(ev.RoadClosed(closure="c", lon=1.0, lat=1.0, radius_m=5.0)))
     room.flush()
-    assert room.failed == 1
+    assert room.unshown == 1
     assert "c" in page.state["closures"]
     assert page.seq == 2
 
@@ -276,3 +279,81 @@ async def test_a_screen_that_is_gone_is_forgotten(fake_journal: Any) -> None:
     page.gone = True
     room.beat(Pipeline())
     assert room.watched == 0
+
+
+def of_a_newer_desk(event: ev.Event) -> bytes:
+    """Return an event as a version writes it that knows more than we do."""
+    wire = json.loads(ev.encode(event))
+    return json.dumps(wire | {"type": "gridcommand.drone.launched", "data": {"d": 1}}).encode()
+
+
+async def test_an_event_of_a_newer_desk_is_gone_past_and_screens_are_told(
+    journal_writer: Callable[[], Any], fake_journal: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer, journal = journal_writer(), fake_journal([])
+    hub = Hub(journal, clock)
+    room = await hub.room(HOME)
+    page = Page()
+    room.join(page, None)
+    writer.open_incident(1)
+    new = writer.append(ev.PostureSet(posture="emergency", by="x"))  # type: ignore[arg-type]
+    writer.open_incident(2)
+    journal.bodies = [
+        of_a_newer_desk(event) if event is new else ev.encode(event) for event in writer.events
+    ]
+    await hub.heal(room, len(writer.events))
+    room.beat(Pipeline())
+    assert page.seq == room.seq == 5
+    assert page.state["incidents"].keys() == {"i1", "i2"}
+    assert page.unshown == 1
+    said = [record for record in caplog.records if "can't be read" in record.message]
+    assert [(one.event, one.jurisdiction) for one in said] == [(new.id, HOME)]  # type: ignore[attr-defined]
+    assert "seq 3" in said[0].message
+    # Who comes later is told at once; and who was away gets what it missed.
+    late, away = Page(), Page()
+    room.join(late, None)
+    assert late.unshown == 1
+    away.state, away.seq = expected(folded(writer.events[:2])), 2
+    room.join(away, 2)
+    assert away.state["incidents"].keys() == {"i1", "i2"}
+
+
+async def test_a_journal_that_holds_no_event_at_all_is_gone_past(
+    journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    writer = journal_writer()
+    writer.open_incident(1)
+    journal = fake_journal(writer.events)
+    journal.bodies[0] = b"\x00"
+    room = await Hub(journal, clock).room(HOME)
+    assert (room.seq, room.unshown) == (2, 1)
+
+
+async def test_a_newer_desks_snapshot_says_which_version_to_run(fake_journal: Any) -> None:
+    journal = fake_journal([])
+    journal.snapshot = b'{"jurisdiction":"tiny","exercise":false,"seq":"of letters"}'
+    with pytest.raises(NewerVersionError, match="run consoles of the desk's version"):
+        await Hub(journal, clock).room(HOME)
+
+
+async def test_rooms_that_nobody_needs_are_closed_and_open_again(
+    journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    writer = journal_writer()
+    writer.open_incident(1)
+    hub = Hub(fake_journal(writer.events), clock)
+    kept, watched, unused = [await hub.room(name) for name in ("kept", "watched", HOME)]
+    page = Page()
+    watched.join(page, None)
+    hub.close_unused({"kept"}, unused_s=60.0)
+    assert len(list(hub.rooms)) == 3
+    hub.close_unused({"kept"}, unused_s=0.0)
+    assert list(hub.rooms) == [kept, watched]
+    assert not hub.follows(HOME)
+    again = await hub.room(HOME)
+    assert again is not unused
+    assert dump(again.situation) == dump(unused.situation)
+    # Who goes may come back in a moment.
+    watched.leave(page)
+    hub.close_unused({"kept"}, unused_s=60.0)
+    assert hub.follows("watched")
