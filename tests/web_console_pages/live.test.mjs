@@ -93,3 +93,11 @@ test('the clock runs at the drill\'s speed and stands when paused', () => {
   assert.equal(jurisdictionNow(paused, 9000), Date.parse(NOW));
   assert.equal(jurisdictionNow({ ...state, clock: null }, 2000) - Date.parse(NOW), 1000);
 });
+
+test('what the console cannot show is kept until it says otherwise', () => {
+  const told = reduce(begun(), { ...beat(10), unshown: 2 }, 2000).state;
+  assert.equal(told.unshown, 2);
+  assert.equal(reduce(told, delta(10, 11), 3000).state.unshown, 2);
+  assert.equal(reduce(told, { ...snapshot(20), unshown: 1 }, 3000).state.unshown, 1);
+  assert.equal(reduce(told, { ...beat(10), unshown: 0 }, 3000).state.unshown, 0);
+});

@@ -15,6 +15,7 @@ from models.events import Order
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
 from models.words import Channel, Role
 from streams.lexicon import load_lexicon
+from web_console.pipeline import DATABASE, WORKER
 
 ROOT = Path(__file__).resolve().parents[2]
 SILENT = {
@@ -56,6 +57,7 @@ def said() -> Iterator[str]:
     yield from (f"channel.{channel.value}" for channel in Channel)
     yield from (f"role.{role.value}" for role in Role)
     yield from (f"fact.{name}" for name in (*load_lexicon().facts, SOURCE_INCIDENT))
+    yield from (f"pipeline.{cause}" for cause in (DATABASE, WORKER))
     yield from (f"rule.{rule}" for rule in (*rules(), "lacks_skill", "reserved", "package"))
     yield from (f"refused.{code}" for code in refusals())
     for payload in ev.Payload.__subclasses__() + Order.__subclasses__():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from models.words import Role
 from tests.web_console_pages.conftest import DRILL, OpenPage, Town
@@ -109,6 +111,67 @@ def test_a_cut_line_shows_and_heals_with_nothing_missing(open_page: OpenPage, to
     expect(card.get_by_text(re.compile("^Received"))).to_be_visible(timeout=40_000)
     expect(desk.get_by_text("Connected")).to_be_visible(timeout=40_000)
     choose(desk, "while the line was cut")
+
+
+LATE = {"state": "delayed", "since": "2026-01-01T20:02:33Z", "oldest_unfinished_s": 187.0}
+AT = "2026-01-01T20:05:40Z"
+FITS = """() => {
+  const lines = [...document.querySelectorAll('.health span, .health b')];
+  return innerWidth >= document.documentElement.scrollWidth
+    && innerHeight >= document.documentElement.scrollHeight
+    && lines.every((one) => one.scrollWidth <= one.clientWidth || getComputedStyle(one).display === 'inline');
+}"""
+
+
+def hear(page: Page, **changed: Any) -> None:
+    """Have a page's heartbeats say something else."""
+
+    def through(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def change(raw: str | bytes) -> None:
+            frame = json.loads(raw)
+            if frame["type"] == "heartbeat":
+                frame |= changed
+            socket.send(json.dumps(frame))
+
+        server.on_message(change)
+
+    page.route_web_socket(re.compile("/live$"), through)
+    page.reload()
+
+
+@pytest.mark.parametrize("size", [(1440, 900), PHONE])
+@pytest.mark.parametrize(
+    ("lang", "cause", "headline", "since"),
+    [
+        ("en", "", "Decisions delayed", "since 12:02:33 · 3 min"),
+        ("en", "worker", "No worker is running", "since 12:02:33 · 3 min"),
+        ("zh", "database", "数据库无法访问", "自 12:02:33 起 · 3 分钟"),
+    ],
+)
+def test_a_delay_says_since_when_by_the_citys_clock(
+    open_page: OpenPage, size: tuple[int, int], lang: str, cause: str, headline: str, since: str
+) -> None:
+    page = open_page("commander", Role.COMMANDER, size=size, lang=lang)
+    hear(page, wall=AT, pipeline={**LATE, "cause": cause})
+    health = page.locator(".health")
+    expect(health).to_contain_text(headline)
+    expect(health).to_contain_text(since)
+    assert page.evaluate(FITS)
+
+
+@pytest.mark.parametrize("role", [Role.COMMANDER, Role.GRID_WORKER])
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", "can’t read 2 of"), ("zh", "无法读取指挥台的 2 条")]
+)
+def test_a_console_older_than_the_desk_says_so(
+    open_page: OpenPage, role: Role, lang: str, words: str
+) -> None:
+    page = open_page(f"old-{role.value}", role, size=PHONE, lang=lang)
+    hear(page, unshown=2)
+    expect(page.get_by_role("alert")).to_contain_text(words)
+    assert page.evaluate(FITS)
 
 
 def test_saved_report_survives_a_reload(open_page: OpenPage) -> None:

@@ -22,7 +22,7 @@ export function empty(jurisdiction) {
     ready: false, jurisdiction, exercise: false, seq: 0, now: null, wall: null, heardAt: 0,
     clock: null, pipeline: null, incidents: new Map(), units: new Map(), assignments: new Map(),
     proposals: new Map(), tasks: new Map(), closures: new Map(), move_ups: new Map(),
-    hospitals: new Map(), rules: {}, log: [], behind: 0,
+    hospitals: new Map(), rules: {}, log: [], behind: 0, unshown: 0,
   };
 }
 
@@ -64,6 +64,7 @@ function fromSnapshot(frame, before, heardAt) {
     clock: frame.clock ?? null,
     heardAt,
     pipeline: before.pipeline,
+    unshown: frame.unshown ?? 0,
     rules: frame.situation.rules ?? {},
     log: before.jurisdiction === frame.jurisdiction ? before.log : [],
   };
@@ -109,6 +110,7 @@ function heartbeat(state, frame, heardAt) {
     wall: frame.wall ?? state.wall,
     clock: frame.clock === undefined ? state.clock : frame.clock,
     pipeline: frame.pipeline ?? null,
+    unshown: frame.unshown ?? state.unshown,
     heardAt,
     behind,
   };

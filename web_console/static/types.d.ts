@@ -78,7 +78,9 @@ export interface MoveUp {
 export interface Rules { posture?: string; automatic_priorities?: number[] }
 
 export interface Clock { speed: number; paused: boolean; anchor_sim: string; anchor_wall: string }
-export interface Pipeline { state: string; since?: string | null; oldest_unfinished_s?: number }
+export interface Pipeline {
+  state: string; since?: string | null; oldest_unfinished_s?: number; cause?: string;
+}
 export interface LogEntry {
   seq: number; time: string; type: string; incident?: string; unit?: string; by?: string;
   cause?: string; id?: string; data?: Record<string, any>;
@@ -99,7 +101,7 @@ export interface LiveState {
   assignments: Map<string, Assignment>; proposals: Map<string, Proposal>;
   tasks: Map<string, Task>; closures: Map<string, Closure>; move_ups: Map<string, MoveUp>;
   hospitals: Map<string, Hospital>; rules: Rules; log: LogEntry[];
-  behind: number;
+  behind: number; unshown: number;
 }
 export interface Refused {
   type: 'refused'; order: string; code: string; detail: string; incident?: string;
@@ -107,11 +109,11 @@ export interface Refused {
 }
 export type Frame =
   | { type: 'snapshot'; jurisdiction: string; exercise: boolean; seq: number; now: string;
-      wall?: string; clock?: Clock | null; situation: Upsert }
+      wall?: string; clock?: Clock | null; unshown?: number; situation: Upsert }
   | { type: 'delta'; from: number; seq: number; now: string; upsert?: Upsert;
       remove?: Partial<Record<Kind, string[]>>; log?: LogEntry[] }
   | { type: 'heartbeat'; seq: number; now: string; wall?: string; clock?: Clock | null;
-      pipeline?: Pipeline }
+      unshown?: number; pipeline?: Pipeline }
   | Refused
   | { type: 'error'; code: number | string; message: string };
 

@@ -4,7 +4,7 @@
 import { html } from 'htm/preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-import { clockTime, dayOf, span } from '../lib/format.js';
+import { clockTime, dayOf, secondsSince, span } from '../lib/format.js';
 import { ApiError, post, signOut } from '../lib/http.js';
 import { nameOf, otherLang, t, tOr } from '../lib/i18n.js';
 import { prefs, setLang, setTheme, usePrefs } from '../lib/prefs.js';
@@ -135,15 +135,17 @@ function Health() {
   const now = useStore(tick, (n) => n);
   const lost = connection.status !== 'open';
   const age = Math.max(0, (now - (state.heardAt || connection.since)) / 1000);
-  const delayed = !lost && state.pipeline?.state === 'delayed';
+  const pipeline = lost ? null : state.pipeline;
+  const delayed = pipeline?.state === 'delayed';
   const tone = connection.status === 'denied' || (lost && state.ready) ? 'bad'
     : lost || delayed || age > STALE_S ? 'warn' : 'good';
   const text = lost ? t(`link.${connection.status}`)
-    : delayed ? t('pipeline.delayed') : t('link.open');
+    : delayed ? tOr(`pipeline.${pipeline.cause || 'delayed'}`, t('pipeline.delayed'))
+      : t('link.open');
   const retry = connection.nextTryAt
     ? t('link.retry', { n: Math.max(0, Math.ceil((connection.nextTryAt - now) / 1000)) }) : '';
   const detail = lost && state.ready ? t('link.age', { age: span(age) })
-    : delayed ? t('pipeline.oldest', { age: span(state.pipeline?.oldest_unfinished_s ?? 0) })
+    : delayed ? sinceText(pipeline)
       : age > STALE_S && state.ready ? t('link.age', { age: span(age) }) : t('link.fresh');
   return html`<div class="health ${tone}" role="status" aria-live="polite"
     title=${state.pipeline ? t('pipeline.title', {
@@ -152,6 +154,26 @@ function Health() {
     <span class="lamp" aria-hidden="true"></span>
     <div><b>${text}</b><span>${detail}${lost && retry ? ` · ${retry}` : ''}</span></div>
   </div>`;
+}
+
+/**
+ * Since when, by the city's time of day: not the drill's, for it is we who are late.
+ * @param {import('../types.js').Pipeline} pipeline
+ */
+function sinceText(pipeline) {
+  const { since } = pipeline;
+  const { wall } = live.get();
+  return t('pipeline.since', {
+    time: clockTime(since, theCity().timezone),
+    age: span(since && wall ? secondsSince(since, Date.parse(wall)) : 0),
+  });
+}
+
+/** What this console can't read isn't on the screen: said for as long as it is so. */
+export function Unshown() {
+  usePrefs();
+  const n = useStore(live, (s) => s.unshown);
+  return n > 0 && html`<p class="notice bad unshown" role="alert">${t('pipeline.unshown', { n })}</p>`;
 }
 
 function Account() {

@@ -29,6 +29,7 @@ function App() {
     && (e.state === 'saved' || e.state === 'sending')).length);
   const tasks = useStore(live, openTasks);
   const keeps = useStore(durable, (d) => d);
+  const unshown = useStore(live, (s) => s.unshown);
   return html`<div class="field-page">
     <header class="field-head">
       <div><h1>${nameOf(city.names, city.id)}</h1><span class="faint">${me.display_name ?? me.name}</span></div>
@@ -47,6 +48,7 @@ function App() {
         </div></details>
     </header>
     ${exercise && html`<div class="exercise-band" role="status"><span>${t('exercise.band')}<i> · ${t('exercise.note')}</i></span></div>`}
+    ${unshown > 0 && html`<p class="notice bad" role="alert">${t('pipeline.unshown', { n: unshown })}</p>`}
     ${!keeps && html`<p class="notice bad">${t('field.storage')}</p>`}
     <main>${now === 'report' ? html`<${Report} />` : now === 'mine' ? html`<${Mine} />`
       : html`<${Tasks} />`}</main>
