@@ -2,6 +2,7 @@
 
 :mod:`~gridcommand.rehearsal.system` starts it, :mod:`~gridcommand.rehearsal.clients` play phones
 and screens and remember what they were told, :mod:`~gridcommand.rehearsal.checker` compares that
-with the journal, :mod:`~gridcommand.rehearsal.chaos` ends processes at random. Tests and
-benchmarks use the same parts. Not for a system that serves a city.
+with the journal (which :mod:`~gridcommand.rehearsal.ledger` adds up and
+:mod:`~gridcommand.rehearsal.silence` times), :mod:`~gridcommand.rehearsal.chaos` ends processes
+at random. Tests and benchmarks use the same parts. Not for a system that serves a city.
 """

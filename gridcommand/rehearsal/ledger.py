@@ -1,0 +1,120 @@
+"""What a journal says of reports, assignments and units, added up a second time.
+
+For :mod:`gridcommand.rehearsal.checker`. Folds journal events by itself and shares nothing with
+:mod:`models.situation`, which is what it checks: a mistake there must not hide itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from models.events import (
+    AssignmentMoved,
+    AssignmentOrdered,
+    Event,
+    IncidentMoved,
+    IncidentOpened,
+    PlanAdopted,
+    ReportLinked,
+)
+from models.lifecycles import ENDED_ASSIGNMENT, AssignmentState
+
+
+class _Sent(msgspec.Struct):
+    """An assignment that has been ordered."""
+
+    incident: str
+    unit: str
+    fills: tuple[str, ...]
+    ended: bool = False
+
+
+class Ledger:
+    """A journal's events so far.
+
+    Attributes
+    ----------
+    doubled
+        What was done twice, a sentence each: assignments ordered or ended again, requirements
+        that a proposal filled beyond what they ask for. Reports are told by `twice`.
+    two_places
+        Units that were sent while they served another assignment, a sentence each.
+    """
+
+    def __init__(self) -> None:
+        self.doubled: list[str] = []
+        self.two_places: list[str] = []
+        self._decisions: Counter[str] = Counter()
+        self._incidents_of: dict[str, list[str]] = {}
+        self._merged: set[str] = set()
+        self._asked: dict[str, dict[str, int]] = {}
+        self._had: Counter[tuple[str, str]] = Counter()
+        self._sent: dict[str, _Sent] = {}
+        self._serves: dict[str, str] = {}
+
+    @property
+    def decided(self) -> set[str]:
+        """Reports of which something came: the report alone in the journal is no decision."""
+        return set(self._incidents_of)
+
+    def twice(self) -> dict[str, str]:
+        """Return the reports that were decided more than once, each with the sentence."""
+        found = {}
+        for report, incidents in self._incidents_of.items():
+            standing = sorted(set(incidents) - self._merged)
+            # What a merge links again has the order as its cause, not the report.
+            if self._decisions[report] > 1 or len(standing) > 1:
+                found[report] = f"report {report}: {', '.join(incidents)}"
+        return found
+
+    def take(self, event: Event) -> None:
+        """Add a journal event."""
+        data = event.data
+        if isinstance(data, IncidentOpened | ReportLinked):
+            self._decisions[data.report] += event.cause == data.report
+            self._incidents_of.setdefault(data.report, []).append(data.incident)
+        elif isinstance(data, IncidentMoved):
+            if data.merged_into:
+                self._merged.add(data.incident)
+        elif isinstance(data, PlanAdopted):
+            self._asked[data.incident] = {one.key: one.count for one in data.requirements}
+        elif isinstance(data, AssignmentOrdered):
+            self._ordered(data)
+        elif isinstance(data, AssignmentMoved):
+            self._moved(data)
+
+    def _ordered(self, data: AssignmentOrdered) -> None:
+        if data.assignment in self._sent:
+            self.doubled.append(f"assignment {data.assignment}: ordered twice")
+            return
+        if other := self._serves.get(data.unit):
+            self.two_places.append(
+                f"unit {data.unit}: sent on {data.assignment} while it serves {other}"
+            )
+        fills = tuple(filter(None, (data.requirement, data.also)))
+        asked = self._asked.get(data.incident, {})
+        for key in fills:
+            self._had[data.incident, key] += 1
+            # A person may send more than is asked for by name, not by a proposal.
+            if not data.override and self._had[data.incident, key] > asked.get(key, 0):
+                self.doubled.append(
+                    f"assignment {data.assignment}: {data.incident} asks for {asked.get(key, 0)} "
+                    f"of {key} and has them"
+                )
+        self._sent[data.assignment] = _Sent(data.incident, data.unit, fills)
+        self._serves[data.unit] = data.assignment
+
+    def _moved(self, data: AssignmentMoved) -> None:
+        sent = self._sent.get(data.assignment)
+        if sent is None or sent.ended or sent.unit != data.unit:
+            self.doubled.append(
+                f"assignment {data.assignment}: {data.state.value} though {data.unit} isn't on it"
+            )
+        elif data.state in ENDED_ASSIGNMENT:
+            sent.ended = True
+            if self._serves.get(sent.unit) == data.assignment:
+                del self._serves[sent.unit]
+            if data.state is AssignmentState.CANCELLED:
+                self._had.subtract((sent.incident, key) for key in sent.fills)
