@@ -29,6 +29,7 @@ from dispatch.travel_times import TravelTimes
 from dispatch.wanted import MACHINE
 from models import events as ev
 from models.city import CityPack
+from models.errors import EventError
 from models.events import Event
 from models.lifecycles import (
     ASSIGNMENT_MOVES,
@@ -109,7 +110,14 @@ class Desk:
         list of Event
             For the journal: the input itself, then the decisions that follow, ``seq`` running on
             without a gap. The situation has them applied.
+
+        Raises
+        ------
+        EventError
+            It is no input, or another jurisdiction's, or of the other side (live or exercise);
+            nothing has changed.
         """
+        self._check_mine(event)
         plan_was_due = self.situation.plan_due
         step = Step(self.situation, event)
         data = event.data
@@ -124,6 +132,18 @@ class Desk:
         self._open_incidents.note([name for kind, name in step.touched if kind == "incidents"])
         self._touched |= step.touched
         return step.events
+
+    def _check_mine(self, event: Event) -> None:
+        situation = self.situation
+        if type(event.data) not in ev.INPUTS:
+            # Applied as it is it would change the situation, and nobody would have decided it.
+            raise EventError(f"event {event.id}: {event.type} is no input of a desk")
+        mine = (situation.jurisdiction, situation.exercise)
+        if (event.jurisdiction, event.exercise) != mine:
+            raise EventError(
+                f"event {event.id} is of {event.jurisdiction} (exercise: {event.exercise}), "
+                f"this is the desk of {mine[0]} (exercise: {mine[1]})"
+            )
 
     def take_touched(self) -> Touched:
         """Return the kinds and ids of entities that changed since this was last asked."""

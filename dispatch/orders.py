@@ -23,7 +23,7 @@ from dispatch.wanted import close_roads, missing, sendable
 from models import events as ev
 from models.categories import categories
 from models.lifecycles import AssignmentState, UnitState
-from models.situation import Hospital, Incident, Unit
+from models.situation import Hospital, Incident, Proposal, Unit
 from models.words import PRIORITIES
 
 MOST_RADIUS_M = 20_000.0
@@ -120,6 +120,14 @@ class OrderBook:
         named = [c.chosen for c in proposal.choices if c.chosen is not None]
         if not named:
             raise RefusalError("nobody_to_send", "the proposal names no unit", incident.id)
+        if overfull := _overfull(step, proposal):
+            # Somebody sent others, or said that it is something else, since it was made.
+            raise RefusalError(
+                "proposal_changed",
+                f"incident {incident.number} no longer lacks what proposal {given.proposal} "
+                f"names for {overfull}",
+                incident.id,
+            )
         for candidate in named:
             if not self._planner.may_go(step, incident, candidate):
                 state = step.unit(candidate.unit).state.value
@@ -537,6 +545,19 @@ class OrderBook:
 
     def _set_posture(self, step: Step, given: ev.SetPosture) -> None:
         step.emit(ev.PostureSet(posture=given.posture, by=given.by))
+
+
+def _overfull(step: Step, proposal: Proposal) -> str:
+    """Return a requirement for which a proposal names more than are missing now; empty: none."""
+    incident = step.incident(proposal.incident)
+    left = {requirement.key: gap for requirement, gap in missing(step.situation, incident)}
+    for choice in proposal.choices:
+        # Who relieves somebody takes a place that is filled.
+        if choice.chosen is not None and not choice.chosen.relieves:
+            left[choice.requirement] = left.get(choice.requirement, 0) - 1
+            if left[choice.requirement] < 0:
+                return choice.requirement
+    return ""
 
 
 def _open_incident(step: Step, incident_id: str) -> Incident:

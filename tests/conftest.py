@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
+import hypothesis
 import pytest
 
 from gridcommand.doctor import BROWSERS
@@ -16,20 +19,74 @@ from gridcommand.rehearsal.servers import missing as servers_missing
 
 REQUIRED = bool(os.environ.get("GRIDCOMMAND_REQUIRE_BROWSER"))
 SERVERS_REQUIRED = bool(os.environ.get("GRIDCOMMAND_REQUIRE_SERVERS"))
+T = TypeVar("T")
 HOW = "Debian: apt-get install chromium fonts-noto-cjk; other: put a chromium on PATH"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How hard to look for what breaks an invariant."""
+    """How hard to look for what breaks an invariant, and whether somewhere else than last time."""
     parser.addoption(
         "--invariant-cases", type=int, default=1000, help="cases of each machine of the invariants"
     )
+    parser.addoption(
+        "--invariant-seed",
+        default="",
+        help="other cases than always: a number, or 'random' for one that the header names",
+    )
 
 
-@pytest.fixture
-def invariant_cases(request: pytest.FixtureRequest) -> int:
-    """How many cases the machines of the invariants go through."""
-    return int(request.config.getoption("--invariant-cases"))
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed once, so that header and machines have the same."""
+    if config.getoption("--invariant-seed") == "random":
+        config.option.invariant_seed = str(random.SystemRandom().randrange(10**9))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which cases the invariants go through, so that they can be gone through again."""
+    seed = config.getoption("--invariant-seed")
+    return f"invariants: {config.getoption('--invariant-cases')} cases of each machine, " + (
+        f"--invariant-seed {seed}" if seed else "the same as always"
+    )
+
+
+class InvariantCases(NamedTuple):
+    """How many cases the machines of the invariants go through, and which.
+
+    Attributes
+    ----------
+    seed
+        None: the same cases each time.
+    """
+
+    count: int
+    seed: int | None
+
+    def settings(self, **more: Any) -> hypothesis.settings:
+        """Return Hypothesis's settings for them."""
+        return hypothesis.settings(
+            max_examples=self.count,
+            deadline=None,
+            database=None,
+            derandomize=self.seed is None,
+            report_multiple_bugs=False,
+            suppress_health_check=list(hypothesis.HealthCheck),
+            **more,
+        )
+
+    def seeded(self, test: T) -> T:
+        """Have a test, or a machine's class, draw its cases from the seed."""
+        if self.seed is None:
+            return test
+        seeded: Callable[[T], T] = hypothesis.seed(self.seed)
+        return seeded(test)
+
+
+@pytest.fixture(scope="session")
+def invariant_cases(request: pytest.FixtureRequest) -> InvariantCases:
+    """How many cases the machines of the invariants go through, and which."""
+    seed = request.config.getoption("--invariant-seed")
+    count = int(request.config.getoption("--invariant-cases"))
+    return InvariantCases(count, int(seed) if seed else None)
 
 
 def find_chromium() -> str | None:

@@ -28,13 +28,20 @@ class DeskWorld:
     """A desk, its journal so far, and short words for what happens to it."""
 
     def __init__(
-        self, city: CityPack, roads: RoadGraph, *, automatic: tuple[int, ...] = (1,)
+        self,
+        city: CityPack,
+        roads: RoadGraph,
+        *,
+        automatic: tuple[int, ...] = (1,),
+        exercise: bool = False,
     ) -> None:
         self.city, self.roads = city, roads
+        self.jurisdiction = "tiny.exercise" if exercise else "tiny"
+        self.exercise = exercise
         self.now = START
         self.journal: list[Event] = []
         self.inputs: list[Event] = []
-        self.desk = self.new_desk(Situation(jurisdiction="tiny", exercise=False))
+        self.desk = self.new_desk()
         self.say(
             ev.DeskOpened(
                 city=city.id,
@@ -57,8 +64,10 @@ class DeskWorld:
                 )
             )
 
-    def new_desk(self, situation: Situation) -> Desk:
-        """Make a second desk on the same city."""
+    def new_desk(self, situation: Situation | None = None) -> Desk:
+        """Make a second desk on the same city; without a situation, one that knows nothing."""
+        if situation is None:
+            situation = Situation(jurisdiction=self.jurisdiction, exercise=self.exercise)
         return Desk(
             situation, self.city, PLANS, TravelTimes.of_pack(self.roads, self.city), Policy()
         )
@@ -68,15 +77,23 @@ class DeskWorld:
         """The desk's situation."""
         return self.desk.situation
 
-    def say(self, payload: Payload, *, event_id: str = "") -> list[Event]:
-        """Hand the desk one input now."""
-        event = Event(
+    def event(self, payload: Payload, *, event_id: str = "", late_s: float = 0.0) -> Event:
+        """Make an input of now, or of some time ago."""
+        return Event(
             id=event_id or f"e{len(self.inputs)}",
             source="/test",
-            time=self.now,
-            jurisdiction="tiny",
+            time=self.now - timedelta(seconds=late_s),
+            jurisdiction=self.jurisdiction,
+            exercise=self.exercise,
             data=payload,
         )
+
+    def say(self, payload: Payload, *, event_id: str = "", late_s: float = 0.0) -> list[Event]:
+        """Hand the desk one input now."""
+        return self.hand(self.event(payload, event_id=event_id, late_s=late_s))
+
+    def hand(self, event: Event) -> list[Event]:
+        """Hand the desk an input that was made before."""
         self.inputs.append(event)
         made = self.desk.step(event)
         self.journal.extend(made)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dispatch.desk import Desk
@@ -14,6 +15,7 @@ from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
 from models import events as ev
 from models.city import CityPack
+from models.errors import EventError
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
 from models.situation import dump, load
 from models.words import Grade
@@ -103,6 +105,36 @@ def test_a_unit_taken_meanwhile_is_refused_with_the_new_proposal_in_hand(
     assert refused.code == "unit_taken"
     new = world.situation.proposals[refused.proposal]
     assert [c.chosen.unit for c in new.choices if c.chosen] == ["E02"]
+
+
+def test_a_proposal_that_a_second_commander_overtook_is_refused_and_nobody_goes_twice(
+    world: DeskWorld,
+) -> None:
+    world.report(priority=2)
+    (first,) = of(world.settle(), ev.ProposalMade)
+    world.say(ev.SendUnits(incident="i000001", units=("E02",), by="li"))
+    made = world.say(ev.ConfirmProposal(incident="i000001", proposal=first.proposal, by="wang"))
+    (refused,) = of(made, ev.OrderRefused)
+    assert (refused.code, of(made, ev.AssignmentOrdered)) == ("proposal_changed", [])
+    assert "engines" in refused.detail
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exercise": True},
+        {"jurisdiction": "elsewhere"},
+        {"data": ev.UnitMoved(unit="E01", state=UnitState.OUT_OF_SERVICE)},
+    ],
+)
+def test_what_is_no_input_of_this_desk_changes_nothing(
+    world: DeskWorld, changes: dict[str, Any]
+) -> None:
+    before = dump(world.situation)
+    stray = msgspec.structs.replace(world.event(ev.ClockTicked()), **changes)
+    with pytest.raises(EventError, match=stray.id):
+        world.desk.step(stray)
+    assert dump(world.situation) == before
 
 
 def test_a_road_closed_meanwhile_refuses_the_confirmation(world: DeskWorld) -> None:

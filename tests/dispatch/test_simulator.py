@@ -39,8 +39,8 @@ class Night:
         self, city: CityPack, roads: RoadGraph, automatic: tuple[int, ...] = (1, 2, 3, 4)
     ) -> None:
         self.city, self.roads = city, roads
-        self.world = DeskWorld(city, roads, automatic=automatic)
-        self.crews = Simulator(city, TravelTimes(roads), "tiny")
+        self.world = DeskWorld(city, roads, automatic=automatic, exercise=True)
+        self.crews = Simulator(city, TravelTimes(roads), self.world.jurisdiction)
         self.told: list[Event] = []
         self.learnt: list[Event] = []
         self._seen = 0

@@ -18,6 +18,7 @@ from models.city import CityPack
 from models.errors import StoreError
 from models.events import Event, decode
 from models.inbox import InboxRow
+from models.lifecycles import UnitState
 from models.registers import Drill
 from models.settings import Settings
 from models.situation import dump
@@ -162,6 +163,21 @@ async def test_of_two_desks_one_writes_and_the_other_comes_back_clean(bench: Ben
     assert bench.store.unfinished() == 1, "not lost: the relay publishes it again"
     await one.handle("tiny", [report("r1")])
     assert [e for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
+
+
+async def test_a_decision_of_somebody_elses_is_a_dead_letter_and_decides_nothing(
+    bench: Bench,
+) -> None:
+    decision = msgspec.structs.replace(
+        report("bad"), data=ev.UnitMoved(unit="E01", state=UnitState.OUT_OF_SERVICE)
+    )
+    await bench.shell().handle("tiny", [report("r1"), decision, report("r2")])
+    opened = [e.cause for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
+    assert opened == ["r1", "r2"]
+    assert read_situation(bench.store, "tiny").units["E01"].state is not UnitState.OUT_OF_SERVICE
+    (letter,) = bench.store.dead_letters()
+    assert (letter.event_id, letter.code) == ("bad", "desk_failed")
+    assert "is no input of a desk" in letter.reason
 
 
 async def test_poison_is_a_dead_letter_and_the_rest_goes_on(
