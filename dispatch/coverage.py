@@ -11,7 +11,9 @@ Where the next calls come from is :mod:`dispatch.demand`'s; which skills urgent 
 the journal has seen.
 
 A unit counts where it stands: at home or at a post, also on its way there, else in the middle of
-the nearest square. Times between posts and squares are computed once for each set of closures.
+the nearest square. It is at home where a vehicle stops that came home: at its street, or within
+`HOME_M` of it, for a station stands back from the road and a position is never exact. Times
+between posts and squares are computed once for each set of closures.
 
 Demand and worth are kept as whole numbers, whose sums are the same in any order: so is what is
 chosen by them, on every machine.
@@ -32,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatch.assignment import LATE_FACTOR
+from dispatch.correlation import distance_m
 from dispatch.demand import WHOLE, DemandMap
 from dispatch.policy import Policy
 from dispatch.profiles import DRIVEN
@@ -47,6 +50,9 @@ LEAST_SHARE = 0.05
 """Skills that fewer of the urgent calls ask for are not looked at."""
 
 LEAST_BUSY, MOST_BUSY = 0.15, 0.85
+
+HOME_M = 50.0
+"""A unit that is no farther from home than its street is, and these metres, is at home."""
 
 REMEMBERED = 4
 """Formations that are kept: that of the fleet, and of the idle ones before and after an order."""
@@ -168,6 +174,7 @@ class Coverage:
         self._policy = policy
         self._demand = DemandMap(situation, travel.graph.node_lonlat)
         self._reach: dict[Point, NDArray[np.float64]] = {}
+        self._home_m: dict[Point, float] = {}
         self._closed = travel.closures
         self._formations: dict[tuple[object, ...], Formation] = {}
         self._classes: tuple[_Class, ...] = ()
@@ -302,9 +309,19 @@ class Coverage:
         """Return the place that a unit counts at."""
         if unit.post and unit.post_lon is not None and unit.post_lat is not None:
             return unit.post_lon, unit.post_lat
-        if unit.state == "returning" or _at_home(unit):
+        if unit.state == "returning" or self.at_home(unit):
             return unit.home_lon, unit.home_lat
         return self._demand.nearest_place((unit.lon, unit.lat))
+
+    def at_home(self, unit: Unit) -> bool:
+        """Say whether a unit is where those stand who came home."""
+        home = unit.home_lon, unit.home_lat
+        here = unit.lon, unit.lat
+        if here == home:
+            return True
+        if home not in self._home_m:
+            self._home_m[home] = self._travel.snap(*home).distance_m + HOME_M
+        return distance_m(*here, *home) <= self._home_m[home]
 
     def _rows(self, places: Sequence[Point]) -> NDArray[np.float64]:
         self._forget_closed()
@@ -350,7 +367,3 @@ def _skills_fit(skills: tuple[str, ...], sets: tuple[frozenset[str], ...]) -> bo
 
 def _fits(unit: Unit, sets: tuple[frozenset[str], ...]) -> bool:
     return _skills_fit(unit.skills, sets)
-
-
-def _at_home(unit: Unit) -> bool:
-    return abs(unit.lon - unit.home_lon) < 1e-4 and abs(unit.lat - unit.home_lat) < 1e-4

@@ -6,10 +6,12 @@ whoever else stands there: an ambulance may wait at any fire station. When expec
 one move that wins most is proposed, if it wins at least ``move_up_gain``; one at a time, so each
 is judged by what the one before it left. A unit at another post is proposed to go back as soon as
 that costs less than a quarter of ``move_up_gain``. So nobody drives to and fro: going has to win
-four times what coming back may lose.
+four times what coming back may lose, and who moved, either way, stays ``move_up_stay_s`` before it
+is moved again. A place that is no drive away (``move_up_least_s``) is no other post, and a unit's
+own is none at all.
 
 Only units that are idle at their post move: not those still on the way somewhere, nor who is
-held, nor who was left where it is by a person a while ago. Proposals stay until they are
+held, nor who moved or was left where it is by a person a while ago. Proposals stay until they are
 confirmed, refused, overtaken, or not needed.
 """
 
@@ -57,7 +59,7 @@ class MoveUps:
             unit = step.unit(found.unit)
             travel = self._travel.of_kind(unit.kind)
             route = travel.route((unit.lon, unit.lat), (found.lon, found.lat))
-            move_up(step, situation.move_ups[found.unit], found.drive_s,
+            move_up(step, self._policy, situation.move_ups[found.unit], found.drive_s,
                     route.geometry if route else (), by=MACHINE)  # fmt: skip
 
     def _drop(self, step: Step, state: State, share: float) -> None:
@@ -102,6 +104,8 @@ class MoveUps:
             return None
         places = sorted(posts)
         estimate = self._coverage.won(state, [row for row, _ in movable], places)
+        for at, (_, unit) in enumerate(movable):
+            estimate[at, places.index((unit.home_lon, unit.home_lat))] = -np.inf
         order = np.argsort(-estimate, axis=None, kind="stable")[:TRIED]
         best: tuple[float, str, Point, float] | None = None
         for one in order.tolist():
@@ -110,7 +114,7 @@ class MoveUps:
             if estimate[at, column] < self._policy.move_up_gain:
                 break
             drive_s = self._drive_s(unit, place)
-            if drive_s > self._policy.move_up_most_s:
+            if not self._policy.move_up_least_s <= drive_s <= self._policy.move_up_most_s:
                 continue
             after = state.share_with(movable[at][0], self._coverage.reach(place))
             if after - share >= self._policy.move_up_gain and (best is None or after > best[0]):
@@ -123,6 +127,7 @@ class MoveUps:
 
 def move_up(
     step: Step,
+    policy: Policy,
     move: MoveUp,
     drive_s: float,
     route: tuple[Point, ...],
@@ -141,6 +146,7 @@ def move_up(
             post=move.post,
             route=tuple((round(lon, 6), round(lat, 6)) for lon, lat in route),
             reason=reason,
+            until=step.after(round(drive_s, 1) + policy.move_up_stay_s),
         )
     )
 

@@ -317,7 +317,8 @@ class OrderBook:
         drive_s, line = self._planner.move_up_road(step, unit)
         if not line:
             raise RefusalError("road_closed", f"no open road for unit {unit.id}")
-        move_up(step, move, drive_s, line, by=given.by, reason=given.reason)
+        policy = self._planner.policy
+        move_up(step, policy, move, drive_s, line, by=given.by, reason=given.reason)
 
     def _refuse_move_up(self, step: Step, given: ev.RefuseMoveUp) -> None:
         unit = _unit(step, given.unit)

@@ -60,8 +60,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         whole fleet at its posts would give.
     move_up_gain
         … and when one move wins at least this much expected coverage, of 1.
-    move_up_most_s
-        Nobody is moved up farther than this, in seconds on the road.
+    move_up_least_s, move_up_most_s
+        Nobody is moved up nearer or farther than this, in seconds on the road.
+    move_up_stay_s
+        Seconds that a unit stays where it moved up, or back, to before it is moved again.
     automatic_move_ups
         Move-ups are ordered without asking. In a fast replay they always are.
     refused_s
@@ -95,7 +97,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     busy_s: float = 2400.0
     move_up_below: float = 1.0
     move_up_gain: float = 0.01
+    move_up_least_s: float = 30.0
     move_up_most_s: float = 900.0
+    move_up_stay_s: float = 900.0
     automatic_move_ups: bool = False
     refused_s: float = 1800.0
     alternative_s: float = 60.0

@@ -318,7 +318,9 @@ class Simulator:
     def _advance(self, crew: _Crew, now: datetime) -> Event:
         """End what a crew was doing, begin the next, and say so."""
         stage = crew.stage
-        crew.at, crew.leg = crew.where(now), None
+        # Who comes home stands at the station, not in the street before it.
+        home = (crew.post or crew.home) if stage is None and crew.leg else None
+        crew.at, crew.leg = home or crew.where(now), None
         if stage is None:
             return self._report(crew, UnitState.AVAILABLE, now)
         if stage is AssignmentState.ORDERED:

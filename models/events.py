@@ -725,7 +725,10 @@ class MoveUpWithdrawn(Payload, frozen=True, kw_only=True):
 
 
 class MoveUpOrdered(Payload, frozen=True, kw_only=True):
-    """An idle unit drives to another post, ready for orders all the way; or back to its own."""
+    """An idle unit drives to another post, ready for orders all the way; or back to its own.
+
+    It isn't moved again before ``until``.
+    """
 
     type_name: ClassVar[str] = "move_up.ordered"
     unit: str
@@ -736,6 +739,7 @@ class MoveUpOrdered(Payload, frozen=True, kw_only=True):
     post: str = ""
     route: tuple[Point, ...] = ()
     reason: str = ""
+    until: Time | None = None
 
 
 class HospitalSet(Payload, frozen=True, kw_only=True):

@@ -124,8 +124,9 @@ class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):
     """People and vehicle that can be sent. ``queue`` holds what it does next, visible to all.
 
     ``post`` names where it stands, or drives to, away from home, with its place; empty: at home.
-    ``duty_s`` are the seconds that its ended assignments took, for fairness; ``stays_until`` is
-    how long a move-up that a person refused isn't proposed again. ``neighbour`` is who lends it.
+    ``duty_s`` are the seconds that its ended assignments took, for fairness; until ``stays_until``
+    no move-up is proposed for it, for it moved or a person refused one. ``neighbour`` is who lends
+    it.
     """
 
     id: str
@@ -705,6 +706,7 @@ def _move_up_ordered(s: Situation, event: Event, data: ev.MoveUpOrdered, touched
     unit.state, unit.since, unit.post = UnitState.RETURNING, event.time, data.post
     away = bool(data.post)
     unit.post_lon, unit.post_lat = (data.lon, data.lat) if away else (None, None)
+    unit.stays_until = data.until
     _drop_move_up(s, data.unit, touched)
 
 

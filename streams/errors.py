@@ -8,6 +8,7 @@
     ├── DrillError       a drill that can't be driven now
     ├── OversizeError    a record that no broker of ours takes; given up, never sent again
     ├── RecordingError   a recording that can't be read or replayed
+    ├── ReplayStuckError a replay in which time stands still
     └── RulesError       data of this room (lexicon, sense rules) that can't be used
 """
 
@@ -42,3 +43,7 @@ class DrillError(StreamsError):
 
 class RecordingError(StreamsError):
     """A recording that can't be read or replayed."""
+
+
+class ReplayStuckError(StreamsError):
+    """A replay in which things follow from each other without end while no time passes."""

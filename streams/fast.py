@@ -42,6 +42,7 @@ from models.journal import GENESIS
 from models.situation import Situation
 from playbooks.engine import PlaybookSet
 from streams.classify import classify
+from streams.errors import ReplayStuckError
 from streams.opening import opening_events
 from streams.recording import LineSink, Recording, open_for_lines
 from streams.stand_in import TaskHands
@@ -50,6 +51,10 @@ from streams.tally import ResponseTimes, Tally
 POSITIONS_EVERY_S = 60.0
 QUIET_AFTER_S = 6 * 3600.0
 """The replay ends when nothing is due within this after what happened last, in seconds."""
+
+MOST_AT_ONCE = 2_000
+"""Rounds of crews and desk at one instant; catching up on a thousand calls takes some hundreds.
+More is an endless loop, which a replay names instead of running for ever."""
 
 _CALLS_A_WORD = 200
 
@@ -149,6 +154,8 @@ def replay(
     ------
     RecordingError
         The recording can't be read.
+    ReplayStuckError
+        Time stands still: more than `MOST_AT_ONCE` rounds at one instant.
     """
     with ExitStack() as files:
         sink = files.enter_context(open_for_lines(out)) if out else None
@@ -189,11 +196,14 @@ class _Run:
         self._hands = TaskHands(recording.jurisdiction)
         self._tally = Tally()
         self._chain = GENESIS
-        self._events = 0
+        self._events = self._before = 0
+        self._last = "none"
         self._ticks = 0
         self._calls = 0
         self._dead: dict[str, str] = {}
         self._positions_at: datetime | None = None
+        self._instant: datetime | None = None
+        self._rounds = 0
 
     def to_the_end(
         self,
@@ -250,6 +260,7 @@ class _Run:
         return min((at for at in times if at is not None), default=None)
 
     def _at(self, now: datetime) -> None:
+        self._count_round(now)
         for event in (*self._crews.due_events(now), *self._hands.due_events(now)):
             self._step(event)
         if self._positions_at is not None and self._positions_at <= now:
@@ -259,6 +270,17 @@ class _Run:
             self._ticks += 1
             tick = f"clock/{self._ticks}/{now.isoformat()}"
             self._step(self._event(tick, "/clock", now, ClockTicked()))
+
+    def _count_round(self, now: datetime) -> None:
+        if now != self._instant:
+            self._instant, self._rounds, self._before = now, 0, self._events
+        self._rounds += 1
+        if self._rounds > MOST_AT_ONCE:
+            raise ReplayStuckError(
+                f"time stands still at {now.isoformat()}: {MOST_AT_ONCE} rounds made "
+                f"{self._events - self._before} events, the last of them {self._last}; this is a "
+                "defect of the desk or of the crews: report it with the recording and the fleet"
+            )
 
     def _line(self, line: Event) -> None:
         if isinstance(line.data, Order):
@@ -295,6 +317,7 @@ class _Run:
             encoded = encode(made)
             self._chain = hashlib.sha256(self._chain + encoded).digest()
             self._events += 1
+            self._last = made.type
             if self._sink:
                 self._sink.write(encoded)
                 self._sink.write(b"\n")
