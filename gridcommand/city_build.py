@@ -1,18 +1,22 @@
 """Makes a city pack of an OpenStreetMap extract and a boundary.
 
-For: ``gridcommand city build``. Not for: reading OpenStreetMap (``gridcommand.osm_roads``). The
+For: ``gridcommand city build``. Not for: reading OpenStreetMap (``gridcommand.osm_extract``). The
 pack is made in a folder beside its place and checked by loading it; only then is it renamed, so
-a pack is there whole or not at all.
+a pack is there whole or not at all. What can be checked without reading the extract is checked
+first. The call types of ``data/codes.yaml`` come with it, and the playbooks of
+``playbooks/plans/generic`` are in force until the city has its own.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import shapely
 from shapely.geometry import shape
@@ -21,8 +25,10 @@ from shapely.geometry.base import BaseGeometry
 from dispatch.roads import RoadGraph
 from gridcommand.city_cells import made_cells
 from gridcommand.city_packs import SourceError, write_pack
-from gridcommand.osm_roads import read_extract, streets
+from gridcommand.osm_extract import read_extract
+from gridcommand.osm_roads import streets
 from models.city import CITY_FILE, CityPack
+from models.settings import GENERIC_PLANS, own_plans
 from models.skills import UNIT_KINDS
 
 UNITS_AT = {
@@ -30,6 +36,9 @@ UNITS_AT = {
     "police_station": ("police_car", "P"),
 }  # fmt: skip
 """One unit is assumed at each, until the city lists its own."""
+
+CODES = Path(__file__).parent / "data" / "codes.yaml"
+"""Call types that the pack begins with."""
 
 
 def build(
@@ -49,19 +58,23 @@ def build(
     CityPackError
         The finished pack doesn't pass its own check (cells of a file, most likely).
     """
-    if target.exists():
-        raise SourceError(f"{target} exists already: remove it first or choose another name")
+    _check_zone(timezone)
+    _check_target(target)
     name = target.name
     area = _area(boundary)
+    given = None if cells is None else _given_cells(cells)
     say(f"reading {osm}")
-    extract = read_extract(osm)
+    extract = read_extract(osm, area.bounds, say)
     say(f"{len(extract.ways)} streets, {len(extract.facilities)} facilities; cutting at crossings")
     nodes, edges = streets(extract, area)
     inside = [p for p in extract.facilities if area.contains(shapely.Point(*_place(p)))]
     extract.dropped["facility lies outside the boundary"] += len(extract.facilities) - len(inside)
-    features = made_cells(area, name, extract.areas) if cells is None else _given_cells(cells)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    room = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=target.parent))
+    features = made_cells(area, name, extract.areas) if given is None else given
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        room = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=target.parent))
+    except OSError as error:
+        raise SourceError(f"{target.parent}: nothing can be written there: {error}") from error
     try:
         write_pack(
             room,
@@ -72,12 +85,14 @@ def build(
             units=_units(inside),
             facilities=inside,
         )
-        (room / "codes.yaml").write_text("codes: {}\n", encoding="utf-8")
+        shutil.copyfile(CODES, room / "codes.yaml")
         (room / "ATTRIBUTION.md").write_text(_ATTRIBUTION, encoding="utf-8")
         pack = CityPack.load(room)
         RoadGraph.load(pack)
         room.chmod(0o755)
         room.rename(target)
+    except OSError as error:
+        raise SourceError(f"{target}: can't be written: {error}") from error
     finally:
         shutil.rmtree(room, ignore_errors=True)
     if timezone == "UTC":
@@ -89,7 +104,39 @@ def build(
         f"{target / CITY_FILE}: {len(nodes)} crossings, {len(edges)} stretches of street, "
         f"{len(inside)} facilities, {len(features)} cells, {len(pack.units)} assumed units"
     )
+    plans = own_plans(target)
+    if plans is None:
+        say(
+            f"playbooks: the generic ones ({GENERIC_PLANS}), which ask for engines, ambulances "
+            f"and police; copy them to {target / 'playbooks'} to make them the city's"
+        )
+    else:
+        say(f"playbooks: {plans}")
+    if not pack.units:
+        say("no unit: there is no fire station, hospital or police station; write units.csv")
     return CityPack.load(target)
+
+
+def _check_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SourceError(
+            f"time zone {name!r} is none of the IANA's, such as Europe/Berlin"
+        ) from error
+
+
+def _check_target(target: Path) -> None:
+    """Find out before the work whether the pack can be put there."""
+    if target.exists():
+        raise SourceError(f"{target} exists already: remove it first or choose another name")
+    above = target.parent
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not above.is_dir():
+        raise SourceError(f"{target}: can't be written: {above} is no folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise SourceError(f"{target}: can't be written: {above} is not yours to write into")
 
 
 def _place(facility: dict[str, Any]) -> tuple[float, float]:
@@ -98,7 +145,7 @@ def _place(facility: dict[str, Any]) -> tuple[float, float]:
 
 def _read_features(path: Path) -> list[dict[str, Any]]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise SourceError(f"{path}: can't be read as GeoJSON: {error}") from error
     if isinstance(document, dict):

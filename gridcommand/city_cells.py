@@ -3,7 +3,9 @@
 For: ``gridcommand.city_build``. Not for: reading OpenStreetMap. A city's towns are the areas of
 the first administrative level that divides it, its villages those of the next; a square that a
 border runs through becomes a cell on each side. Codes are city-town-village-cell, numbered by
-name and place, so the same extract gives the same codes; ``00`` is what lies in none.
+name and place, so the same extract gives the same codes; ``00`` is what lies in none. Each cell
+has a responsible worker: one for each village (or town), else one for each block of squares, until
+the city says who it is.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from dispatch.roads import METRES_PER_DEGREE
 from gridcommand.city_packs import SourceError, cell_feature
 
 CELL_M = 500.0
+BLOCK = 4
+"""Squares on a side that one worker looks after where no village is known."""
 MOST_SQUARES = 400_000
 LEAST_M2 = 1.0
 """What is smaller is where two borders were drawn beside each other."""
@@ -61,7 +65,8 @@ def made_cells(area: BaseGeometry, city: str, known: Sequence[AdminArea]) -> lis
     if not parts:
         return [
             _feature(f"{city}-r{row:03d}c{column:03d}", (f"网格 {row}-{column}",
-                     f"Cell {row}-{column}"), city, city, shape)
+                     f"Cell {row}-{column}"), city, city, shape,
+                     f"gw-{city}-r{row // BLOCK:02d}c{column // BLOCK:02d}")
             for row, column, square in squares
             for shape in _cut(square, area)
         ]  # fmt: skip
@@ -72,9 +77,14 @@ def made_cells(area: BaseGeometry, city: str, known: Sequence[AdminArea]) -> lis
         for at in sorted(tree.query(part.shape, predicate="intersects").tolist()):
             for shape in _cut(squares[at][2], part.shape):
                 number += 1
-                code = f"{city}-{part.town:02d}-{part.village:02d}-{number:03d}"
+                village = f"{city}-{part.town:02d}-{part.village:02d}"
                 zh, en = (f"{name} {number}" for name in part.names)
-                features.append(_feature(code, (zh, en), part.town_name, city, shape))
+                features.append(
+                    _feature(
+                        f"{village}-{number:03d}", (zh, en), part.town_name, city, shape,
+                        f"gw-{village}",
+                    )
+                )  # fmt: skip
     return features
 
 
@@ -158,6 +168,6 @@ def _numbered(
 
 
 def _feature(
-    code: str, names: tuple[str, str], town: str, city: str, shape: BaseGeometry
+    code: str, names: tuple[str, str], town: str, city: str, shape: BaseGeometry, worker: str
 ) -> dict[str, Any]:
-    return cell_feature(code, names, town, city, "", [[]]) | {"geometry": mapping(shape)}
+    return cell_feature(code, names, town, city, worker, [[]]) | {"geometry": mapping(shape)}

@@ -24,9 +24,13 @@ def lint(
 
     Examples: `gridcommand playbook lint`, `gridcommand playbook lint my_plans/`
     """
+    from gridcommand.preparation import require_city
     from playbooks.lint import lint as lint_directory
 
-    where = directory or load_settings(city=city).plans_dir
+    settings = load_settings(city=city)
+    if directory is None:
+        require_city(settings)
+    where = directory or settings.plans_dir
     if not where.is_dir():
         raise typer.BadParameter(f"there is no folder {where}", param_hint="DIRECTORY")
     problems = lint_directory(where)

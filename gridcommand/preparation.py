@@ -77,13 +77,18 @@ def load_city(settings: Settings) -> CityPack:
     CityPackError
         When there is none of that name, telling those there are, or it can't be used.
     """
+    require_city(settings)
+    return CityPack.load(settings.city_path)
+
+
+def require_city(settings: Settings) -> None:
+    """Raise `CityPackError` unless there is a city pack of the name in force."""
     if not (settings.city_path / "city.yaml").is_file():
         known = ", ".join(available_cities(settings.cities_dir)) or "none"
         raise CityPackError(
             f"there is no city {settings.city!r} under {settings.cities_dir} "
             f"(there is: {known}); name one of these, or the path of a city pack"
         )
-    return CityPack.load(settings.city_path)
 
 
 def check_playbooks(settings: Settings) -> None:

@@ -20,7 +20,7 @@ class NoRecordingError(GridcommandError):
 
 def own_folder(settings: Settings) -> Path:
     """Return the folder that imports and recordings of the city in force go to."""
-    return settings.data_dir / "drills" / settings.city_path.name
+    return settings.data_dir / "drills" / settings.city_path.resolve().name
 
 
 def recordings(settings: Settings) -> dict[str, Path]:

@@ -369,10 +369,17 @@ class CityPack:
 
 
 def available_cities(root: Path) -> list[str]:
-    """Names of the folders under `root` that hold a city pack, sorted."""
+    """Names of the folders under `root` that hold a city pack, sorted.
+
+    What begins with a dot is a pack in the making, or what is left of one.
+    """
     if not root.is_dir():
         return []
-    return sorted(child.name for child in root.iterdir() if (child / CITY_FILE).is_file())
+    return sorted(
+        child.name
+        for child in root.iterdir()
+        if not child.name.startswith(".") and (child / CITY_FILE).is_file()
+    )
 
 
 def _read_city(file: YamlFile) -> _CityFile:

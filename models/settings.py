@@ -20,6 +20,11 @@ from pydantic_settings import (
 )
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+PLANS = CHECKOUT / "playbooks" / "plans"
+GENERIC_PLANS = PLANS / "generic"
+"""Playbooks of a city that has none of its own."""
+OWN_PLANS = "playbooks"
+"""Folder of a city pack's own playbooks, within the pack."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -31,7 +36,9 @@ class Settings(BaseSettings):
     city: str = Field("san_francisco", description="City pack: a name under `cities/` or a path.")
     cities_dir: Path = Field(CHECKOUT / "cities", description="Where city packs are found by name.")
     playbooks_dir: Path | None = Field(
-        None, description="Folder of playbooks; empty: the city's own under `playbooks/plans/`."
+        None,
+        description="Folder of playbooks; empty: `playbooks` in the city pack, else the "
+        "city's under `playbooks/plans/`, else the generic ones there.",
     )
     data_dir: Path = Field(
         Path(".var"), description="Where database, photos, secrets, logs and caches live."
@@ -240,9 +247,17 @@ class Settings(BaseSettings):
     def city_path(self) -> Path:
         """Folder of the city pack in force."""
         named = self.cities_dir / self.city
-        return named if named.is_dir() else Path(self.city)
+        # Not any folder: `.` is one under every other.
+        return named if (named / "city.yaml").is_file() else Path(self.city)
 
     @property
     def plans_dir(self) -> Path:
         """Folder of the playbooks in force."""
-        return self.playbooks_dir or CHECKOUT / "playbooks" / "plans" / self.city_path.name
+        return self.playbooks_dir or own_plans(self.city_path) or GENERIC_PLANS
+
+
+def own_plans(city: Path) -> Path | None:
+    """Return the folder of a city pack's own playbooks; None where it has none."""
+    # A path such as `packs/hd/` or `.` has its name only when it is resolved.
+    folders = (city / OWN_PLANS, PLANS / city.resolve().name)
+    return next((folder for folder in folders if folder.is_dir()), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import networkx as nx
@@ -11,10 +12,12 @@ import shapely
 
 from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
+from gridcommand import osm_extract
 from gridcommand.city_build import build
 from gridcommand.city_packs import SourceError
-from gridcommand.osm_roads import names, oneway, speed_kmh
-from models.city import CityPack
+from gridcommand.osm_extract import read_extract
+from gridcommand.osm_tags import names, oneway, speed_kmh
+from models.city import CityPack, available_cities
 
 GRID = 4
 STEP = 0.004
@@ -121,7 +124,7 @@ def test_an_empty_extract_a_far_boundary_and_bad_cells_are_said(tmp_path: Path) 
     here, far = square(tmp_path / "here"), square(tmp_path / "far", west=20.0)
     with pytest.raises(SourceError, match="there is no street in it"):
         build(target, empty, here, None, "UTC", print)
-    with pytest.raises(SourceError, match="no street of the extract lies within the boundary"):
+    with pytest.raises(SourceError, match=r"within the boundary.*longitude 8\.0000 to 8.*20\.0"):
         build(target, town, far, None, "UTC", print)
     with pytest.raises(SourceError, match="can't be read as GeoJSON"):
         build(target, town, town, None, "UTC", print)
@@ -158,15 +161,171 @@ def test_an_extract_without_places_says_what_became_of_its_streets(tmp_path: Pat
         build(tmp_path / "p" / "town", town, square(tmp_path / "a"), None, "UTC", print)
 
 
+NET = {r * 10 + c + 1: (50 + r * STEP, 8 + c * STEP) for r in range(GRID) for c in range(GRID)}
+BLOCKS = [([r * 10 + c + 1 for c in range(GRID)], {}) for r in range(GRID)] + [
+    ([r * 10 + c + 1 for r in range(GRID)], {}) for c in range(GRID)
+]
+
+
+def plain(
+    path: Path,
+    nodes: dict[int, tuple[float, float]] | None = None,
+    ways: list[tuple[list[int], dict[str, str]]] | None = None,
+    more: str = "",
+    factor: int = 1,
+) -> Path:
+    """Sixteen crossings and what is added: nodes (lat, lon), streets, text behind them."""
+    lines = ["<?xml version='1.0' encoding='UTF-8'?>", '<osm version="0.6">']
+    lines += [
+        f'<node id="{factor * number}" version="1" lat="{lat}" lon="{lon}"/>'
+        for number, (lat, lon) in (NET | (nodes or {})).items()
+    ]
+    for number, (refs, tags) in enumerate([*BLOCKS, *(ways or [])], start=1):
+        inner = "".join(f'<nd ref="{factor * ref}"/>' for ref in refs)
+        inner += "".join(
+            f'<tag k="{k}" v="{v}"/>' for k, v in ({"highway": "residential"} | tags).items()
+        )
+        lines.append(f'<way id="{number}" version="1">{inner}</way>')
+    path.write_text("\n".join([*lines, more, "</osm>"]))
+    return path
+
+
+def streets_of(tmp_path: Path, osm: Path) -> RoadGraph:
+    pack = build(tmp_path / "packs" / "town", osm, square(tmp_path / "a"), None, "UTC", print)
+    return RoadGraph.load(pack)
+
+
+def test_a_street_with_a_missing_node_is_not_spliced(tmp_path: Path) -> None:
+    more = {201: (50.012, 8.014), 202: (50.015, 8.013)}
+    gap = plain(tmp_path / "gap.osm", more, [([34, 201, 999, 202, 33], {})])
+    graph = streets_of(tmp_path, gap)
+    ends = {frozenset(pair) for pair in _ends(graph)}
+    assert frozenset({"34", "201"}) in ends
+    assert frozenset({"33", "202"}) in ends
+    assert frozenset({"201", "202"}) not in ends
+    assert len(graph.edge_ids) == 24 + 2
+
+
+def _ends(graph: RoadGraph) -> list[tuple[str, str]]:
+    return [
+        (graph.node_ids[u], graph.node_ids[v])
+        for u, v in zip(graph.edge_u, graph.edge_v, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("oneway", ["yes", "no"])
+def test_a_loop_with_one_crossing_stays_a_street(tmp_path: Path, oneway: str) -> None:
+    more = {201: (50.012, 8.014), 202: (50.014, 8.014), 203: (50.014, 8.0125)}
+    loop = plain(tmp_path / "loop.osm", more, [([34, 201, 202, 203, 34], {"oneway": oneway})])
+    graph = streets_of(tmp_path, loop)
+    assert len(graph.edge_ids) == 24 + 2
+    mine = [row for row, name in enumerate(graph.edge_ids) if name.startswith("9-")]
+    assert sum(float(graph.edge_length_m[row]) for row in mine) == pytest.approx(
+        143 + 222 + 107 + 225, abs=2
+    )
+    assert {graph.node_ids[graph.edge_u[row]] for row in mine} == {"34", "202"}
+
+
+def test_a_border_that_was_cut_through_costs_that_border_only(tmp_path: Path) -> None:
+    relation = (
+        '<relation id="1" version="1"><member type="way" ref="1" role="outer"/>'
+        '<tag k="type" v="boundary"/><tag k="boundary" v="administrative"/>'
+        '<tag k="admin_level" v="8"/><tag k="name" v="X"/></relation>'
+    )
+    said: list[str] = []
+    osm = plain(tmp_path / "cut.osm", more=relation)
+    target = tmp_path / "packs" / "town"
+    build(target, osm, square(tmp_path / "a"), None, "UTC", said.append)
+    assert any("1  administrative area isn't closed" in line for line in said)
+
+
+def test_what_an_editor_drew_and_what_is_out_of_order_is_said_as_such(tmp_path: Path) -> None:
+    drawn = plain(tmp_path / "drawn.osm", factor=-1)
+    area, target = square(tmp_path / "a"), tmp_path / "p" / "town"
+    with pytest.raises(SourceError, match=r"32 x node of a street has a negative id"):
+        build(target, drawn, area, None, "UTC", print)
+    lines = plain(tmp_path / "sorted.osm").read_text().splitlines()
+    mixed = tmp_path / "mixed.osm"
+    ways = [line for line in lines if line.startswith("<way")]
+    nodes = [line for line in lines if line.startswith("<node")]
+    mixed.write_text("\n".join([*lines[:2], *ways, *nodes, "</osm>"]))
+    with pytest.raises(SourceError, match="streets come before their nodes: sort it"):
+        build(target, mixed, area, None, "UTC", print)
+
+
+def test_what_needs_no_reading_is_found_before_it(tmp_path: Path) -> None:
+    nowhere, area = tmp_path / "none.osm", square(tmp_path / "a")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SourceError, match="time zone 'Europe/Berln' is none"):
+        build(tmp_path / "p" / "town", nowhere, area, None, "Europe/Berln", print)
+    with pytest.raises(SourceError, match="file is no folder"):
+        build(tmp_path / "file" / "town", nowhere, area, None, "UTC", print)
+    with pytest.raises(SourceError, match=r"town\.txt: its name doesn't say what kind"):
+        build(tmp_path / "p" / "town", tmp_path / "town.txt", area, None, "UTC", print)
+
+
+def test_a_boundary_with_its_axes_swapped_is_said_and_one_with_a_mark_is_read(
+    tmp_path: Path,
+) -> None:
+    osm, area = plain(tmp_path / "t.osm"), square(tmp_path / "a")
+    swapped = tmp_path / "swapped"
+    ring = [[lat, lon] for lon, lat in json.loads(area.read_text())["coordinates"][0]]
+    swapped.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    with pytest.raises(SourceError, match="seem to be swapped"):
+        build(tmp_path / "p" / "town", osm, swapped, None, "UTC", print)
+    area.write_text(area.read_text(), encoding="utf-8-sig")
+    assert build(tmp_path / "p" / "town", osm, area, None, "UTC", print).cells
+
+
+def test_what_lies_away_is_not_kept(tmp_path: Path) -> None:
+    far = {500 + at: (51 + at / 1000, 9.0) for at in range(50)}
+    osm = plain(tmp_path / "t.osm", far, [(list(far), {})])
+    found = read_extract(osm, (7.999, 49.999, 8.019, 50.019), print)
+    assert set(found.places) == set(NET)
+    assert found.dropped["street lies away from the city"] == 1
+    assert found.spans == pytest.approx((8.0, 50.0, 9.0, 51.049))
+
+
+def test_reading_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(osm_extract, "A_WORD_EVERY_S", 0.0)
+    said: list[str] = []
+    read_extract(plain(tmp_path / "t.osm"), (8, 50, 9, 51), said.append)
+    assert said[-1].endswith("8 streets near the city, 0 facilities")
+
+
+def test_a_pack_in_the_making_is_no_city(tmp_path: Path) -> None:
+    pack, _ = made(tmp_path)
+    pack.path.rename(pack.path.with_name(".town.x1y2"))
+    assert available_cities(tmp_path / "packs") == []
+
+
+def test_each_made_cell_has_who_looks_after_it(tmp_path: Path) -> None:
+    pack, _ = made(tmp_path)
+    workers = Counter(cell.worker for cell in pack.cells)
+    assert "" not in workers
+    assert max(workers.values()) > 1
+
+
 def test_a_pack_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     made(tmp_path)
     with pytest.raises(SourceError, match="exists already"):
         made(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("said", "kmh"),
+    [
+        ("20 mph", 32.19), ("50MPH", 80.47), (" 50", 50), ("30 km/h", 30), ("walk", 7),
+        ("RU:urban", 60), ("DE:urban", 50), ("DE:rural", 100), ("XX:rural", 80), ("FR:zone30", 30),
+        ("DE:30", 30), ("XX:motorway", 120), ("50;30", 30), ("none", None), ("0", None),
+        ("999", None), ("-5", None), ("50;fast", None), ("", None),
+    ],
+)  # fmt: skip
+def test_maxspeed_is_read_as_mappers_mean_it(said: str, kmh: float | None) -> None:
+    assert speed_kmh({"maxspeed": said}) == pytest.approx(kmh, abs=0.01)
+
+
 def test_tags_are_read_as_mappers_mean_them() -> None:
-    assert speed_kmh({"maxspeed": "20 mph"}) == pytest.approx(32.19, abs=0.01)
-    assert speed_kmh({"maxspeed": "none"}) is None
     assert oneway({"highway": "motorway"}) == "F"
     assert oneway({"highway": "residential", "junction": "roundabout"}) == "F"
     assert oneway({"highway": "residential", "oneway": "-1"}) == "T"
