@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  arrival, choosable, counts, coverage, filtered, kinds, needsDecision, rows,
+  arrival, choosable, counts, coverage, filtered, kinds, needsDecision, pinsNotKept, rows,
 } from '../../web_console/static/console/selectors.js';
 import { uuid7 } from '../../web_console/static/lib/ids.js';
 import { empty } from '../../web_console/static/live.js';
@@ -107,4 +107,22 @@ test('ids are UUIDv7: the time first, so that they sort', () => {
   assert.match(early, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   assert.equal(parseInt(early.replaceAll('-', '').slice(0, 12), 16), 1_483_228_800_000);
   assert.ok(early < uuid7(1_483_228_800_001));
+});
+
+test('a way that a closure made longer counts from where it was then; one cut off has no arrival', () => {
+  const sent = { id: 'a', state: 'en_route', turnout_s: 60, drive_s: 200,
+    times: { ordered: '2017-01-01T08:00:00Z', en_route: '2017-01-01T08:01:00Z' } };
+  assert.equal(arrival(sent), Date.parse('2017-01-01T08:04:20Z'));
+  const turned = { ...sent, rerouted_at: '2017-01-01T08:02:00Z' };
+  assert.equal(arrival(turned), Date.parse('2017-01-01T08:05:20Z'));
+  const before = { ...sent, rerouted_at: '2017-01-01T08:00:30Z' };
+  assert.equal(arrival(before), Date.parse('2017-01-01T08:04:20Z'));
+  assert.equal(arrival({ ...turned, cut_off: true }), null);
+});
+
+test('a pin that a proposal does not keep is said with its rule', () => {
+  const choice = { chosen: { unit: 'E1' }, excluded: [
+    { rule: 'lacks_skill', units: ['T1'], count: 1 }, { rule: 'pin_elsewhere', units: ['E2'], count: 1 }] };
+  const pinned = incident('a', 2, '2017-01-01T08:00:00Z', { pins: ['E1', 'E2', 'E3'] });
+  assert.deepEqual(pinsNotKept(pinned, { choices: [choice] }), [{ unit: 'E2', rule: 'pin_elsewhere' }]);
 });

@@ -13,7 +13,7 @@ import { order } from './orders.js';
 import { Empty, OrderButton, Priority, StateChip, UnitChip, categoryName, skillName } from './parts.js';
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
-import { arrival, assignmentsOf, coverage, ended, running } from './selectors.js';
+import { arrival, assignmentsOf, coverage, ended, onTheWay, running } from './selectors.js';
 import { ask, callSign, live, select, theCity, tick, ui } from './state.js';
 import { Timeline } from './timeline.js';
 
@@ -168,6 +168,7 @@ function Sent({ incident, state }) {
             ? t('sent.arrives', { in: minutes((there - now) / 1000), at: clockTime(there, zone) })
             : last ? clockTime(last, zone) : ''}
             ${there !== null && a.length_m ? ` · ${distance(a.length_m)}` : ''}</div>
+          <${Rerouted} assignment=${a} />
           <${Destination} assignment=${a} /></div>
         ${running(a) && html`<${OrderButton} kind="small quiet" orderKey=${`recall-${a.unit}`}
           onClick=${() => ask({
@@ -178,6 +179,19 @@ function Sent({ incident, state }) {
       </div>`;
     })}
   </section>`;
+}
+
+/**
+ * What changes of roads have done to the way of who is still on it.
+ * @param {{assignment: import('../types.js').Assignment}} props
+ */
+function Rerouted({ assignment }) {
+  if (!assignment.rerouted_at || !onTheWay(assignment)) return null;
+  if (assignment.cut_off) return html`<span class="notice bad">${t('sent.cut_off')}</span>`;
+  const added = Math.round(assignment.added_s ?? 0);
+  return html`<span class="notice ${added > 0 ? 'warn' : ''}">${t(
+    added > 0 ? 'sent.rerouted' : added < 0 ? 'sent.rerouted_sooner' : 'sent.rerouted_same',
+    { time: minutes(Math.abs(added)) })}</span>`;
 }
 
 /** @param {Props} props */

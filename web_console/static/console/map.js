@@ -10,7 +10,7 @@ import { nameOf, t } from '../lib/i18n.js';
 import { prefs, setCells, usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { Marks, drawIncident, drawMore, drawUnit, under } from './marks.js';
-import { rows, running } from './selectors.js';
+import { onTheWay, rows, running } from './selectors.js';
 import { ask, live, select, setUi, theCity, ui } from './state.js';
 
 const FRAME_MS = 50;
@@ -273,10 +273,10 @@ function animate(map, canvas) {
     })));
     const routes = [];
     for (const a of state.assignments.values()) {
-      if (!running(a) || !(a.route?.length) || !['ordered', 'accepted', 'en_route'].includes(a.state)) {
+      if (!running(a) || (a.route?.length ?? 0) < 2 || !onTheWay(a)) {
         continue;
       }
-      routes.push(line(a.route, 'under_way', a.incident === selected));
+      routes.push(line(a.route ?? [], 'under_way', a.incident === selected));
     }
     const incident = state.incidents.get(selected);
     for (const choice of state.proposals.get(incident?.proposal ?? '')?.choices ?? []) {

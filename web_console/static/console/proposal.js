@@ -10,8 +10,10 @@ import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { order, pending, tell, waits } from './orders.js';
 import { OrderButton, kindName, skillName } from './parts.js';
-import { ended } from './selectors.js';
+import { ended, pinsNotKept } from './selectors.js';
 import { ask, callSign, live, theCity, tick } from './state.js';
+
+const NAMED_AT_ONCE = 8;
 
 /**
  * Send what the proposal says.
@@ -65,6 +67,7 @@ export function ProposalCard({ incident, state }) {
       <span class="faint">${t(proposal.automatic ? 'proposal.automatic' : 'proposal.by_hand')}</span>
     </div>
     <${Packages} incident=${incident} proposal=${proposal} />
+    <${Pins} incident=${incident} proposal=${proposal} />
     ${proposal.choices.map((choice) => html`<${Choice} key=${`${choice.requirement}-${choice.slot}`}
       choice=${choice} incident=${incident} state=${state} />`)}
     ${short.length > 0 && html`<p class="notice bad">${short.map(([key, n]) => t('proposal.shortage', {
@@ -100,6 +103,32 @@ function Packages({ incident, proposal }) {
   return html`${[...packages].map(([name, { keys, missing }]) => html`<p key=${name}
     class=${missing ? 'notice warn' : 'faint'}>${t(missing ? 'proposal.package_waits'
       : 'proposal.package_whole', { what: keys.map((key) => needName(incident, key)).join(' + ') })}</p>`)}`;
+}
+
+/**
+ * Who is pinned and doesn't go all the same, and why.
+ * @param {{incident: import('../types.js').Incident, proposal: import('../types.js').Proposal}} props
+ */
+function Pins({ incident, proposal }) {
+  const notKept = pinsNotKept(incident, proposal);
+  return html`${notKept.map(({ unit, rule }) => html`<p key=${unit} class="notice warn">${t(
+    'proposal.pin_not_kept', { unit: callSign(unit), rule: tOr(`rule.${rule}`, rule) })}</p>`)}`;
+}
+
+/**
+ * The units of a rule: some at once, all when asked for.
+ * @param {{rule: import('../types.js').Exclusion}} props
+ */
+function Named({ rule }) {
+  const [all, setAll] = useState(false);
+  const shown = all ? rule.units : rule.units.slice(0, NAMED_AT_ONCE);
+  const unnamed = rule.count - rule.units.length;
+  if (!shown.length) return null;
+  return html`<span class="faint">${shown.map(callSign).join(', ')}
+    ${all && unnamed > 0 && ` ${t('proposal.and_more', { n: unnamed })}`}</span>
+    ${!all && rule.count > shown.length && html` <button type="button" class="linkish"
+      onClick=${() => setAll(true)}>${t('proposal.and_more', { n: rule.count - shown.length })}
+    </button>`}`;
 }
 
 /**
@@ -165,8 +194,7 @@ function Choice({ choice, incident, state }) {
         key=${`${rule.rule} ${nameOf(rule.names)}`}>
         <b>${rule.count}</b> ${rule.names ? t('proposal.reserved_for', { what: nameOf(rule.names) })
           : tOr(`rule.${rule.rule}`, rule.rule)}
-        ${rule.units.length > 0 && html`<span class="faint">${rule.units.map(callSign).join(', ')}${
-          rule.count > rule.units.length ? ' …' : ''}</span>`}</li>`)}</ul>`}
+        <${Named} rule=${rule} /></li>`)}</ul>`}
       ${chosen && html`<div class="proposal-act">
         ${!pinned && html`<${OrderButton} kind="small" orderKey=${`pin-${chosen.unit}`}
           title=${t('pin.text')} onClick=${() => order(jurisdiction, 'pin_unit',
@@ -189,11 +217,13 @@ function Choice({ choice, incident, state }) {
  */
 function Turned({ chosen, state }) {
   const from = chosen.diverted_from ? state.incidents.get(chosen.diverted_from) : undefined;
+  const left = state.assignments.get(state.units.get(chosen.relieves ?? '')?.assignment ?? '');
   return html`<span class="turned">
     ${chosen.diverted_from && html`<span class="notice warn">${t('proposal.diverts', {
       unit: callSign(chosen.unit), number: from?.number ?? chosen.diverted_from,
       gain: minutes(chosen.gain_s ?? 0) })}</span>`}
-    ${chosen.relieves && html`<span class="notice">${t('proposal.relieves', {
+    ${chosen.relieves && html`<span class="notice">${t(left?.cut_off ? 'proposal.relieves_cut_off'
+      : 'proposal.relieves', {
       unit: callSign(chosen.unit), other: callSign(chosen.relieves), gain: minutes(chosen.gain_s ?? 0) })}</span>`}
     ${chosen.alternative && html`<span class="faint">${t('proposal.alternative')}</span>`}
   </span>`;

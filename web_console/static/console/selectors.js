@@ -168,11 +168,36 @@ export const running = (assignment) => !ENDED_ASSIGNMENT.has(assignment.state);
  */
 export function arrival(assignment) {
   const times = assignment.times ?? {};
-  if (times.on_scene || !running(assignment)) return null;
-  if (times.en_route) return Date.parse(times.en_route) + (assignment.drive_s ?? 0) * 1000;
+  if (times.on_scene || !running(assignment) || assignment.cut_off) return null;
+  if (times.en_route) {
+    // Where roads changed on the way, the drive counts from where that found it.
+    const turned = assignment.rerouted_at ? Date.parse(assignment.rerouted_at) : 0;
+    return Math.max(Date.parse(times.en_route), turned) + (assignment.drive_s ?? 0) * 1000;
+  }
   if (!times.ordered) return null;
   return Date.parse(times.ordered)
     + ((assignment.turnout_s ?? 0) + (assignment.drive_s ?? 0)) * 1000;
+}
+
+/**
+ * Whether a unit hasn't arrived yet.
+ * @param {import('../types.js').Assignment} assignment
+ */
+export const onTheWay = (assignment) => ['ordered', 'accepted', 'en_route'].includes(assignment.state);
+
+/**
+ * Units that a person pinned to an incident and that a proposal doesn't send, with the rule.
+ * @param {Incident} incident
+ * @param {import('../types.js').Proposal} proposal
+ * @returns {{unit: string, rule: string}[]}
+ */
+export function pinsNotKept(incident, proposal) {
+  return (incident.pins ?? []).flatMap((unit) => {
+    if (proposal.choices.some((c) => c.chosen?.unit === unit)) return [];
+    const out = proposal.choices.flatMap((c) => c.excluded ?? []);
+    const found = out.find((rule) => rule.units.includes(unit) && rule.rule !== 'lacks_skill');
+    return found ? [{ unit, rule: found.rule }] : [];
+  });
 }
 
 /**

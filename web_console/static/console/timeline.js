@@ -81,6 +81,7 @@ export function sentence(entry) {
     hospital: data.hospital ? hospitalName(data.hospital) : t('hospitals.none_open'),
     to: live.get().incidents.get(data.to ?? '')?.number ?? data.to ?? '',
     gain: minutes(data.gain_s ?? 0),
+    added: minutes(Math.abs(data.added_s ?? 0)),
   };
   let key = `log.${type}`;
   if (type === 'incident.moved') values.state = tOr(`incident.${values.state}`, `${values.state}`);
@@ -93,7 +94,16 @@ export function sentence(entry) {
   if (type === 'unit.moved' || type === 'unit.status_reported') {
     values.state = tOr(`unit.${values.state}`, `${values.state}`);
   }
-  if (type === 'unit.diverted') key = `log.unit.diverted.${data.kind}`;
+  if (type === 'unit.diverted') {
+    const left = live.get().assignments.get(data.assignment);
+    key = `log.unit.diverted.${data.kind === 'relief' && left?.cut_off ? 'cut_off' : data.kind}`;
+  }
+  if (type === 'assignment.rerouted') {
+    const added = Math.round(data.added_s ?? 0);
+    if (data.cut_off) key += '.cut_off';
+    else if (added <= 0) key += added < 0 ? '.sooner' : '.same';
+    values.reason = t(`because.${data.why}`);
+  }
   if (type === 'unit.held' && data.held === false) key = 'log.unit.lifted';
   if (type === 'unit.queued' && data.queued === false) key = 'log.unit.unqueued';
   if (type === 'proposal.withdrawn') values.reason = tOr(`withdrawn.${data.why}`, data.why ?? '');
