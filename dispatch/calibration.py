@@ -9,8 +9,10 @@ Kolesar, Walker, Hausner (Determining the relation between fire engine travel ti
 distances in New York City, Operations Research 23, 1975): short runs are slower in proportion,
 because engines start, turn and stop. It is fitted by least absolute deviations (iteratively
 reweighted least squares), so it gives the median run, and a unit that forgot its button for an
-hour counts no more than one that was a little late. Then each square of 1.5 km gets a factor
-for starting and one for ending there: the median of what is left over, drawn to 1 as if
+hour counts no more than one that was a little late. The day wave is fitted where at least
+`FEWEST_HOURS` hours of the day have runs, drawn to nothing as if `SHRINK_RUNS` runs had told of
+no difference, and centred: without an hour the usual run is meant. Then each square of 1.5 km gets
+a factor for starting and one for ending there: the median of what is left over, drawn to 1 as if
 `SHRINK_RUNS` runs had told of no difference. There is nothing else.
 """
 
@@ -33,6 +35,10 @@ SHRINK_RUNS = 30.0
 ROUNDS = 3
 FOLDS = 10
 FEWEST_RUNS = 100
+FEWEST_HOURS = 12
+RUNS_OF_AN_HOUR = 5
+"""Hours of the day with fewer runs don't count as known."""
+MOST_WAVE = 0.5
 OBSERVED_S = (15.0, 1500.0)
 """Runs outside are slips of the button, not drives."""
 
@@ -111,7 +117,8 @@ class CalibratedTimes:
         if hour is None:
             return 1.0
         angle = 2.0 * np.pi * np.asarray(hour) / 24.0
-        return np.exp(self._by.day_cos * np.cos(angle) + self._by.day_sin * np.sin(angle))
+        by = self._by
+        return np.exp(by.day_cos * np.cos(angle) + by.day_sin * np.sin(angle) - by.day_usual)
 
     def free(self, driving_s: Floats) -> Floats:
         """Free-flow seconds of drives that took so long: the inverse of `curve` without an hour."""
@@ -182,22 +189,19 @@ def fit(runs: Runs, turnout_s: Mapping[str, float], attribution: str) -> Calibra
     count = len(runs.free_s)
     if count < FEWEST_RUNS:
         raise TooFewRunsError(f"{count} usable runs: at least {FEWEST_RUNS} are needed")
-    angle = 2.0 * np.pi * runs.hour / 24.0
-    columns = (np.ones(count), np.log((runs.free_s + OFFSET_S) / 100.0), np.cos(angle))
-    level, power, day_cos, day_sin = _least_absolute(
-        np.column_stack([*columns, np.sin(angle)]), np.log(runs.observed_s)
-    ).tolist()
+    level, power, day_cos, day_sin, day_usual = _curve(runs)
     places = np.vstack([runs.start, runs.end])
     west, south = np.floor(places.min(axis=0) * 100.0).tolist()
     height = SQUARE_KM / 111.195
     bare = Calibration(
         scale_s=round(float(np.exp(level)), 2),
         offset_s=OFFSET_S,
-        power=round(min(1.5, max(0.1, power)), 4),
+        power=round(power, 4),
         short_s=SHORT_S,
         long_s=round(max(60.0, float(np.quantile(runs.free_s, 0.99))), 1),
         day_cos=round(day_cos, 4),
         day_sin=round(day_sin, 4),
+        day_usual=round(day_usual, 4),
         west=west / 100.0,
         south=south / 100.0,
         width_deg=round(height / float(np.cos(np.radians(places[:, 1].mean()))), 6),
@@ -210,8 +214,11 @@ def fit(runs: Runs, turnout_s: Mapping[str, float], attribution: str) -> Calibra
     return msgspec.structs.replace(bare, squares=_squares(bare, runs))
 
 
-def cross_validate(runs: Runs) -> Error:
-    """Error on runs that the fit has not seen; a block's runs are all in one of ten parts."""
+def cross_validate(runs: Runs, *, hourly: bool = True) -> Error:
+    """Error on runs that the fit has not seen; a block's runs are all in one of ten parts.
+
+    `hourly` says whether the hour of each run is told, or the usual one taken, as a desk does.
+    """
     part = folds(runs)
     guess = np.empty(len(part))
     for number in range(FOLDS):
@@ -219,7 +226,8 @@ def cross_validate(runs: Runs) -> Error:
         if out.any():
             told = CalibratedTimes(fit(runs.take(~out), {}, ""))
             kept = runs.take(out)
-            guess[out] = told.pairs(kept.free_s, kept.start, kept.end, kept.hour)
+            hour = kept.hour if hourly else None
+            guess[out] = told.pairs(kept.free_s, kept.start, kept.end, hour)
     return error(guess, runs.observed_s)
 
 
@@ -235,13 +243,36 @@ def folds(runs: Runs) -> NDArray[np.int64]:
     return np.array([zlib.crc32(name) % FOLDS for name in names], dtype=np.int64)
 
 
-def _least_absolute(x: Floats, y: Floats) -> Floats:
+def _curve(runs: Runs) -> tuple[float, float, float, float, float]:
+    """Level of a usual run, power, cosine and sine of the day wave, and what is usual of them."""
+    angle = 2.0 * np.pi * runs.hour / 24.0
+    length, seen = np.log((runs.free_s + OFFSET_S) / 100.0), np.log(runs.observed_s)
+    day = np.column_stack([np.cos(angle), np.sin(angle)])
+    if len(runs.hour) and _hours_known(runs.hour) < FEWEST_HOURS:
+        day = np.zeros_like(day)
+    means = day.mean(axis=0)
+    columns = np.column_stack([np.ones(len(seen)), length, day - means])
+    found = _least_absolute(columns, seen, np.array([0.0, 1e-3, SHRINK_RUNS / 2, SHRINK_RUNS / 2]))
+    power = float(np.clip(found[1], 0.1, 1.5))
+    wave = np.clip(found[2:], -MOST_WAVE, MOST_WAVE)
+    usual = float(np.median(day @ wave))
+    level = float(np.median(seen - power * length - day @ wave)) + usual
+    return level, power, float(wave[0]), float(wave[1]), usual
+
+
+def _hours_known(hour: Floats) -> int:
+    return int((np.bincount(hour.astype(int) % 24, minlength=24) >= RUNS_OF_AN_HOUR).sum())
+
+
+def _least_absolute(x: Floats, y: Floats, runs_of_none: Floats) -> Floats:
+    """Coefficients; each is drawn to 0 as if so many runs of its own had told of none."""
     found = np.linalg.lstsq(x, y, rcond=None)[0]
     for _ in range(60):
         weight = 1.0 / np.maximum(np.abs(y - x @ found), 0.02)
         weighed = x * weight[:, None]
-        # A little ridge: responses of one hour only must not make the equations singular.
-        ridge = np.diag([0.0, *[1e-3] * (x.shape[1] - 1)])
+        ridge = np.diag(runs_of_none * float(np.median(weight)))
+        # What no run tells of has a column of nothing: its coefficient is 0.
+        ridge += np.diag(np.where(np.abs(x).sum(axis=0) > 0, 0.0, 1.0))
         found = np.linalg.solve(x.T @ weighed + ridge, weighed.T @ y)
     return np.asarray(found, dtype=np.float64)
 
@@ -250,18 +281,12 @@ def _squares(bare: Calibration, runs: Runs) -> tuple[Square, ...]:
     base = CalibratedTimes(bare).curve(runs.free_s, runs.hour)
     left = np.log(runs.observed_s) - np.log(base)
     corner, size = np.array([bare.west, bare.south]), np.array([bare.width_deg, bare.height_deg])
-    sides = [
-        [(c, r) for c, r in np.floor((places - corner) / size).astype(int).tolist()]
-        for places in (runs.end, runs.start)
-    ]
     logs: list[dict[tuple[int, int], float]] = [{}, {}]
-    rows = [
-        {key: np.array([k == key for k in keys]) for key in sorted(set(keys))} for keys in sides
-    ]
+    members = [_members(np.floor((places - corner) / size)) for places in (runs.end, runs.start)]
     # Where runs end and where they start explain each other: in turns, each drawn to nothing.
     for _ in range(ROUNDS):
-        for told, members in zip(logs, rows, strict=True):
-            for key, mine in members.items():
+        for told, of_side in zip(logs, members, strict=True):
+            for key, mine in of_side:
                 own = left[mine] + told.get(key, 0.0)
                 share = len(own) / (len(own) + SHRINK_RUNS)
                 fresh = float(np.clip(np.median(own) * share, -1.0, 1.0))
@@ -277,3 +302,12 @@ def _squares(bare: Calibration, runs: Runs) -> tuple[Square, ...]:
         )
         for key in sorted(starts.keys() | ends.keys())
     )
+
+
+def _members(squares: Floats) -> list[tuple[tuple[int, int], NDArray[np.intp]]]:
+    """Squares with the rows of their runs."""
+    keys, at = np.unique(squares.astype(np.int64), axis=0, return_inverse=True)
+    order = np.argsort(at.ravel(), kind="stable")
+    ends = np.cumsum(np.bincount(at.ravel(), minlength=len(keys)))
+    rows = np.split(order, ends[:-1])
+    return [((c, r), mine) for (c, r), mine in zip(keys.tolist(), rows, strict=True)]

@@ -1,14 +1,18 @@
 """Reads recorded responses of a city and fits its travel times to them.
 
-For: ``gridcommand city calibrate``. Not for: the fit itself (``dispatch.calibration``).
+For: ``gridcommand city calibrate``. Not for: the fit itself (``dispatch.calibration``). A row that
+can't be used is left out and counted with the reason, whatever is wrong with it: a year of records
+has all sorts. What comes out worse than what is in force is not written.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter, defaultdict
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -17,6 +21,7 @@ import typer
 
 from dispatch.calibration import (
     CalibratedTimes,
+    Error,
     Runs,
     cross_validate,
     error,
@@ -28,9 +33,29 @@ from dispatch.travel_times import TravelTimes
 from gridcommand.city_packs import SourceError, read_table
 from models.calibration import CALIBRATION_FILE, write_calibration
 from models.city import CityPack
-from models.errors import CityPackError
+from models.errors import GridcommandError
+from streams.calls_columns import known_names, place_of
+from streams.local_times import LocalTimes
 
-COLUMNS = ("unit_id", "dispatch", "response", "on_scene", "lon", "lat")
+COLUMNS = ("unit_id", "response", "on_scene", "lon", "lat")
+"""Needed in the table; ``dispatch`` too where turnout times are to be learned."""
+
+TURNOUT_S = (0.0, 600.0)
+"""Turnouts out of this are slips of the button."""
+
+SEEN_BEFORE = 1.05
+"""What is in force may have been fitted to the same runs, and looks better on them for it."""
+
+
+class WorseTimesError(GridcommandError):
+    """What was fitted is farther off on held-out places than what is in force."""
+
+
+class _Run(NamedTuple):
+    observed_s: float
+    hour: float
+    start: tuple[float, float]
+    end: tuple[float, float]
 
 
 def calibrate(pack: CityPack, responses: Path, wanted: frozenset[str], out: Path | None) -> None:
@@ -42,29 +67,42 @@ def calibrate(pack: CityPack, responses: Path, wanted: frozenset[str], out: Path
         The table is not as it must be.
     TooFewRunsError
         Too few runs are usable.
+    WorseTimesError
+        What came of it is no better than what is in force; nothing is written.
     CityPackError
-        The result can't be written.
+        The result can't be written or used; what was there stays.
     """
     travel = TravelTimes(RoadGraph.load(pack))
     runs, turnouts, dropped = _read(responses, pack, travel, wanted)
     for reason, count in sorted(dropped.items()):
-        typer.echo(f"left out {count:6d}  {reason}")
+        if count:
+            typer.echo(f"left out {count:6d}  {reason}")
     turnout_s = {kind: round(statistics.median(seen), 1) for kind, seen in turnouts.items()}
     made = fit(runs, turnout_s, f"{pack.attribution.strip()} Fitted to {responses.name}.")
     raw = error(runs.free_s, runs.observed_s)
+    in_force = _in_force(pack, runs)
     held_out = cross_validate(runs)
+    usual = cross_validate(runs, hourly=False)
     fitted = CalibratedTimes(made).pairs(runs.free_s, runs.start, runs.end, runs.hour)
-    usual = CalibratedTimes(made).pairs(runs.free_s, runs.start, runs.end)
     typer.echo(f"runs used         {len(runs.free_s)}")
     for label, off in (
         ("speeds as given", raw),
+        ("as in force now", in_force),
         ("calibrated, held-out tenths", held_out),
+        ("the same, no hour asked for", usual),
         ("calibrated, all runs", error(fitted, runs.observed_s)),
-        ("calibrated, no hour asked for", error(usual, runs.observed_s)),
     ):
         typer.echo(f"{label:30s} median error {off.median_s:6.1f} s, bias {off.bias_s:+6.1f} s")
     for kind, seconds in made.turnout_s.items():
         typer.echo(f"turnout of {kind}: median {seconds:.0f} s")
+    limit_s = in_force.median_s * (SEEN_BEFORE if pack.calibration is not None else 1.0)
+    # A desk asks for no hour.
+    if usual.median_s > limit_s:
+        raise WorseTimesError(
+            f"on held-out places the fitted times are off by {usual.median_s:.1f} s, those in "
+            f"force by {in_force.median_s:.1f} s: nothing was written. Are these runs of this "
+            "city, from the units' stations (--kinds), and enough of them?"
+        )
     figures: dict[str, str | int | float] = {
         "responses": responses.name,
         "kinds": ",".join(sorted(wanted)),
@@ -74,67 +112,74 @@ def calibrate(pack: CityPack, responses: Path, wanted: frozenset[str], out: Path
         "held_out_bias_s": round(held_out.bias_s, 2),
     }
     target = out or pack.path / CALIBRATION_FILE
-    try:
-        write_calibration(target, msgspec.structs.replace(made, made=figures))
-    except OSError as problem:
-        raise CityPackError(f"{target}: can't be written: {problem.strerror}") from problem
+    write_calibration(target, msgspec.structs.replace(made, made=figures))
     typer.echo(f"written           {target}")
+
+
+def _in_force(pack: CityPack, runs: Runs) -> Error:
+    """How far off the pack's times are now."""
+    if pack.calibration is None:
+        return error(runs.free_s / pack.speed_factor, runs.observed_s)
+    told = CalibratedTimes(pack.calibration).pairs(runs.free_s, runs.start, runs.end)
+    return error(told, runs.observed_s)
 
 
 def _read(
     path: Path, pack: CityPack, travel: TravelTimes, kinds: frozenset[str]
 ) -> tuple[Runs, dict[str, list[float]], Counter[str]]:
     """Usable runs, turnout seconds by kind, and what was left out for which reason."""
-    table = read_table(path)
-    missing = [name for name in COLUMNS if not table or name not in table[0]]
-    if missing:
-        raise SourceError(f"{path}: column {missing[0]!r} is missing, or it has no rows")
     units = {unit.id: unit for unit in pack.units}
+    clock = LocalTimes(ZoneInfo(pack.timezone))
     zone = ZoneInfo(pack.timezone)
-    rows: list[tuple[float, float, tuple[float, float], tuple[float, float]]] = []
+    rows: list[_Run] = []
     turnouts: dict[str, list[float]] = defaultdict(list)
     dropped: Counter[str] = Counter()
-    for number, row in enumerate(table, start=2):
+    for row in _rows(path):
         unit = units.get(row["unit_id"])
         if unit is None:
             dropped["unit is not in the pack"] += 1
-        elif unit.kind not in kinds:
+            continue
+        if unit.kind not in kinds:
             dropped["unit is of another kind"] += 1
-        elif not (row["response"] and row["on_scene"]):
+            continue
+        left = _time(clock, row["response"])
+        if left and (called := _time(clock, row.get("dispatch", ""))):
+            turnout = (left - called).total_seconds()
+            if TURNOUT_S[0] < turnout < TURNOUT_S[1]:
+                turnouts[unit.kind].append(turnout)
+        there = _time(clock, row["on_scene"], left)
+        place = _place(row)
+        if not (row["response"] and row["on_scene"]):
             dropped["no response or no arrival recorded"] += 1
+        elif left is None or there is None:
+            dropped["response or arrival is no time that can be read"] += 1
+        elif place is None:
+            dropped["no place recorded, or none on earth"] += 1
         else:
-            try:
-                times = {
-                    name: _time(row[name], zone)
-                    for name in COLUMNS[1:4]
-                    if name != "dispatch" or row[name]
-                }
-                place = float(row["lon"]), float(row["lat"])
-            except ValueError as problem:
-                raise SourceError(f"{path}:{number}: {problem}") from problem
-            if not np.isfinite(place).all():
-                raise SourceError(f"{path}:{number}: lon {place[0]}, lat {place[1]} is no place")
-            left = times["response"]
-            drive_s = (times["on_scene"] - left).total_seconds()
             local = left.astimezone(zone)
-            rows.append((drive_s, local.hour + local.minute / 60, (unit.lon, unit.lat), place))
-            if "dispatch" in times:
-                turnout = (left - times["dispatch"]).total_seconds()
-                if 0 < turnout < 600:
-                    turnouts[unit.kind].append(turnout)
+            observed_s = (there - left).total_seconds()
+            hour = local.hour + local.minute / 60
+            rows.append(_Run(observed_s, hour, (unit.lon, unit.lat), place))
     if not rows:
-        raise SourceError(f"{path}: no run of {', '.join(sorted(kinds))} in it")
-    start = np.array([row[2] for row in rows])
-    end = np.array([row[3] for row in rows])
-    free_s = np.full(len(rows), np.inf)
+        why = "; ".join(f"{count} x {reason}" for reason, count in sorted(dropped.items()))
+        raise SourceError(
+            f"{path}: no run of {', '.join(sorted(kinds))} in it that can be used"
+            + (f" ({why})" if why else "")
+        )
+    start, end = np.array([row.start for row in rows]), np.array([row.end for row in rows])
+    free_s, far = np.full(len(rows), np.inf), np.zeros(len(rows), bool)
     homes, at = np.unique(start, axis=0, return_inverse=True)
-    for home, place in enumerate(homes):
+    for home, place in enumerate(homes.tolist()):
         mine = at.ravel() == home
         free_s[mine] = travel.matrix([place], end[mine])[0]
-    far = np.array([travel.snap(*place).far for place in end.tolist()])
-    far |= np.array([travel.snap(*place).far for place in start.tolist()])
+        far[mine] = [travel.snap(*one).far for one in end[mine].tolist()]
+        far[mine] |= travel.snap(*place).far
     runs = Runs(
-        free_s, np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), start, end
+        free_s=free_s,
+        observed_s=np.array([row.observed_s for row in rows]),
+        hour=np.array([row.hour for row in rows]),
+        start=start,
+        end=end,
     )
     kept = usable(runs)
     dropped["drive of under 15 s or over 25 min, or no way there"] += int((~kept).sum())
@@ -142,6 +187,34 @@ def _read(
     return runs.take(kept & ~far), turnouts, dropped
 
 
-def _time(text: str, zone: ZoneInfo) -> datetime:
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=zone)
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The table with our names of its columns, and no cell missing."""
+    table = read_table(path)
+    if not table:
+        raise SourceError(f"{path}: has no rows")
+    header = [name for name in table[0] if name is not None]
+    names = dict(zip(header, known_names(header), strict=True))
+    have = {*names.values(), *(("lon", "lat") if "location" in names.values() else ())}
+    if missing := [name for name in COLUMNS if name not in have]:
+        raise SourceError(f"{path}: column {missing[0]!r} is missing; it has: {', '.join(header)}")
+    # Short rows have None where they end, long ones a list under None.
+    return [{names[key]: (row.get(key) or "").strip() for key in header} for row in table]
+
+
+def _time(clock: LocalTimes, text: str, not_before: datetime | None = None) -> datetime | None:
+    try:
+        return clock.read(text, not_before)[0] if text else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _place(row: dict[str, str]) -> tuple[float, float] | None:
+    lon, lat = row.get("lon", ""), row.get("lat", "")
+    if not (lon or lat):
+        lon, lat = place_of(row.get("location", ""))
+    try:
+        place = float(lon), float(lat)
+    except ValueError:
+        return None
+    fits = math.isfinite(sum(place)) and abs(place[0]) <= 180 and abs(place[1]) <= 90
+    return place if fits and place != (0.0, 0.0) else None

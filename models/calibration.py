@@ -16,6 +16,7 @@ from models.errors import CityPackError
 from models.pack_files import YamlFile
 
 CALIBRATION_FILE = "calibration.yaml"
+_HEAD = "# Written by gridcommand city calibrate; docs/cities.md tells the method.\n"
 
 
 class Square(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,8 +37,11 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         `t` is the time at the speeds of the road tables. Under `short_s` the result falls to 0
         in a straight line; over `long_s` it goes on as a straight line.
     day_cos, day_sin
-        The day wave is exp(day_cos * cos(2 pi h / 24) + day_sin * sin(2 pi h / 24)) at local hour
-        h; 1 where no hour is asked for.
+        The day wave is exp(day_cos * cos(2 pi h / 24) + day_sin * sin(2 pi h / 24) - day_usual) at
+        local hour h; 1 where no hour is asked for.
+    day_usual
+        The median of the other two terms over the recorded runs, so that 1 is right for the usual
+        run.
     west, south, width_deg, height_deg
         Where the squares begin and how large one is; `squares` lists those with a factor of
         their own, any other has 1.
@@ -62,6 +66,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     turnout_s: dict[str, float]
     made: dict[str, str | int | float]
     attribution: str
+    day_usual: float = 0.0
 
 
 def read_calibration(path: Path) -> Calibration | None:
@@ -79,6 +84,7 @@ def read_calibration(path: Path) -> Calibration | None:
     limits = {
         "scale_s": (1, 10_000), "offset_s": (0, 600), "power": (0.1, 1.5), "short_s": (0.1, 600),
         "long_s": (10, 100_000), "day_cos": (-1, 1), "day_sin": (-1, 1),
+        "day_usual": (-1, 1),
         "width_deg": (0.001, 10), "height_deg": (0.001, 10), "west": (-180, 180),
         "south": (-90, 90),
     }  # fmt: skip
@@ -97,13 +103,27 @@ def read_calibration(path: Path) -> Calibration | None:
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write it so that `read_calibration` gives the same back; whole or not at all."""
+    """Write it so that `read_calibration` gives the same back; whole or not at all.
+
+    Raises
+    ------
+    CityPackError
+        It can't be written, or what is in it could not be used; what was there before stays.
+    """
     document: dict[str, Any] = msgspec.to_builtins(calibration)
     fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as sink:
-        sink.write("# Written by gridcommand city calibrate; docs/cities.md tells the method.\n")
-        yaml = YAML()
-        yaml.default_flow_style = None
-        yaml.width = 98
-        yaml.dump(document, sink)
-    fresh.replace(path)
+    try:
+        with fresh.open("w", encoding="utf-8") as sink:
+            sink.write(
+                "# Written by gridcommand city calibrate; docs/cities.md tells the method.\n"
+            )
+            yaml = YAML()
+            yaml.default_flow_style = None
+            yaml.width = 98
+            yaml.dump(document, sink)
+        read_calibration(fresh)
+        fresh.replace(path)
+    except OSError as error:
+        raise CityPackError(f"{path}: can't be written: {error.strerror or error}") from error
+    finally:
+        fresh.unlink(missing_ok=True)

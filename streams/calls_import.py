@@ -2,7 +2,8 @@
 
 For: ``gridcommand drill import`` and the recordings that city packs ship. Reads tables in the form
 of San Francisco's open data: one row for each responding unit, local times without a zone. Any
-year does, gzip'd or plain, with columns missing but two: ``call_number`` and ``received``.
+year does, gzip'd or plain, with the portal's column names or ours (:mod:`streams.calls_columns`),
+with columns missing but two: ``call_number`` and ``received``.
 
 What it decides
 - Rows of one call number are one report, received at the earliest time that its rows say. Each

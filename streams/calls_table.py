@@ -17,6 +17,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from models.city import CityPack
+from streams.calls_columns import known_names, place_of
 from streams.errors import CallsFileError
 from streams.local_times import LocalTimes
 from streams.recording import open_maybe_gzip
@@ -28,6 +29,9 @@ USED = (
     *("unit_id", "unit_type", "station_area", "on_scene", "transport", "hospital", "available"),
 )
 """Columns that are read; of those that a file has besides, none is."""
+
+PLACE, LOCATION = ("lon", "lat"), "location"
+"""Where there is no place of two columns, one of both is looked at."""
 
 LONGEST_S = 86_400.0
 """A crew that stayed longer at one place is a mistake in the table, in seconds."""
@@ -125,21 +129,25 @@ class CallsTable:
             reader = csv.DictReader(
                 io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="")
             )
-            columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+            columns = known_names(reader.fieldnames or ())
             reader.fieldnames = columns
             if lacking := [name for name in REQUIRED if name not in columns]:
                 raise CallsFileError(
                     f"{self.path}: the first line names no column {' and no '.join(lacking)}; "
                     f"it has: {', '.join(columns) or 'nothing'}"
                 )
-            self.missing_columns = tuple(name for name in USED if name not in columns)
+            placed = PLACE if LOCATION in columns else ()
+            self.missing_columns = tuple(n for n in USED if n not in (*columns, *placed))
             for row in reader:
                 self.rows += 1
                 if self.rows % _ROWS_A_WORD == 0:
                     self._say(f"{self.rows} rows")
                 if row.get(None):
                     self.problems.add(reader.line_num, "more values than columns: rest ignored")
-                self._row(reader.line_num, {key: _clean(row.get(key)) for key in USED})
+                known = {key: _clean(row.get(key)) for key in USED}
+                if not (known["lon"] or known["lat"]):
+                    known["lon"], known["lat"] = place_of(_clean(row.get(LOCATION)))
+                self._row(reader.line_num, known)
 
     def _row(self, line: int, row: dict[str, str]) -> None:
         number = row["call_number"]

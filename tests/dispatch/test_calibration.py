@@ -142,3 +142,32 @@ def test_the_file_gives_back_what_was_written(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("power: 0.7", "power: 7.0"))
     with pytest.raises(CityPackError, match=r"yaml:4: power 7\.0 must lie in"):
         read_calibration(path)
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.yaml"
+    write_calibration(path, WEST_IS_SLOW)
+    with pytest.raises(CityPackError, match=r"day_sin 2\.77 must lie in"):
+        write_calibration(path, msgspec.structs.replace(WEST_IS_SLOW, day_sin=2.77))
+    assert read_calibration(path) == WEST_IS_SLOW
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_usual_hour_is_in_the_middle() -> None:
+    """Calls crowd in the slow evening: without an hour the usual run is meant, not noon's."""
+    law = msgspec.structs.replace(WEST_IS_SLOW, day_cos=0.3, day_sin=-0.3, squares=())
+    runs = runs_by(law, count=3000)
+    hours = np.where(np.arange(3000) % 4 > 0, 18 + 6 * (runs.hour / 24), runs.hour)
+    times = CalibratedTimes(law).pairs(runs.free_s, runs.start, runs.end, hours)
+    runs = msgspec.structs.replace(runs, hour=hours, observed_s=times)
+    told = CalibratedTimes(fit(runs, {}, ""))
+    usual = error(told.pairs(runs.free_s, runs.start, runs.end), runs.observed_s)
+    assert abs(usual.bias_s) < 0.05 * float(np.median(times))
+    assert cross_validate(runs).median_s < cross_validate(runs, hourly=False).median_s / 2
+
+
+def test_few_hours_tell_nothing_of_the_day() -> None:
+    runs = runs_by(WEST_IS_SLOW)
+    evening = runs.take(np.asarray((runs.hour > 18) & (runs.hour < 23)))
+    made = fit(evening, {}, "")
+    assert (made.day_cos, made.day_sin, made.day_usual) == (0, 0, 0)
