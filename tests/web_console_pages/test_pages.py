@@ -116,10 +116,10 @@ def test_a_cut_line_shows_and_heals_with_nothing_missing(open_page: OpenPage, to
 LATE = {"state": "delayed", "since": "2026-01-01T20:02:33Z", "oldest_unfinished_s": 187.0}
 AT = "2026-01-01T20:05:40Z"
 FITS = """() => {
-  const lines = [...document.querySelectorAll('.health span, .health b')];
-  return innerWidth >= document.documentElement.scrollWidth
-    && innerHeight >= document.documentElement.scrollHeight
-    && lines.every((one) => one.scrollWidth <= one.clientWidth || getComputedStyle(one).display === 'inline');
+  const page = document.documentElement;
+  return innerWidth >= page.scrollWidth && innerHeight >= page.scrollHeight
+    && [...document.querySelectorAll('.health div > *')].every(
+      (line) => line.scrollWidth <= line.clientWidth);
 }"""
 
 
