@@ -238,6 +238,22 @@ def ports(settings: Settings) -> Finding:
     return Finding("ports", said, "choose another: GRIDCOMMAND_WEB_PORT, up --port")
 
 
+def descriptors(settings: Settings) -> Finding:
+    """File descriptors for the screens that a console may take."""
+    from web_console.descriptors import allowed, needed
+
+    screens = settings.screens_max
+    said = f"{allowed()} allowed, {needed(screens)} needed for {screens} screens"
+    if allowed() >= needed(screens):
+        return Finding("file descriptors", said)
+    return Finding(
+        "file descriptors",
+        said,
+        f"raise the hard limit (LimitNOFILE={needed(screens)} in the console's unit, ulimit -Hn), "
+        "or lower GRIDCOMMAND_SCREENS_MAX",
+    )
+
+
 def disk(settings: Settings) -> Finding:
     """Room for the data."""
     place = settings.data_dir
@@ -283,6 +299,7 @@ CHECKS: tuple[Check, ...] = (
     database,
     broker,
     ports,
+    descriptors,
     disk,
     chromium,
     clock,

@@ -185,6 +185,12 @@ class Settings(BaseSettings):
         ge=10_000,
         description="Bytes a screen may lag before it is dropped (policy `drop-and-resume`).",
     )
+    screens_max: int = Field(
+        2000,
+        ge=1,
+        description="Screens that one console takes; more are told to come back, for another "
+        "console to take them.",
+    )
     heartbeat_s: float = Field(
         2.0, gt=0, description="Interval of the live channel's heartbeat, in seconds."
     )

@@ -3,6 +3,8 @@
 For: who may connect, hello and resume, and the policy for slow screens. Not for: what frames say
 (:mod:`web_console.frames`). The protocol is written down in ``docs/live-channel.md``.
 
+A console takes ``settings.screens_max`` screens, or as many as its file descriptors bear.
+
 Policy ``drop-and-resume``: a screen whose unsent bytes exceed ``settings.screen_queue`` (on top of
 its last snapshot) is closed with code 1013 and comes back with the ``seq`` it has. Nothing is
 sent that nobody reads, and one slow phone costs the others nothing.
@@ -30,6 +32,7 @@ from models.settings import Settings
 from web_console import frames
 from web_console.accounts import COOKIE, Person, SignIn
 from web_console.hub import Hub, Room
+from web_console.problems import RETRY_AFTER_S
 from web_console.views import Viewer
 
 log = logging.getLogger(__name__)
@@ -65,6 +68,9 @@ _decode = msgspec.json.Decoder(_Hello | _Ping).decode
 
 SCREENS_DROPPED = Counter(
     "gridcommand_screens_dropped", "Screens that lagged too far and were dropped.", registry=None
+)
+SCREENS_REFUSED = Counter(
+    "gridcommand_screens_refused", "Screens beyond what this console takes.", registry=None
 )
 
 
@@ -123,6 +129,8 @@ class LiveChannel:
         Whether the server is up.
     queue_bytes
         How far a screen may lag, in bytes.
+    screens_max
+        Connections taken at a time; beyond, the handshake is answered with 503.
     """
 
     def __init__(self, settings: Settings, hub: Hub, sign_in: SignIn, allows: Allows) -> None:
@@ -132,13 +140,15 @@ class LiveChannel:
         self._allows = allows
         self.listening = False
         self.queue_bytes = settings.screen_queue
+        self.screens_max = settings.screens_max
+        self._screens = 0
 
     async def start(self, **listening: object) -> Server:
         """Start listening; ``sock`` or ``host`` and ``port`` go to asyncio."""
         server = await serve(
             self._handle,
             compression=None,
-            process_request=self._check_origin,
+            process_request=self._check,
             max_size=MESSAGE_MAX,
             close_timeout=CLOSE_WITHIN_S,
             server_header=None,
@@ -147,12 +157,17 @@ class LiveChannel:
         self.listening = True
         return server
 
-    def _check_origin(self, connection: ServerConnection, request: Request) -> Response | None:
+    def _check(self, connection: ServerConnection, request: Request) -> Response | None:
         origin = request.headers.get("Origin")
-        if origin is None or self._is_ours(origin, request.headers.get("Host", "")):
-            return None
-        log.warning("live channel refused to a page from %s", origin)
-        return connection.respond(HTTPStatus.FORBIDDEN, "the page is from another site\n")
+        if origin is not None and not self._is_ours(origin, request.headers.get("Host", "")):
+            log.warning("live channel refused to a page from %s", origin)
+            return connection.respond(HTTPStatus.FORBIDDEN, "the page is from another site\n")
+        if self._screens >= self.screens_max:
+            SCREENS_REFUSED.inc()
+            answer = connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "too many screens\n")
+            answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+            return answer
+        return None
 
     def _is_ours(self, origin: str, host: str) -> bool:
         try:
@@ -168,6 +183,7 @@ class LiveChannel:
             return False
 
     async def _handle(self, connection: ServerConnection) -> None:
+        self._screens += 1
         try:
             await self._serve(connection)
         except ConnectionClosed:
@@ -175,6 +191,8 @@ class LiveChannel:
         except StoreError as error:
             log.warning("live channel: %s", error)
             await _refuse(connection, TRY_AGAIN, "the database is away; try again")
+        finally:
+            self._screens -= 1
 
     async def _serve(self, connection: ServerConnection) -> None:
         token = _token(connection)

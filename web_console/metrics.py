@@ -26,7 +26,7 @@ from models.store import Store
 from web_console.access import ConsoleOf
 from web_console.asking import WITHIN_S
 from web_console.console import Console
-from web_console.live import SCREENS_DROPPED
+from web_console.live import SCREENS_DROPPED, SCREENS_REFUSED
 from web_console.pipeline import NEEDED
 from web_console.problems import Problem, responses
 
@@ -58,6 +58,7 @@ async def metrics(request: Request, console: ConsoleOf) -> Response:
     registry = CollectorRegistry()
     registry.register(_Gathered(families))
     registry.register(SCREENS_DROPPED)
+    registry.register(SCREENS_REFUSED)
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

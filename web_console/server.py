@@ -21,6 +21,7 @@ from models.store import open_store
 from web_console.app import create_app
 from web_console.asking import ANSWER_WITHIN_S
 from web_console.console import Console
+from web_console.descriptors import screens_borne
 from web_console.roads import roads_file
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ async def _run(
     console: Console, pages: socket.socket, live: socket.socket, stop: asyncio.Event
 ) -> None:
     settings = console.settings
+    console.live.screens_max = screens_borne(settings.screens_max)
     server = _Server(
         uvicorn.Config(
             create_app(console),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import socket
 from pathlib import Path
 
@@ -95,3 +96,16 @@ def test_the_command_says_a_line_for_each(cli: Cli) -> None:
     assert "MISSING  city" in answer.stdout
     assert "san_francisco" in answer.stdout
     assert "embedded broker   starts and answers" in answer.stdout
+
+
+def test_too_few_file_descriptors_for_the_screens_are_found(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert doctor.descriptors in doctor.CHECKS
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
+    assert doctor.descriptors(settings.model_copy(update={"screens_max": 1920})).is_well
+    finding = doctor.descriptors(settings.model_copy(update={"screens_max": 2000}))
+    assert "LimitNOFILE=4256" in finding.mend
+    unlimited = (1024, resource.RLIM_INFINITY)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
+    assert doctor.descriptors(settings).is_well
