@@ -50,7 +50,9 @@ class Clocks:
             return
         known = self._read.get(jurisdiction)
         if known is None or time.monotonic() - known[0] > CACHED_S:
-            clock = await self._ask.shared(read_clock, self._store, jurisdiction)
+            # What was just forgotten must not come back out of a call that began before.
+            ask = self._ask if known is None else self._ask.shared
+            clock = await ask(read_clock, self._store, jurisdiction)
             self._read[jurisdiction] = (time.monotonic(), clock)
 
     def forget(self, jurisdiction: str) -> None:

@@ -27,7 +27,7 @@ from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from models.errors import StoreError
+from models.errors import NewerVersionError, StoreError
 from models.settings import Settings
 from web_console import frames
 from web_console.accounts import COOKIE, Person, SignIn
@@ -188,6 +188,9 @@ class LiveChannel:
             await self._serve(connection)
         except ConnectionClosed:
             return
+        except NewerVersionError as error:
+            log.warning("live channel: %s", error)
+            await _refuse(connection, TRY_AGAIN, "this console is older than the desk; try another")
         except StoreError as error:
             log.warning("live channel: %s", error)
             await _refuse(connection, TRY_AGAIN, "the database is away; try again")

@@ -147,7 +147,7 @@ def hear(page: Page, **changed: Any) -> None:
     [
         ("en", "", "Decisions delayed", "since 12:02:33 · 3 min"),
         ("en", "worker", "No worker is running", "since 12:02:33 · 3 min"),
-        ("zh", "database", "数据库无法访问", "自 12:02:33 起 · 3 分钟"),
+        ("zh", "database", "数据库无法访问", "自 12:02:33 起 · 3 分"),
     ],
 )
 def test_a_delay_says_since_when_by_the_citys_clock(
