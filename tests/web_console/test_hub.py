@@ -257,7 +257,7 @@ async def test_positions_wait_a_quarter_of_a_second_and_everything_else_does_not
 
 
 async def test_an_event_that_cannot_be_folded_blinds_nobody(
-    journal_writer: Callable[[], Any], fake_journal: Any
+    journal_writer: Callable[[], Any], fake_journal: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = journal_writer()
     room: Room = await Hub(fake_journal([]), clock).room(HOME)
@@ -268,6 +268,7 @@ async def test_an_event_that_cannot_be_folded_blinds_nobody(
     room.take(writer.append(ev.RoadClosed(closure="c", lon=1.0, lat=1.0, radius_m=5.0)))
     room.flush()
     assert room.unshown == 1
+    assert [(one.event, one.jurisdiction) for one in caplog.records] == [("e1", HOME)]  # type: ignore[attr-defined]
     assert "c" in page.state["closures"]
     assert page.seq == 2
 
