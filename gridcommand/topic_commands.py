@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from streams.topic_plan import TopicPlan
 
 HOUR_MS = 3_600_000
+WIDTHS = (12, 16, 8, 8, 0)
 SETTLES_S, LOOK_S = 15.0, 0.1
 """How long a cluster may take to show what it took, and how often it is asked."""
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="The topics on an Apache Kafka cluster: partitions, retention, copies.",
+    help="The topics on an Apache Kafka cluster: partitions, retention, copies, writes in step.",
 )
 
 PartitionsOption = Annotated[
@@ -124,19 +125,29 @@ async def _applied(servers: str, plans: Sequence[TopicPlan]) -> list[str]:
 
 def _show(plans: Sequence[TopicPlan], brokers: Sequence[int]) -> None:
     typer.echo(f"{len(brokers)} broker{'s' if len(brokers) != 1 else ''}")
-    typer.echo(f"{'topic':<24} {'partitions':<12} {'retention':<16} {'copies':<8}")
+    heads = ("partitions", "retention", "copies", "in step", "")
+    row = " ".join(f"{head:<{width}}" for head, width in zip(heads, WIDTHS, strict=True))
+    typer.echo(f"{'topic':<24} {row}".rstrip())
     for each in plans:
         spec, now = each.spec, each.is_now
         if now is None:
-            cells = [str(spec.partitions), _hours(spec.retention_ms), str(each.copies), "is made"]
+            cells = [
+                str(spec.partitions),
+                _hours(spec.retention_ms),
+                str(each.copies),
+                str(each.in_step),
+                "is made",
+            ]
         else:
             cells = [
                 _step(now.partitions, max(now.partitions, spec.partitions)),
                 _step(_hours(now.retention_ms), _hours(spec.retention_ms)),
                 str(now.copies),
+                _step(now.in_step, max(now.in_step, each.in_step)),
                 "changes" if each.changes else "stays",
             ]
-        typer.echo(f"{spec.name:<24} {cells[0]:<12} {cells[1]:<16} {cells[2]:<8} {cells[3]}")
+        row = " ".join(f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
+        typer.echo(f"{spec.name:<24} {row}")
         for note in each.notes:
             typer.echo(f"  - {note}")
 

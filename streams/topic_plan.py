@@ -1,6 +1,7 @@
 """What the topics on a Kafka cluster are, what they should be, and bringing them there.
 
-Partitions are added and retention is set; topics that are missing are made. Partitions are never
+Partitions are added, retention and the copies in step that a write needs are set; topics that are
+missing are made. Partitions are never
 taken away, which Kafka can't do, and copies are not moved: :func:`reassignment` writes the file
 with which Kafka's own tool does that. Topics of others on the same cluster are not looked at.
 
@@ -20,10 +21,14 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from models.topics import DEAD_LETTERS, EXERCISE_PREFIX, TopicSpec, all_topics
-from streams.declare import COPIES, cluster_admin
+from streams.declare import cluster_admin
 from streams.errors import BrokerError
 
+COPIES = 3
+"""Of each partition, where there are as many brokers: one may fail while another is down."""
+
 RETENTION = "retention.ms"
+IN_STEP = "min.insync.replicas"
 _SET_ON_THE_TOPIC = 1
 """Kafka's config source of a value set on the topic itself, not inherited."""
 
@@ -35,8 +40,9 @@ class TopicState(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     replicas
         Broker ids that hold a copy, for each partition by number.
-    retention_ms
-        In force, wherever it is set.
+    retention_ms, in_step
+        In force, wherever they are set; ``in_step`` is how many copies must have a record before
+        it is acknowledged.
     own_configs
         What is set on the topic itself.
     """
@@ -44,6 +50,7 @@ class TopicState(msgspec.Struct, frozen=True, kw_only=True):
     replicas: Mapping[int, tuple[int, ...]]
     retention_ms: int
     own_configs: Mapping[str, str]
+    in_step: int = 1
 
     @property
     def partitions(self) -> int:
@@ -72,6 +79,8 @@ class TopicPlan(msgspec.Struct, frozen=True, kw_only=True):
         None: there is no such topic yet.
     copies
         That there should be.
+    in_step
+        Copies that must have a record before it is acknowledged, at least.
     notes
         What can't be changed from here, or what a change brings with it.
     """
@@ -79,6 +88,7 @@ class TopicPlan(msgspec.Struct, frozen=True, kw_only=True):
     spec: TopicSpec
     is_now: TopicState | None
     copies: int
+    in_step: int = 1
     notes: tuple[str, ...] = ()
 
     @property
@@ -97,9 +107,14 @@ class TopicPlan(msgspec.Struct, frozen=True, kw_only=True):
         return self.is_now is not None and self.is_now.retention_ms != self.spec.retention_ms
 
     @property
+    def sets_in_step(self) -> bool:
+        """Whether more copies are asked for than before; what a city set higher stays."""
+        return self.is_now is not None and self.is_now.in_step < self.in_step
+
+    @property
     def changes(self) -> bool:
         """Whether there is anything to do."""
-        return self.creates or self.adds_partitions or self.sets_retention
+        return self.creates or self.adds_partitions or self.sets_retention or self.sets_in_step
 
 
 def wanted_topics(partitions: int | None = None) -> tuple[TopicSpec, ...]:
@@ -122,10 +137,20 @@ def plan_topics(cluster: Cluster, wanted: Sequence[TopicSpec]) -> list[TopicPlan
             spec=spec,
             is_now=(state := cluster.topics.get(spec.name)),
             copies=copies,
+            in_step=in_step_of(copies if state is None else state.copies),
             notes=() if state is None else tuple(_notes(state, spec, copies)),
         )
         for spec in wanted
     ]
+
+
+def in_step_of(copies: int) -> int:
+    """Return how many of so many copies must have a record before it counts as written.
+
+    Two of three: one may be down and nothing that was acknowledged is on one disk only. With
+    fewer copies one is enough, else a broker that is down would stop everything.
+    """
+    return 2 if copies >= COPIES else 1
 
 
 def reassignment(plans: Sequence[TopicPlan], brokers: Sequence[int]) -> str:
@@ -171,11 +196,30 @@ async def read_cluster(servers: str) -> Cluster:
         topics[each["topic"]] = TopicState(
             replicas={one["partition"]: tuple(one["replicas"]) for one in each["partitions"]},
             retention_ms=int(values[RETENTION][0]),
+            in_step=int(values[IN_STEP][0]),
             own_configs={
                 key: value for key, (value, source) in values.items() if source == _SET_ON_THE_TOPIC
             },
         )
     return Cluster(brokers=tuple(sorted(one["node_id"] for one in about["brokers"])), topics=topics)
+
+
+async def make_missing(servers: str) -> list[str]:
+    """Make those topics that a cluster lacks, as declared; return their names.
+
+    Changes none that is there.
+
+    Raises
+    ------
+    BrokerError
+        When the cluster can't be reached or refuses a topic.
+    """
+    plans = [
+        plan for plan in plan_topics(await read_cluster(servers), wanted_topics()) if plan.creates
+    ]
+    if plans:
+        await apply_plans(servers, plans)
+    return [plan.spec.name for plan in plans]
 
 
 async def apply_plans(servers: str, plans: Sequence[TopicPlan]) -> None:
@@ -194,7 +238,9 @@ async def apply_plans(servers: str, plans: Sequence[TopicPlan]) -> None:
                     await admin.create_partitions(
                         {plan.spec.name: NewPartitions(plan.spec.partitions)}
                     )
-            await _set_retention(admin, [plan for plan in plans if plan.sets_retention])
+            await _set_configs(
+                admin, [plan for plan in plans if plan.sets_retention or plan.sets_in_step]
+            )
     except (KafkaError, OSError) as error:
         raise BrokerError(f"the cluster at {servers} refused: {error}") from error
 
@@ -209,6 +255,11 @@ def _notes(state: TopicState, spec: TopicSpec, copies: int) -> list[str]:
         notes.append(
             "keys move to other partitions: what waits in the old ones and what comes after may "
             "be decided in another order; apply it in a quiet moment, with nothing waiting"
+        )
+    if state.in_step > state.copies:
+        notes.append(
+            f"has {state.copies} copies and asks for {state.in_step} at each write: nothing can be "
+            f"written; set {IN_STEP} to {in_step_of(state.copies)}"
         )
     if state.copies < copies:
         notes.append(
@@ -243,7 +294,10 @@ async def _create(admin: Any, plans: Sequence[TopicPlan]) -> None:
                 plan.spec.name,
                 plan.spec.partitions,
                 plan.copies,
-                topic_configs={RETENTION: str(plan.spec.retention_ms)},
+                topic_configs={
+                    RETENTION: str(plan.spec.retention_ms),
+                    IN_STEP: str(plan.in_step),
+                },
             )
             for plan in plans
         ]
@@ -253,13 +307,17 @@ async def _create(admin: Any, plans: Sequence[TopicPlan]) -> None:
             raise BrokerError(f"topic {name}: {for_code(code).__name__} {message}")
 
 
-async def _set_retention(admin: Any, plans: Sequence[TopicPlan]) -> None:
+async def _set_configs(admin: Any, plans: Sequence[TopicPlan]) -> None:
     # This request replaces all that is set on a topic, so what others set there goes with it.
     changed = [
         ConfigResource(
             ConfigResourceType.TOPIC,
             plan.spec.name,
-            {**plan.is_now.own_configs, RETENTION: str(plan.spec.retention_ms)},
+            {
+                **plan.is_now.own_configs,
+                RETENTION: str(plan.spec.retention_ms),
+                IN_STEP: str(max(plan.in_step, plan.is_now.in_step)),
+            },
         )
         for plan in plans
         if plan.is_now is not None
