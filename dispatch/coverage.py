@@ -23,7 +23,7 @@ Not for: saying who may go. Pure: situation and travel times in, numbers out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -221,6 +221,17 @@ class Coverage:
             u for _, u in sorted(self._situation.units.items()) if sendable(u) and self._counts(u)
         )
         return self._state(idle, [self.stands(u) for u in idle], now)
+
+    def share_if(self, now: datetime, going: Set[str], coming: Iterable[Unit]) -> float:
+        """Return the share if these units went, and these became idle and on their way home."""
+        stay = [u for u in self.state(now).units if u.id not in going]
+        places = {u.id: self.stands(u) for u in stay}
+        for unit in coming:
+            if self._counts(unit):
+                stay.append(unit)
+                places[unit.id] = unit.home_lon, unit.home_lat
+        idle = tuple(sorted(stay, key=lambda u: u.id))
+        return self._state(idle, [places[u.id] for u in idle], now).share()
 
     def _counts(self, unit: Unit) -> bool:
         """Say whether a unit is part of coverage: our own, and not on foot or a bicycle."""

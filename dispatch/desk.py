@@ -442,7 +442,8 @@ class Desk:
                     incident=task.incident,
                 )
             else:
-                step.emit(ev.RoadReopened(closure=name, by=MACHINE, reason="expired"))
+                expired = ev.RoadReopened(closure=name, by=MACHINE, reason="expired")
+                self._planner.rerouting.change(step, expired)
         if plan_was_due or situation.plan_due:
             self._planner.plan(step)
             for incident_id in sorted({e.subject for e in step.events if _turns_somebody(e)}):

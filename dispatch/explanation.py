@@ -6,7 +6,7 @@ roads; each chosen unit's is computed here, nobody else's is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,11 +17,21 @@ from dispatch import assignment, diversion
 from dispatch.policy import Policy
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
-from dispatch.wanted import Able, Wanted, place_of, sendable, turnout_s
+from dispatch.wanted import Able, Wanted, able_units, place_of, sendable, turnout_s
 from models.events import Candidate, Choice, Exclusion, Point
 from models.lifecycles import UnitState
 from models.neighbours import Neighbour
 from models.situation import Assignment, Unit
+
+RUNNERS_UP = 2
+"""So many who were next are named for each place."""
+
+PIN_NO_PLACE = "pin_no_place"
+_PIN_REFUSED = {
+    assignment.PinRefusal.UNREACHABLE: "pin_unreachable",
+    assignment.PinRefusal.PINNED_ELSEWHERE: "pin_elsewhere",
+}
+PIN_RULES = frozenset({PIN_NO_PLACE, *_PIN_REFUSED.values()})
 
 
 @dataclass
@@ -74,6 +84,22 @@ class Found:
                         held.setdefault(unit, reserve.id)
         return held
 
+    def pins_not_kept(self, wanted: Wanted) -> dict[str, str]:
+        """Return the idle units pinned to a slot that don't go there, with the rule."""
+        if self.solution is None or not self.problem.pinned:
+            return {}
+        rules = {
+            unit: _PIN_REFUSED[why]
+            for unit, slot, why in self.solution.refused_pins
+            if slot == wanted.slot_id and why in _PIN_REFUSED
+        }
+        chosen = {c.unit_id for c in self.chosen(wanted)}
+        result = self.result(wanted)
+        for one in result.chosen if result is not None else ():
+            if (one.unit_id, wanted.slot_id) in self.problem.pinned and one.unit_id not in chosen:
+                rules[one.unit_id] = PIN_NO_PLACE
+        return rules
+
     def result(self, wanted: Wanted) -> assignment.SlotResult | None:
         """Return what became of a slot; None where nobody who fits is free."""
         if self.solution is None or wanted.slot_id not in self._columns:
@@ -102,6 +128,27 @@ class Found:
         return {self.problem.unit_ids[row] for row in rows.tolist()}
 
 
+@dataclass(frozen=True)
+class Swap:
+    """Somebody who is under way, and who would be there sooner.
+
+    Attributes
+    ----------
+    sent
+        The one under way.
+    candidates
+        The best of those who are idle, fit and can be there; the first takes the place.
+    unreachable, reserved, taken
+        Idle units that fit and are not among them: without a road, held back, or meant for others.
+    """
+
+    sent: Assignment
+    candidates: tuple[Candidate, ...]
+    unreachable: set[str]
+    reserved: set[str]
+    taken: set[str]
+
+
 class Explainer:
     """Makes the choices of proposals.
 
@@ -127,6 +174,7 @@ class Explainer:
         second = assignment.second(wanted.incident.priority)
         gone = {c.unit_id for c in chosen}
         held = found.reserved(wanted) if found.problem.reserves else {}
+        pins = found.pins_not_kept(wanted)
         waits = bool(wanted.requirement.package) and not chosen
         runners_up = tuple(
             self._candidate(step, wanted, found, c, (c.cost - dearest) / second)
@@ -134,11 +182,12 @@ class Explainer:
             if c.unit_id not in gone
             and not found.stays(c.unit_id, wanted)
             and c.unit_id not in held
+            and c.unit_id not in pins
             and not (waits and c.taken_by is None)
         )
         # Who is under way and could be turned is named, not ruled out.
         named = gone | {c.unit for c in runners_up}
-        excluded = self._excluded(step, wanted, found, named, held, waits=waits)
+        excluded = self._excluded(step, wanted, found, named, held, pins, waits=waits)
         for slot in range(wanted.missing):
             if slot >= len(chosen):
                 yield Choice(
@@ -226,6 +275,7 @@ class Explainer:
         found: Found,
         named: set[str],
         held: dict[str, str],
+        pins: dict[str, str],
         *,
         waits: bool,
     ) -> tuple[Exclusion, ...]:
@@ -235,27 +285,71 @@ class Explainer:
         for unit in able:
             if unit.id in named:
                 continue
-            rule, reserve = _rule_against(unit, wanted, unreachable), ""
+            rule, reserve = pins.get(unit.id) or _rule_against(unit, wanted, unreachable), ""
             if not rule and unit.id in held:
                 rule, reserve = "reserved", held[unit.id]
             elif not rule and waits and unit.id not in found.taken:
                 rule = "package"
             if rule:
                 rules.setdefault((rule, reserve), []).append(unit.id)
+        return self._exclusions(step, able, rules, found.reserve_names)
+
+    def _exclusions(
+        self,
+        step: Step,
+        able: Sequence[Unit],
+        rules: Mapping[tuple[str, str], Sequence[str]],
+        reserve_names: Mapping[str, dict[str, str]],
+    ) -> tuple[Exclusion, ...]:
+        most = self._policy.named_exclusions
         excluded = [
             Exclusion(
                 rule=rule,
-                units=tuple(ids[: self._policy.named_exclusions]),
+                units=tuple(ids[:most]),
                 count=len(ids),
-                names=found.reserve_names.get(reserve, {}),
+                names=reserve_names.get(reserve, {}),
             )
             for (rule, reserve), ids in sorted(rules.items())
         ]
         lacking = len(step.situation.units) - len(able)
         if lacking:
-            # Who lacks the skill is no news; the others are who a commander asks about.
-            excluded.append(Exclusion(rule="lacks_skill", units=(), count=lacking))
+            fit, kinds = {u.id for u in able}, {u.kind for u in able}
+            others = sorted(
+                (u.kind not in kinds, name)
+                for name, u in step.situation.units.items()
+                if name not in fit
+            )
+            names = tuple(name for _, name in others[:most])
+            excluded.append(Exclusion(rule="lacks_skill", units=names, count=lacking))
         return tuple(sorted(excluded, key=lambda e: e.rule))
+
+    def relief(self, step: Step, wanted: Wanted, swap: Swap, slot: int) -> Choice:
+        """Return the choice that somebody sooner takes the place of who is under way."""
+        best, *others = swap.candidates
+        taken = swap.taken | {best.unit}
+        rules: dict[tuple[str, str], list[str]] = {}
+        fit = able_units(step.situation, [wanted])[wanted.kind]
+        named = {best.unit, swap.sent.unit, *(c.unit for c in others)}
+        for unit in fit:
+            if unit.id in named:
+                continue
+            rule = _rule_against(unit, wanted, swap.unreachable)
+            if not rule and unit.neighbour:
+                rule = "neighbour"
+            elif not rule and unit.id in swap.reserved:
+                rule = "reserved"
+            elif not rule and unit.id in taken:
+                rule = "elsewhere"
+            if rule:
+                rules.setdefault((rule, ""), []).append(unit.id)
+        choice = Choice(
+            requirement=wanted.requirement.key,
+            slot=slot,
+            chosen=best,
+            runners_up=tuple(others),
+            excluded=self._exclusions(step, fit, rules, {}),
+        )
+        return self.by_road(step, wanted, choice)
 
 
 def _rule_against(unit: Unit, wanted: Wanted, unreachable: set[str]) -> str:

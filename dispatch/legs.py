@@ -1,7 +1,8 @@
 """A unit's way from one place to another in time: where it is when, and what it still passes.
 
-For: the simulator. A leg takes as long as it is told, whatever the road would take; along it the
-unit keeps the pace of its route, or one pace where it only has a line.
+For: the simulator, and for telling how far along its way somebody is. A leg takes as long as it is
+told, whatever the road would take; along it the unit keeps the pace of its route, or one pace where
+it only has a line.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 from dispatch.correlation import distance_m
@@ -80,16 +82,43 @@ class Leg:
         return min(1.0, max(0.0, (now - self.start).total_seconds() / whole))
 
 
+@lru_cache(maxsize=1 << 10)
+def passed(points: tuple[Point, ...], place: Point) -> tuple[float, float]:
+    """Return how much of a line's length lies behind its point nearest to a place, 0 to 1.
+
+    Of several that are equally near the first; with the metres from there to the place.
+    """
+    lon, lat = place
+    whole, best = 0.0, (math.inf, 0.0)
+    for one, two in pairwise(points):
+        length_m = distance_m(*one, *two)
+        away_m, part = _nearest(one, two, lon, lat)
+        if away_m < best[0]:
+            best = away_m, whole + part * length_m
+        whole += length_m
+    away_m, so_far = best
+    if not whole:
+        return 0.0, distance_m(*points[0], lon, lat)
+    return so_far / whole, away_m
+
+
 def _end(start: datetime, seconds: float) -> datetime:
     return start + timedelta(seconds=round(max(0.0, seconds), 1))
 
 
 def _gap_m(one: Point, two: Point, lon: float, lat: float) -> float:
-    """Metres from a point to a stretch of some hundred metres, on a plane around the point."""
+    return _nearest(one, two, lon, lat)[0]
+
+
+def _nearest(one: Point, two: Point, lon: float, lat: float) -> tuple[float, float]:
+    """Metres from a point to a stretch of some hundred metres, and the share before that place.
+
+    On a plane around the point.
+    """
     tall = distance_m(lon, lat, lon, lat + 0.001) / 0.001
     wide = tall * math.cos(math.radians(lat))
     ax, ay = (one[0] - lon) * wide, (one[1] - lat) * tall
     bx, by = (two[0] - lon) * wide, (two[1] - lat) * tall
     length = (bx - ax) ** 2 + (by - ay) ** 2
     part = 0.0 if length == 0 else min(1.0, max(0.0, -(ax * (bx - ax) + ay * (by - ay)) / length))
-    return math.hypot(ax + part * (bx - ax), ay + part * (by - ay))
+    return math.hypot(ax + part * (bx - ax), ay + part * (by - ay)), part

@@ -134,10 +134,6 @@ class OrderBook:
                 raise RefusalError(
                     "unit_taken", f"unit {candidate.unit} is {state} now", incident.id
                 )
-        if not self._planner.roads_hold(step, proposal):
-            raise RefusalError(
-                "road_closed", "a road was closed since the proposal was made", incident.id
-            )
         order(step, self._planner.up_to_date(step, proposal), by=given.by, reason=given.reason)
         closing.settle(step, incident)
         for name in sorted({c.diverted_from for c in named if c.diverted_from}):
@@ -383,6 +379,22 @@ class OrderBook:
             raise RefusalError(
                 "lacks_skill", f"unit {unit.id} fits no requirement here", incident.id
             )
+        gaps = missing(step.situation, incident)
+        if not any(r.met_by(frozenset(unit.skills)) for r, _ in gaps):
+            raise RefusalError(
+                "nothing_missing",
+                f"nothing is missing on incident {incident.number} that unit {unit.id} fits; send "
+                "it there instead",
+                incident.id,
+            )
+        other = _pinned_on(step, unit, incident)
+        if other is not None:
+            raise RefusalError(
+                "pinned_elsewhere",
+                f"unit {unit.id} is pinned to incident {other.number}, which waits for it; lift "
+                "that first",
+                incident.id,
+            )
         self._override(
             step,
             incident,
@@ -519,7 +531,8 @@ class OrderBook:
             raise RefusalError("bad_speed", f"speed must be in [0, 1), not {given.speed}")
         if given.until is not None and given.until <= step.now:
             raise RefusalError("in_the_past", f"the closure would end at {given.until.isoformat()}")
-        step.emit(
+        self._planner.rerouting.change(
+            step,
             ev.RoadClosed(
                 closure=given.closure,
                 lon=lon,
@@ -531,13 +544,15 @@ class OrderBook:
                 until=given.until,
                 by=given.by,
                 reason=given.reason,
-            )
+            ),
         )
 
     def _reopen_road(self, step: Step, given: ev.ReopenRoad) -> None:
         if given.closure not in step.situation.closures:
             raise RefusalError("no_closure", f"no closure {given.closure} is in force")
-        step.emit(ev.RoadReopened(closure=given.closure, by=given.by, reason=given.reason))
+        self._planner.rerouting.change(
+            step, ev.RoadReopened(closure=given.closure, by=given.by, reason=given.reason)
+        )
 
     def _set_automation(self, step: Step, given: ev.SetAutomation) -> None:
         if wrong := sorted(set(given.priorities) - set(PRIORITIES)):
@@ -584,6 +599,15 @@ def _hospital(step: Step, hospital_id: str) -> Hospital:
     if hospital is None:
         raise RefusalError("unknown_hospital", f"no hospital {hospital_id} is registered")
     return hospital
+
+
+def _pinned_on(step: Step, unit: Unit, incident: Incident) -> Incident | None:
+    """Return another incident that a unit is pinned to and isn't at."""
+    for name, other in sorted(step.situation.incidents.items()):
+        waits = unit.incident != name and not other.ended and unit.id in other.pins
+        if waits and other is not incident:
+            return other
+    return None
 
 
 def _around(given: ev.CloseRoad, graph: RoadGraph) -> tuple[float, float, float]:

@@ -13,16 +13,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import msgspec
-import numpy as np
 
 from dispatch import assignment, diversion
-from dispatch.correlation import METRES_A_DEGREE, distance_m
 from dispatch.coverage import Coverage
-from dispatch.explanation import Explainer, Found, rounded
+from dispatch.explanation import PIN_RULES, Explainer, Found, rounded
 from dispatch.move_ups import MoveUps
 from dispatch.policies import Rule, rule_named
 from dispatch.policy import Policy
 from dispatch.posing import Poser, idle_units
+from dispatch.relief import Reliefs
+from dispatch.rerouting import Rerouting
 from dispatch.reserves import Reserves
 from dispatch.step import Step
 from dispatch.together import posed, with_roles
@@ -34,9 +34,8 @@ from dispatch.wanted import (
     close_roads,
     missing,
     place_of,
-    roads_changed,
     sendable,
-    turnout_s,
+    slot_id,
 )
 from models.city import CityPack
 from models.events import (
@@ -48,12 +47,7 @@ from models.events import (
     Requirement,
 )
 from models.lifecycles import IncidentState
-from models.situation import Assignment, Incident, Proposal, Situation, Touched, Unit
-
-SAME_DRIVE_S = 1.0
-"""A drive that takes this much longer or shorter, in seconds, is another one to decide on."""
-_FASTEST_M_S = 40.0
-"""Nobody drives faster through a city: who is too far as the crow flies isn't looked at."""
+from models.situation import Incident, Proposal, Situation, Touched, Unit
 
 
 class Planner:
@@ -76,11 +70,15 @@ class Planner:
         self.explainer = Explainer(travel, policy, {n.id: n for n in pack.neighbours})
         self._poser = Poser(travel, policy, {n.id: n.cost_s for n in pack.neighbours})
         self._reserves = Reserves(pack)
+        self.rerouting = Rerouting(travel, self.explainer)
         self._coverage: Coverage | None = None
         self._move_ups: MoveUps | None = None
         if self.rule.covers:
             self._coverage = Coverage(situation, travel, policy)
             self._move_ups = MoveUps(self._coverage, travel, policy)
+        self._reliefs = Reliefs(
+            travel, policy, self._poser, self.explainer, self._reserves, self._coverage
+        )
         self._situation = situation
         self._gaps: dict[str, list[tuple[Requirement, int]]] = {}
         self._under_way: set[str] = set()
@@ -116,9 +114,9 @@ class Planner:
         self.note(step.touched)
         waiting = self._waiting(step)
         found = self._found(step, waiting) if waiting else None
-        reliefs = self._reliefs(step, found) if self.rule.diverts else {}
+        swaps = self._swaps(step, found) if self.rule.diverts else {}
         for name in sorted(self._gaps):
-            if not self._gaps[name] and name not in reliefs:
+            if not self._gaps[name] and name not in swaps:
                 _withdraw(step, step.incident(name), "not_needed")
         self.note(step.touched)
         made = 0
@@ -130,11 +128,13 @@ class Planner:
             # not keep the desk from the reports behind it.
             last = made + 1 == self.policy.proposals_per_plan
             if found is not None:
-                made += self._propose(step, wants, found, more=last)
+                mine = swaps.get(wants[0].incident.id, ())
+                made += self._propose(step, wants, found, mine, more=last)
             if made == self.policy.proposals_per_plan:
                 return
-        for choices in reliefs.values():
-            self._relieve(step, choices[0][0], tuple(choice for _, choice in choices))
+        for name, mine in swaps.items():
+            if not self._gaps.get(name):
+                self._relieve(step, step.incident(name), mine)
         if self._move_ups is not None:
             self._move_ups.plan(step)
 
@@ -185,7 +185,15 @@ class Planner:
         found.solution = solution
         return found
 
-    def _propose(self, step: Step, wants: list[Wanted], found: Found, *, more: bool) -> bool:
+    def _propose(
+        self,
+        step: Step,
+        wants: list[Wanted],
+        found: Found,
+        swaps: tuple[Choice, ...],
+        *,
+        more: bool,
+    ) -> bool:
         """Make an incident's proposal if it isn't the one in force; say whether it was made."""
         incident = wants[0].incident
         chosen = {w.requirement.key: tuple(c.unit_id for c in found.chosen(w)) for w in wants}
@@ -195,9 +203,17 @@ class Planner:
             if w.missing > len(chosen[w.requirement.key])
         }
         automatic = _automatic(step.situation, incident)
-        sends = automatic and any(chosen.values())
+        sends = automatic and (any(chosen.values()) or bool(swaps))
         old = step.situation.proposals.get(incident.proposal)
-        if not sends and old and _same(old, chosen, shortage) and self.roads_hold(step, old):
+        names = {(key, unit, "") for key, units in chosen.items() for unit in units}
+        unkept = {
+            (w.requirement.key, unit, rule)
+            for w in wants
+            for unit, rule in found.pins_not_kept(w).items()
+        }
+        now = shortage, names | _named(swaps), unkept
+        told = old and (old.shortage, _named(old.choices), _pins_not_kept(old.choices))
+        if told == now and not sends:
             return False
         choices: list[Choice] = []
         for wanted in wants:
@@ -207,10 +223,12 @@ class Planner:
         if found.share is not None:
             gone = {unit for units in chosen.values() for unit in units}
             after = found.share - sum(found.loss.get(unit, 0.0) for unit in sorted(gone))
+            if swaps:
+                after = self._left_by(step, swaps, gone)
         proposal = ProposalMade(
             proposal=f"{incident.id}-p{step.situation.seq + 1}",
             incident=incident.id,
-            choices=tuple(with_roles(choices)),
+            choices=(*with_roles(choices), *swaps),
             shortage=shortage,
             automatic=automatic,
             status=status.value,
@@ -229,101 +247,53 @@ class Planner:
 
     # ── relief ────────────────────────────────────────────────────────────────────────────────
 
-    def _reliefs(self, step: Step, found: Found | None) -> dict[str, list[tuple[Incident, Choice]]]:
-        """Return, for incidents that lack nothing, who would be there sooner than who is sent."""
-        situation = step.situation
-        taken = {
-            c.unit_id
-            for slot in (found.solution.slots if found and found.solution else ())
-            for c in slot.chosen
-        }
-        taken |= {
+    def _swaps(self, step: Step, found: Found | None) -> dict[str, tuple[Choice, ...]]:
+        """Return, by incident, who would be there sooner than who is under way."""
+        going = set(found.taken) if found is not None else set()
+        going |= {
             choice.chosen.unit
-            for proposal in situation.proposals.values()
+            for proposal in step.situation.proposals.values()
             for choice in proposal.choices
             if choice.chosen is not None and not choice.chosen.relieves
         }
-        units = sorted(situation.units.items())
-        idle = [u for _, u in units if sendable(u) and not u.neighbour]
-        idle = self._reserves.may_go(situation, idle, diversion.TO_PRIORITY)
-        result: dict[str, list[tuple[Incident, Choice]]] = {}
-        for name in sorted(self._under_way):
-            incident = situation.incidents[name]
-            if incident.priority != diversion.TO_PRIORITY or self._gaps.get(name):
-                continue
-            for sent in diversion.under_way(situation, incident):
-                if diversion.relievable(situation, sent):
-                    choice = self._sooner(step, incident, sent, idle, taken)
-                    if choice is not None and choice.chosen is not None:
-                        taken.add(choice.chosen.unit)
-                        result.setdefault(name, []).append((incident, choice))
-        return result
+        missing_there = {
+            slot_id(name, requirement.key): gap
+            for name, gaps in self._gaps.items()
+            for requirement, gap in gaps
+        }
+        return self._reliefs.choices(step, self._under_way, going, missing_there)
 
-    def _sooner(
-        self,
-        step: Step,
-        incident: Incident,
-        sent: Assignment,
-        idle: Sequence[Unit],
-        taken: set[str],
-    ) -> Choice | None:
-        left_s = self._poser.left_s(step, sent)
-        most_s = left_s - self.policy.swap_gain_s
-        asked = next((r for r in incident.requirements if r.key == sent.requirement), None)
-        if most_s <= 0 or asked is None:
-            return None
-        wanted = Wanted(incident, asked, 1)
-        place = place_of(incident)
-        most_m = most_s * _FASTEST_M_S
-        most_deg = most_m / METRES_A_DEGREE
-        fits = {skills: asked.met_by(frozenset(skills)) for skills in {u.skills for u in idle}}
-        units = [
-            unit
-            for unit in idle
-            if abs(unit.lat - place[1]) < most_deg  # most are out before it costs anything
-            and fits[unit.skills]
-            and unit.id not in taken
-            and unit.id not in incident.bans
-            and distance_m(unit.lon, unit.lat, *place) < most_m
-        ]
-        if not units:
-            return None
-        starts = [(u.lon, u.lat) for u in units]
-        seconds = self.travel.matrix_of([u.kind for u in units], starts, [place])[:, 0]
-        seconds = seconds + np.array([turnout_s(u, self.policy) for u in units], np.float32)
-        best = min(range(len(units)), key=lambda row: (float(seconds[row]), units[row].id))
-        there_s = float(seconds[best])
-        if there_s >= most_s:
-            return None
-        turnout = turnout_s(units[best], self.policy)
-        chosen = Candidate(
-            unit=units[best].id,
-            turnout_s=turnout,
-            drive_s=round(max(0.0, there_s - turnout), 1),
-            gain_s=round(min(left_s, assignment.LONGEST_S) - there_s, 1),
-            relieves=sent.unit,
-            alternative=asked.is_second(frozenset(units[best].skills)),
-        )
-        return self.explainer.by_road(
-            step, wanted, Choice(requirement=asked.key, slot=0, chosen=chosen)
-        )
-
-    def _relieve(self, step: Step, incident: Incident, choices: tuple[Choice, ...]) -> None:
+    def _relieve(self, step: Step, incident: Incident, swaps: tuple[Choice, ...]) -> None:
+        """Propose swaps on an incident that lacks nobody."""
         automatic = _automatic(step.situation, incident)
         old = step.situation.proposals.get(incident.proposal)
-        if not automatic and old is not None and _pairs(old.choices) == _pairs(choices):
+        if not automatic and old is not None and _named(old.choices) == _named(swaps):
             return
+        share = after = None
+        if self._coverage is not None:
+            share = self._coverage.state(step.now).share()
+            after = self._left_by(step, swaps, set())
         proposal = ProposalMade(
             proposal=f"{incident.id}-p{step.situation.seq + 1}",
             incident=incident.id,
-            choices=choices,
+            choices=swaps,
             automatic=automatic,
             replaces=incident.proposal,
             policy=self.policy.name,
+            coverage=None if share is None else round(share, 4),
+            coverage_after=None if after is None else round(after, 4),
         )
         step.emit(proposal, incident=incident.id)
         if automatic:
             order(step, proposal, by=MACHINE)
+
+    def _left_by(self, step: Step, swaps: Sequence[Choice], gone: set[str]) -> float | None:
+        """Return coverage when units went and others were relieved."""
+        if self._coverage is None:
+            return None
+        named = [choice.chosen for choice in swaps if choice.chosen is not None]
+        going = gone | {one.unit for one in named}
+        return self._coverage.share_if(step.now, going, [step.unit(one.relieves) for one in named])
 
     # ── for the order book ────────────────────────────────────────────────────────────────────
 
@@ -372,29 +342,6 @@ class Planner:
             proposal=proposal.id, incident=proposal.incident, choices=tuple(choices)
         )
 
-    def roads_hold(self, step: Step, proposal: Proposal) -> bool:
-        """Say whether the roads of a proposal are still the ones to take.
-
-        They are computed again only where roads changed since the proposal was made.
-        """
-        close_roads(step.situation, self.travel)
-        if not roads_changed(step.situation, proposal.made_at):
-            return True
-        place = place_of(step.incident(proposal.incident))
-        for choice in proposal.choices:
-            if choice.chosen is not None:
-                unit = step.unit(choice.chosen.unit)
-                travel = self.travel.of_kind(unit.kind)
-                route = travel.route(self.explainer.stands(step, unit), place)
-                if route is None:
-                    return False
-                if choice.chosen.diverted_from:
-                    continue
-                later_s = abs(route.time_s - choice.chosen.drive_s)
-                if rounded(route.geometry) != choice.route or later_s > SAME_DRIVE_S:
-                    return False
-        return True
-
     def move_up_road(self, step: Step, unit: Unit) -> tuple[float, tuple[tuple[float, float], ...]]:
         """Return the way of a proposed move-up: seconds and line; inf where no road is open."""
         close_roads(step.situation, self.travel)
@@ -415,8 +362,10 @@ def order(step: Step, proposal: ProposalMade, *, by: str, reason: str = "") -> N
             continue
         ordered.add(chosen.unit)
         incident = step.incident(proposal.incident)
+        relieves = ""
         if chosen.relieves:
             old = step.situation.assignments[step.unit(chosen.relieves).assignment]
+            relieves = old.id
             diversion.turn(
                 step, old, to="", kind=diversion.RELIEF, gain_s=chosen.gain_s, by=by, reason=reason
             )
@@ -441,6 +390,7 @@ def order(step: Step, proposal: ProposalMade, *, by: str, reason: str = "") -> N
                 route=choice.route,
                 diverted_from=chosen.diverted_from,
                 also=chosen.also,
+                relieves=relieves,
             ),
             incident=incident.id,
         )
@@ -469,15 +419,19 @@ def _first_s(result: assignment.SlotResult) -> float:
     return min((c.time_s for c in result.chosen), default=float("inf"))
 
 
-def _same(old: Proposal, chosen: dict[str, tuple[str, ...]], shortage: dict[str, int]) -> bool:
-    if old.shortage != shortage:
-        return False
-    named: dict[str, set[str]] = {key: set() for key in chosen}
-    for choice in old.choices:
-        if choice.chosen is not None:
-            named.setdefault(choice.requirement, set()).add(choice.chosen.unit)
-    return named == {key: set(units) for key, units in chosen.items()}
+def _pins_not_kept(choices: Iterable[Choice]) -> set[tuple[str, str, str]]:
+    """Return whose pin is said not to be kept, where and why."""
+    return {
+        (choice.requirement, unit, one.rule)
+        for choice in choices
+        for one in choice.excluded
+        if one.rule in PIN_RULES
+        for unit in one.units
+    }
 
 
-def _pairs(choices: Iterable[Choice]) -> list[tuple[str, str]]:
-    return sorted((c.chosen.unit, c.chosen.relieves) for c in choices if c.chosen is not None)
+def _named(choices: Iterable[Choice]) -> set[tuple[str, str, str]]:
+    """Return who goes for what, and in whose place."""
+    return {
+        (c.requirement, c.chosen.unit, c.chosen.relieves) for c in choices if c.chosen is not None
+    }

@@ -32,7 +32,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         Proposals that one plan makes at most; the rest follow in the next plan, after the reports
         that came meanwhile.
     named_exclusions
-        Units named for each rule in an explanation; the count is always whole.
+        Units named for each rule in an explanation at most; the count is always whole.
     divert_gain_s
         A unit under way is turned to a life-threatening incident only for a gain beyond this, in
         seconds there, against the best that could be done with idle units.
@@ -43,8 +43,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         Times that one incident may lose a unit under way to more urgent ones: the bound that
         makes a storm of diversions impossible, and keeps the less urgent from waiting for ever.
     swap_gain_s
-        A unit under way to a life-threatening incident is relieved by an idle one that is there
-        sooner by more than this, in seconds.
+        A unit under way to a life-threatening incident, or to any when roads changed meanwhile, is
+        relieved by an idle one that is there sooner by more than this, in seconds.
     late_s
         An arrival later than this after the call is late: the mark that coverage looks at.
     coverage_weight
@@ -86,7 +86,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     stickiness_s: float = 60.0
     incidents_per_plan: int = 40
     proposals_per_plan: int = 4
-    named_exclusions: int = 12
+    named_exclusions: int = 50
     divert_gain_s: float = 30.0
     divert_gain_others_s: float = 240.0
     divert_losses: int = 2

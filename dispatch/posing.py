@@ -22,13 +22,11 @@ from dispatch.wanted import (
     Kind,
     Wanted,
     place_of,
-    roads_changed,
     sendable,
     slot_id,
     turnout_s,
 )
 from models.events import Point
-from models.lifecycles import AssignmentState
 from models.situation import Assignment, Situation, Unit
 
 
@@ -194,16 +192,14 @@ class Poser:
 
     def left_s(self, step: Step, sent: Assignment) -> float:
         """Return the seconds until a unit under way is there, by the roads that are open now."""
-        if not roads_changed(step.situation, sent.times[AssignmentState.ORDERED.value]):
-            return diversion.left_s(sent, step.now)
         unit = step.unit(sent.unit)
+        if not diversion.off_way(sent, unit):
+            return diversion.left_s(sent, unit, step.now)
         start = diversion.where(sent, unit, step.now)
         goal = place_of(step.incident(sent.incident))
-        began = sent.times.get(AssignmentState.EN_ROUTE.value)
-        driven_s = (step.now - began).total_seconds() if began else 0.0
+        driven_s = diversion.driven_s(sent, step.now)
         travel = self._travel.of_kind(unit.kind)
-        drive_s = float(travel.matrix([start], [goal], driven_s=driven_s)[0, 0])
-        return drive_s if began else drive_s + diversion.turn_s(sent, step.now, self._policy)
+        return float(travel.matrix([start], [goal], driven_s=driven_s)[0, 0])
 
     def _extended(
         self,

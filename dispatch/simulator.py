@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from dispatch.diversion import UNDER_WAY
 from dispatch.hospitals import TRANSPORT_SKILL
 from dispatch.legs import Leg
 from dispatch.roads import Closure, SlowZone
@@ -66,6 +67,7 @@ class _Crew:
     turnout_s: float = 0.0
     drive_s: float = 0.0
     route: tuple[Point, ...] = ()
+    cut_off: bool = False
     service: ServiceRecorded | None = None
     leg: Leg | None = None
     due: datetime | None = None
@@ -115,6 +117,7 @@ class Simulator:
             ev.IncidentMoved: self._incident_moved,
             ev.AssignmentOrdered: self._ordered,
             ev.AssignmentMoved: self._assignment_moved,
+            ev.AssignmentRerouted: self._rerouted,
             ev.HospitalChosen: self._hospital_chosen,
             ev.UnitMoved: self._unit_moved,
             ev.MoveUpOrdered: self._moved_up,
@@ -220,6 +223,7 @@ class Simulator:
         crew.at, crew.leg = crew.where(event.time), None
         crew.assignment, crew.incident = data.assignment, data.incident
         crew.turnout_s, crew.drive_s, crew.route = data.turnout_s, data.drive_s, data.route
+        crew.cut_off = False
         crew.service, crew.post, crew.hospital = None, None, None
         self._enter(crew, AssignmentState.ORDERED, event.time)
 
@@ -234,6 +238,15 @@ class Simulator:
             # A person said it before the simulated crew did.
             crew.at, crew.leg = crew.where(event.time), None
             self._enter(crew, data.state, event.time)
+
+    def _rerouted(self, event: Event, data: ev.AssignmentRerouted) -> None:
+        crew = self._crews.get(data.unit)
+        if crew is None or crew.assignment != data.assignment or crew.stage not in UNDER_WAY:
+            return
+        crew.route, crew.drive_s, crew.cut_off = data.route, data.drive_s, data.cut_off
+        if crew.stage is AssignmentState.EN_ROUTE:
+            crew.at, crew.leg = crew.where(event.time), None
+            self._enter(crew, crew.stage, event.time)
 
     def _hospital_chosen(self, event: Event, data: ev.HospitalChosen) -> None:
         crew = self._crews.get(data.unit)
@@ -273,6 +286,9 @@ class Simulator:
         self._close_roads()
         for _, crew in sorted(self._crews.items()):
             leg = crew.leg
+            # Who drives to a scene is told its way by the desk.
+            if crew.stage is AssignmentState.EN_ROUTE:
+                continue
             if leg and leg.passes(event.time, data.lon, data.lat, data.radius_m):
                 here, driven_s = crew.where(event.time), (event.time - leg.start).total_seconds()
                 travel = self._travel.of_kind(crew.kind)
@@ -298,6 +314,9 @@ class Simulator:
         elif stage is AssignmentState.EN_ROUTE:
             scene = self._scenes.get(crew.incident)
             goal = scene.place if scene and scene.place else crew.at
+            if crew.cut_off:
+                self._drive(crew, crew.at, goal, since)
+                return
             crew.leg = Leg.along(crew.route or (crew.at, goal), since, crew.drive_s)
             self._wait(crew, crew.leg.end)
         elif stage is AssignmentState.ON_SCENE:
@@ -475,8 +494,11 @@ class Simulator:
         crew = self._crews[unit.id]
         crew.assignment, crew.incident = sent.id, sent.incident
         crew.turnout_s, crew.drive_s, crew.route = sent.turnout_s, sent.drive_s, sent.route
+        crew.cut_off = sent.cut_off
         crew.hospital = self._hospitals.get(sent.hospital)
         since = sent.times[sent.state.value]
+        if sent.state is AssignmentState.EN_ROUTE:
+            since = sent.way_began or since
         crew.stage, crew.service = sent.state, service
         scene = self._scenes.get(sent.incident)
         if sent.state is AssignmentState.ON_SCENE and service is not None:

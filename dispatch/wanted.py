@@ -110,8 +110,8 @@ def close_roads(situation: Situation, travel: TravelTimes) -> None:
 
 
 def roads_changed(situation: Situation, since: datetime) -> bool:
-    """Say whether a road was closed, made slow or reopened since then."""
-    return situation.roads_at is not None and situation.roads_at >= since
+    """Say whether a road was closed, made slow or reopened after then."""
+    return situation.roads_at is not None and situation.roads_at > since
 
 
 def areas_of(closure: Closure | RoadClosed, graph: RoadGraph) -> list[roads.Closure | SlowZone]:

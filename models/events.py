@@ -572,7 +572,13 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``busy``, ``held``, ``banned``, ``off_duty``, ``road_closed``, ``lacks_skill``,
     ``reserved`` (for the posture in force; ``names`` says for what), ``package`` (they wait until
-    all that the package needs are there).
+    all that the package needs are there), ``elsewhere`` (proposed for another incident),
+    ``neighbour`` (mutual aid, which doesn't relieve our own); and why a person's pin isn't kept:
+    ``pin_elsewhere`` (pinned to another incident as well), ``pin_unreachable`` (no open road),
+    ``pin_no_place`` (more are pinned than are missing).
+
+    ``units`` are by id, those of a kind of which some fit first; where ``count`` is more, the rest
+    goes unnamed.
     """
 
     rule: str
@@ -642,7 +648,8 @@ class ProposalWithdrawn(Payload, frozen=True, kw_only=True):
 class AssignmentOrdered(Payload, frozen=True, kw_only=True):
     """A unit is sent; ``diverted_from`` is the incident that it was turned from.
 
-    ``also`` is the second requirement that it fills at once, if it goes in two roles.
+    ``also`` is the second requirement that it fills at once, if it goes in two roles; ``relieves``
+    the assignment whose place it takes, because it is there sooner.
     """
 
     type_name: ClassVar[str] = "assignment.ordered"
@@ -660,6 +667,36 @@ class AssignmentOrdered(Payload, frozen=True, kw_only=True):
     route: tuple[Point, ...] = ()
     diverted_from: str = ""
     also: str = ""
+    relieves: str = ""
+
+
+class AssignmentRerouted(Payload, frozen=True, kw_only=True):
+    """A change of roads gave a unit under way another way, or another time on the same.
+
+    Attributes
+    ----------
+    closure, why
+        What changed: ``road_closed``, ``road_slow`` or ``road_reopened``, and its id.
+    drive_s, length_m, route
+        From where it is now, or from its post while it hasn't left.
+    added_s
+        Seconds that the change costs it; negative where it saves some. 0 where it was cut off
+        before or is so now.
+    cut_off
+        No open road leads there any more; ``route`` is the place where that found it.
+    """
+
+    type_name: ClassVar[str] = "assignment.rerouted"
+    assignment: str
+    incident: str
+    unit: str
+    closure: str
+    why: str
+    drive_s: float
+    length_m: float
+    route: tuple[Point, ...]
+    added_s: float = 0.0
+    cut_off: bool = False
 
 
 class UnitDiverted(Payload, frozen=True, kw_only=True):

@@ -161,8 +161,12 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``diverted_from`` is the incident that it was under way to when it was turned to this one,
     ``diverted_to`` the one that it was turned to from here. ``also`` is a second requirement that
-    the unit fills at once. ``hospital`` is where it brings its patients, as ``hospital_by`` chose
-    among ``hospital_options``.
+    the unit fills at once, ``relieves`` the assignment whose place it took. ``hospital`` is where
+    it brings its patients, as ``hospital_by`` chose among ``hospital_options``.
+
+    Roads may change while it is under way: then ``route``, ``drive_s`` and ``length_m`` count from
+    where it was at ``rerouted_at``. ``added_s`` is what such changes have cost it so far;
+    ``cut_off`` says that no open road leads there.
     """
 
     id: str
@@ -183,6 +187,10 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
     diverted_from: str = ""
     diverted_to: str = ""
     also: str = ""
+    relieves: str = ""
+    rerouted_at: datetime | None = None
+    added_s: float = 0.0
+    cut_off: bool = False
     hospital: str = ""
     hospital_s: float = 0.0
     hospital_by: str = ""
@@ -192,6 +200,14 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
     def ended(self) -> bool:
         """Cleared or cancelled."""
         return self.state in ENDED_ASSIGNMENT
+
+    @property
+    def way_began(self) -> datetime | None:
+        """When it began the way that `route` is; None while it hasn't left its post."""
+        left = self.times.get(AssignmentState.EN_ROUTE.value)
+        if left is None or self.rerouted_at is None:
+            return left
+        return max(left, self.rerouted_at)
 
 
 class Proposal(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -655,6 +671,7 @@ def _assignment_ordered(
         times={AssignmentState.ORDERED.value: event.time},
         diverted_from=data.diverted_from,
         also=data.also,
+        relieves=data.relieves,
     )
     touched.add(("assignments", data.assignment))
     unit = _touch_unit(s, event, data.unit, touched)
@@ -664,6 +681,18 @@ def _assignment_ordered(
     unit.post, unit.post_lon, unit.post_lat = "", None, None
     _drop_move_up(s, data.unit, touched)
     s.plan_due = True
+
+
+def _assignment_rerouted(
+    s: Situation, event: Event, data: ev.AssignmentRerouted, touched: Touched
+) -> None:
+    sent = s.assignments[data.assignment]
+    sent.route, sent.drive_s, sent.length_m = data.route, data.drive_s, data.length_m
+    sent.added_s = round(sent.added_s + data.added_s, 1)
+    sent.cut_off, sent.rerouted_at = data.cut_off, event.time
+    sent.updated_seq = event.seq
+    touched.add(("assignments", data.assignment))
+    _touch_incident(s, event, data.incident, touched)
 
 
 def _unit_diverted(s: Situation, event: Event, data: ev.UnitDiverted, touched: Touched) -> None:
@@ -924,6 +953,7 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Situation, Event, Any, Touched], Non
     ev.ProposalWithdrawn: _proposal_withdrawn,
     ev.AssignmentOrdered: _assignment_ordered,
     ev.AssignmentMoved: _assignment_moved,
+    ev.AssignmentRerouted: _assignment_rerouted,
     ev.UnitDiverted: _unit_diverted,
     ev.MoveUpProposed: _move_up_proposed,
     ev.MoveUpWithdrawn: _move_up_withdrawn,

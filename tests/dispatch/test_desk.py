@@ -148,7 +148,7 @@ def test_a_road_closed_meanwhile_refuses_the_confirmation(world: DeskWorld) -> N
     made = world.say(ev.ConfirmProposal(incident="i000001", proposal=first.proposal, by="wang"))
     assert not of(made, ev.AssignmentOrdered)
     (refused,) = of(made, ev.OrderRefused)
-    assert refused.code == "road_closed"
+    assert refused.code == "proposal_changed"
     choice = world.situation.proposals[refused.proposal].choices[0]
     assert choice.chosen is not None
     assert "Row 1" in [name for name, _ in choice.streets] or choice.chosen.unit == "E02"

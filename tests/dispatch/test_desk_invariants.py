@@ -407,7 +407,7 @@ class DeskMachine(RuleBasedStateMachine):
             self.invariant_6_no_closed_road_no_missing_skill(side, data)
         if isinstance(data, ev.OverrideSet | ev.UnitHeld):
             self.invariant_5_the_log_says_who_and_why(side, event, data)
-        if isinstance(data, ev.MoveUpOrdered):
+        if isinstance(data, ev.MoveUpOrdered | ev.AssignmentRerouted):
             self.goes_over_open_roads(side, data.unit, data.route)
             self.looked[6] += 1
         if isinstance(data, ev.HospitalChosen):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dispatch.correlation import SOURCE_INCIDENT
+from dispatch.explanation import PIN_RULES
 from models import events as ev
 from models.events import Order
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
@@ -18,6 +19,7 @@ from streams.lexicon import load_lexicon
 from web_console.pipeline import DATABASE, WORKER
 
 ROOT = Path(__file__).resolve().parents[2]
+OTHER_RULES = ("lacks_skill", "reserved", "package", "elsewhere", "neighbour")
 SILENT = {
     "unit.positions_reported",  # moves a mark on the map and enters no incident's log
     "drill.described",  # a recording's first line
@@ -58,7 +60,10 @@ def said() -> Iterator[str]:
     yield from (f"role.{role.value}" for role in Role)
     yield from (f"fact.{name}" for name in (*load_lexicon().facts, SOURCE_INCIDENT))
     yield from (f"pipeline.{cause}" for cause in (DATABASE, WORKER))
-    yield from (f"rule.{rule}" for rule in (*rules(), "lacks_skill", "reserved", "package"))
+    yield from (f"rule.{rule}" for rule in (*rules(), *OTHER_RULES, *PIN_RULES))
+    yield from (f"because.{why}" for why in ("road_closed", "road_slow", "road_reopened"))
+    yield from (f"log.assignment.rerouted.{how}" for how in ("sooner", "same", "cut_off"))
+    yield "withdrawn.roads"
     yield from (f"refused.{code}" for code in refusals())
     for payload in ev.Payload.__subclasses__() + Order.__subclasses__():
         name = payload.type_name
