@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ from streams.app import GridApp, raw_topic
 from streams.classify import classify
 from streams.dead_letters import DeadLetters
 from streams.publisher import OVERSIZE, Publisher
-from streams.senml import parse_senml
+from streams.senml import AHEAD_S, parse_senml
 from streams.sense_keeper import SenseKeeper
 
 log = logging.getLogger(__name__)
@@ -164,15 +165,18 @@ class Agents:
 
     async def _on_readings(self, spec: TopicSpec, record: Any) -> None:
         """Let sense look at a SenML pack; alarms enter through the inbox."""
-        message = record.message
-        received_at = datetime.fromtimestamp(message.timestamp or time.time(), UTC)
+        message, exercise = record.message, _is_twin(spec)
+        # A record without a time says so by none, or by one before 1970.
+        received_at = datetime.fromtimestamp(max(message.timestamp or 0, 0) or time.time(), UTC)
         try:
-            readings = parse_senml(record.value or b"", received_at)
+            readings = parse_senml(
+                record.value or b"", received_at, ahead_s=math.inf if exercise else AHEAD_S
+            )
         except EventError as error:
             await self._give_up(spec, record, record.value, UNREADABLE, str(error))
             return
         await self._stages.sense.take(
-            message.topic, message.partition, readings, exercise=_is_twin(spec)
+            message.topic, message.partition, readings, received_at, exercise=exercise
         )
 
     # ── records ───────────────────────────────────────────────────────────────────────────────

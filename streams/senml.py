@@ -19,6 +19,9 @@ import msgspec
 from models.errors import EventError
 
 MAX_RECORDS = 10_000
+AHEAD_S = 5.0
+"""How far ahead of its receipt a reading's time may lie: clocks differ a little."""
+
 _RELATIVE_BELOW_S = 2**28  # RFC 8428, section 4.5.3
 _VERSION = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")
@@ -83,15 +86,20 @@ _decode = msgspec.json.Decoder(list[_Record]).decode
 _decode_keys = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 
 
-def parse_senml(raw: bytes, received_at: datetime) -> list[Reading]:
+def parse_senml(raw: bytes, received_at: datetime, *, ahead_s: float = AHEAD_S) -> list[Reading]:
     """Return the readings of a pack, in its order.
+
+    Nothing was measured after it was received. Where a device's times for a quantity say so, its
+    clock is ahead, and all of them in this pack are set back by as much as the last is too late.
 
     Parameters
     ----------
     raw
         The pack as JSON, at most :data:`MAX_RECORDS` records.
     received_at
-        What relative times refer to; aware.
+        What relative times refer to; aware. The same whenever the pack comes again.
+    ahead_s
+        How far ahead of that a time may lie; infinite where times are a drill's own.
 
     Raises
     ------
@@ -110,6 +118,7 @@ def parse_senml(raw: bytes, received_at: datetime) -> list[Reading]:
     base_name, base_time, base_unit, base_value = "", 0.0, "", 0.0
     device, now_s = "", received_at.timestamp()
     told_s = at = math.nan
+    limit_s, is_ahead = now_s + ahead_s, False
     for place, record in enumerate(records):
         if record.bn is not None:
             base_name = record.bn
@@ -138,8 +147,9 @@ def parse_senml(raw: bytes, received_at: datetime) -> list[Reading]:
             raise EventError(f"SenML record {place}: value must be finite")
         if (seconds := base_time + record.t) != told_s:
             told_s, at = seconds, _at(seconds, now_s, place)
+            is_ahead = is_ahead or at > limit_s
         readings.append(Reading(of, quantity, value, unit, at))
-    return readings
+    return _set_back(readings, limit_s) if is_ahead else readings
 
 
 def _device(base_name: str) -> str:
@@ -168,6 +178,20 @@ def _at(seconds: float, now_s: float, place: int) -> float:
     if not _FIRST_S <= at <= _LAST_S:
         raise EventError(f"SenML record {place}: time {seconds} is no time")
     return round(at, 6)
+
+
+def _set_back(readings: list[Reading], limit_s: float) -> list[Reading]:
+    ahead: dict[tuple[str, str], float] = {}
+    for reading in readings:
+        if reading.at > limit_s:
+            key = reading.device, reading.quantity
+            ahead[key] = max(ahead.get(key, 0.0), reading.at - limit_s)
+    return [
+        msgspec.structs.replace(reading, at=max(round(reading.at - by_s, 6), _FIRST_S))
+        if (by_s := ahead.get((reading.device, reading.quantity)))
+        else reading
+        for reading in readings
+    ]
 
 
 def _check_must_understand(raw: bytes) -> None:

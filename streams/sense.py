@@ -3,7 +3,11 @@
 Per device: thresholds with hysteresis, rate of rise, silence; across devices a quorum of
 neighbours. An alarm is raised once per episode, and its id is made of device, rule and the
 episode's beginning, so that a replay of the same readings raises the same alarms. No clock of its
-own: time comes with the readings and with :meth:`SenseState.pass_time`.
+own: time comes with the readings, with :meth:`SenseState.pass_time` and with
+:meth:`SenseState.listen`.
+
+Silence is measured by how long there was listening, not by a clock: one that jumps, or an hour in
+which nobody could be heard, makes nobody silent.
 
 Pure. What of it must survive a restart goes out with :attr:`Sensed.episodes` and
 :meth:`SenseState.dump`, and comes back with :meth:`SenseState.restore`; keeping it is
@@ -12,66 +16,27 @@ Pure. What of it must survive a restart goes out with :attr:`Sensed.episodes` an
 
 from __future__ import annotations
 
-import hashlib
 import math
-import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import product
 
-import msgspec
-
-from dispatch.correlation import distance_m
 from models.episodes import Episode
-from models.events import Event, FactValue, Point, ReportReceived
+from models.events import FactValue, Point, ReportReceived
 from models.words import Channel
 from streams.senml import Reading
+from streams.sense_alarms import Alarm, Sensed, episode_id
 from streams.sense_devices import DeviceMemory, RisingWindow, dump, load
-from streams.sense_rules import Quorum, RateRule, Rule, SenseRules, SilenceRule, ThresholdRule
+from streams.sense_quorum import Neighbours
+from streams.sense_rules import RateRule, Rule, SenseRules, SilenceRule, ThresholdRule
 
 MAX_DEVICES = 100_000
 """Devices that are remembered; beyond, the one heard from longest ago is forgotten."""
 
-METRES_A_DEGREE = 111_195.0
-SOURCE = "/sense"
-
-
-class Alarm(msgspec.Struct, frozen=True):
-    """An episode that began: what to report, and the id that a replay repeats."""
-
-    id: str
-    time: datetime
-    device: str
-    rule: str
-    report: ReportReceived
-
-    def as_event(self, jurisdiction: str, *, exercise: bool) -> Event:
-        """Return the report as it enters the inbox."""
-        return Event(
-            id=self.id,
-            source=SOURCE,
-            time=self.time,
-            jurisdiction=jurisdiction,
-            exercise=exercise,
-            subject=self.device,
-            data=self.report,
-        )
-
-
-class Sensed(msgspec.Struct):
-    """What came out of some readings.
-
-    Attributes
-    ----------
-    alarms
-        To be reported.
-    episodes
-        By device and rule, those that are on now and weren't, or are over now.
-    """
-
-    alarms: list[Alarm] = msgspec.field(default_factory=list)
-    episodes: dict[tuple[str, str], Episode] = msgspec.field(default_factory=dict)
+UNHEARD_COUNTS = 0.25
+"""How much, of the shortest silence, a time counts at most in which no device at all was heard: it
+may be we who couldn't hear. After an outage, however long, a device that speaks three times in a
+silence's length is not called silent."""
 
 
 class SenseState:
@@ -99,66 +64,104 @@ class SenseState:
         self._places = places or {}
         self._scope = scope
         self._devices: OrderedDict[str, DeviceMemory] = OrderedDict()
-        self._groups: dict[str, _Group] = {
-            rule.id: _Group(rule.quorum)
+        self._groups: dict[str, Neighbours] = {
+            rule.id: Neighbours(rule.quorum)
             for rule in rules.rules
             if isinstance(rule, ThresholdRule) and rule.quorum is not None
         }
-        self.ignored = 0
-        """Readings that were late, repeated or in a unit that the rule doesn't read."""
+        self._listened_s = 0.0
+        """How long devices could be heard, until the last that was."""
+        self._unheard_s = 0.0
+        """How long nobody was heard since."""
+        self._unheard_counts_s = UNHEARD_COUNTS * min(
+            (rule.after_s for rule in self._silence), default=0.0
+        )
 
-    def sense(self, readings: Iterable[Reading]) -> Sensed:
+    def sense(self, readings: Collection[Reading], latest_s: float = math.inf) -> Sensed:
         """Take readings in.
 
         A reading not younger than the device's last of the same quantity changes nothing.
+
+        Parameters
+        ----------
+        readings
+            In their order.
+        latest_s
+            POSIX seconds; no reading can be younger. Where one was, the clock that said so was
+            set back, and its device is heard again.
         """
         out = Sensed()
         name, device = "", None
+        listened_s, late = self._counted_s(), 0
         for reading in readings:
             if device is None or reading.device != name:
                 name = reading.device
                 device = self._device(name)
-            quantity, at = reading.quantity, reading.at
+            quantity, unit, at = reading.quantity, reading.unit, reading.at
             heard = device.heard
             last = heard.get(quantity)
             if last is not None and at <= last:
-                self.ignored += 1
-                continue
+                if last <= latest_s:
+                    late += 1
+                    continue
+                device.turn_back(quantity, last - at)
             heard[quantity] = at
             for rule in device.rules.get(quantity, ()):
-                if reading.unit and rule.unit and reading.unit != rule.unit:
-                    self.ignored += 1
-                elif isinstance(rule, ThresholdRule):
-                    self._threshold(rule, device, reading, out)
-                elif isinstance(rule, RateRule):
+                if unit != rule.unit and unit and rule.unit:
+                    out.other_unit += 1
+                elif type(rule) is ThresholdRule:  # isinstance() is slow on these
+                    # Nearly all are quiet readings of devices of which nothing is waited for.
+                    if device.active or device.since or rule.is_beyond(reading.value):
+                        self._threshold(rule, device, reading, out)
+                elif type(rule) is RateRule:
                     self._rate(rule, device, reading, out)
-                elif rule.id in device.active:
-                    self._end(rule, device, name, out)
+                else:
+                    device.spoke[rule.id] = listened_s
+                    if rule.id in device.active:
+                        self._end(rule, device, name, out)
             if quantity == "lon" and abs(reading.value) <= 180:
                 device.lon = reading.value
             elif quantity == "lat" and abs(reading.value) <= 90:
                 device.lat = reading.value
+        out.late, out.taken = late, len(readings) - late
+        if out.taken:
+            self._listened_s, self._unheard_s = listened_s, 0.0
         return out
 
     def pass_time(self, now: datetime) -> Sensed:
-        """Let silences begin that are due by ``now``. Cost: once over all devices."""
+        """Let silences begin that are due by ``now``, where readings are all the time there is.
+
+        For drills. Cost: once over all devices.
+        """
+        out, now_s = Sensed(), now.timestamp()
+        for rule in self._silence:
+            for name, device in self._speakers(rule):
+                silent_s = now_s - device.heard.get(rule.quantity, now_s)
+                if silent_s >= rule.after_s and rule.id not in device.active:
+                    self._fall_silent(rule, device, name, now, silent_s, out)
+        return out
+
+    def listen(self, for_s: float, now: datetime) -> Sensed:
+        """Let silences begin that are due when devices could be heard for ``for_s`` s more.
+
+        When nobody at all was heard for as long as a silence lasts, one alarm tells it for all:
+        a town with a single device must know. Cost: once over all devices.
+        """
         out = Sensed()
-        if not self._silence:
-            return out
-        now_s = now.timestamp()
-        for name, device in self._devices.items():
-            for rule in self._silence:
-                heard = device.heard.get(rule.quantity)
-                if heard is None or now_s - heard < rule.after_s or rule.id in device.active:
-                    continue
-                if rule in device.rules.get(rule.quantity, ()):
-                    silent, limit = f"{now_s - heard:.0f} s", f"{rule.after_s:g} s"
-                    self._begin(rule, device, name, heard, now, silent, limit, out)
+        self._unheard_s += for_s
+        counted_s = self._counted_s()
+        for rule in self._silence:
+            for name, device in self._speakers(rule, counted_s - rule.after_s):
+                if rule.id not in device.active:
+                    silent_s = counted_s - device.spoke[rule.id]
+                    self._fall_silent(rule, device, name, now, silent_s, out)
+            if self._unheard_s - for_s < rule.after_s <= self._unheard_s:
+                self._fall_silent_together(rule, now, out)
         return out
 
     def dump(self) -> bytes:
         """Return windows and times of all devices; not which episodes are on."""
-        return dump(self._devices)
+        return dump(self._devices, self._counted_s())
 
     def restore(self, kept: bytes, episodes: Iterable[Episode]) -> None:
         """Go on from a dump (empty: none) and from the last episode of each device and rule.
@@ -176,11 +179,16 @@ class SenseState:
             load(kept, self._device)
         # The dump is older than what was written when an episode began or ended: readings from
         # in between that come again are known.
-        quantities = {rule.id: rule.quantity for rule in self._rules.rules}
+        rules = {rule.id: rule for rule in self._rules.rules}
         for episode in last:
-            if episode.heard is not None and episode.rule in quantities:
-                heard, quantity = self._device(episode.device).heard, quantities[episode.rule]
-                heard[quantity] = max(heard.get(quantity, -math.inf), episode.heard.timestamp())
+            rule = rules.get(episode.rule)
+            if episode.heard is not None and rule is not None:
+                device, at = self._device(episode.device), episode.heard.timestamp()
+                device.heard[rule.quantity] = max(device.heard.get(rule.quantity, at), at)
+        for silence in self._silence:
+            for device in self._devices.values():
+                if silence.quantity in device.heard:
+                    device.spoke.setdefault(silence.id, 0.0)
         for episode in active:
             group = self._groups.get(episode.rule)
             if group is not None:
@@ -208,6 +216,20 @@ class SenseState:
         else:
             self._devices.move_to_end(name)
         return device
+
+    def _counted_s(self) -> float:
+        return self._listened_s + min(self._unheard_s, self._unheard_counts_s)
+
+    def _speakers(
+        self, rule: SilenceRule, until_s: float = math.inf
+    ) -> Iterator[tuple[str, DeviceMemory]]:
+        """Devices that the rule is for and that spoke last by then, the earliest heard first."""
+        for name, device in self._devices.items():
+            spoke_s = device.spoke.get(rule.id)
+            if spoke_s is None or spoke_s > until_s:
+                continue
+            if rule in device.rules.get(rule.quantity, ()):
+                yield name, device
 
     def _threshold(
         self, rule: ThresholdRule, device: DeviceMemory, reading: Reading, out: Sensed
@@ -258,6 +280,30 @@ class SenseState:
             now = _time(reading.at)
             self._begin(rule, device, reading.device, lowest_at, now, value, limit, out)
 
+    def _fall_silent(
+        self,
+        rule: SilenceRule,
+        device: DeviceMemory,
+        name: str,
+        now: datetime,
+        silent_s: float,
+        out: Sensed,
+        others: int = 0,
+    ) -> None:
+        since = device.heard[rule.quantity]
+        silent, limit = f"{silent_s:.0f} s", f"{rule.after_s:g} s"
+        self._begin(rule, device, name, since, now, silent, limit, out, others=others)
+
+    def _fall_silent_together(self, rule: SilenceRule, now: datetime, out: Sensed) -> None:
+        speakers = list(self._speakers(rule))
+        last_s = max((device.spoke[rule.id] for _, device in speakers), default=0.0)
+        last = [one for one in speakers if one[1].spoke[rule.id] == last_s]
+        if not last or any(rule.id in device.active for _, device in last):
+            return  # It is told, and nobody spoke since.
+        others = sum(rule.id not in device.active for _, device in speakers) - 1
+        name, device = last[-1]
+        self._fall_silent(rule, device, name, now, self._unheard_s, out, others)
+
     def _begin(
         self,
         rule: Rule,
@@ -270,6 +316,7 @@ class SenseState:
         out: Sensed,
         *,
         neighbours: list[str] | None = None,
+        others: int = 0,
     ) -> None:
         self._activate(rule, device, name, since, out)
         place = self._place(name, device)
@@ -282,6 +329,10 @@ class SenseState:
         }
         if neighbours:
             attributes["neighbours"] = ", ".join(neighbours)
+        text = f"{rule.zh} {value}(限值 {limit})/ {rule.en} {value} (limit {limit})"
+        if others:
+            attributes["others"] = others
+            text += f";另有 {others} 台也收不到 / and nothing of {others} more"
         out.alarms.append(
             Alarm(
                 id=episode_id(name, rule.id, _time(since), scope=self._scope),
@@ -292,7 +343,7 @@ class SenseState:
                     channel=Channel.SENSOR,
                     received_at=now,
                     observed_at=now,
-                    text=f"{rule.zh} {value}(限值 {limit})/ {rule.en} {value} (limit {limit})",
+                    text=text,
                     code=rule.category,
                     lon=place[0] if place else None,
                     lat=place[1] if place else None,
@@ -328,81 +379,6 @@ class SenseState:
         if device.lon is not None and device.lat is not None:
             return device.lon, device.lat
         return self._places.get(name)
-
-
-class _Group:
-    """The devices of a quorum's rule that are beyond its threshold, by place."""
-
-    def __init__(self, quorum: Quorum) -> None:
-        self._quorum = quorum
-        self._waiting = _Neighbourhood(quorum.radius_m)
-        self._active = _Neighbourhood(quorum.radius_m)
-
-    def has_active_near(self, place: Point) -> bool:
-        """Whether an episode is on within the radius."""
-        return any(True for _ in self._active.near(place))
-
-    def gather(self, name: str, place: Point, at: float) -> list[str]:
-        """Let a device wait; return the names within its radius, itself included, sorted."""
-        self._waiting.put(name, place, at)
-        oldest = at - self._quorum.within_s
-        return sorted(other for other, heard in self._waiting.near(place) if heard >= oldest)
-
-    def activate(self, name: str, place: Point | None) -> None:
-        """Note that a device's episode is on."""
-        self._waiting.drop(name)
-        if place is not None:
-            self._active.put(name, place, 0.0)
-
-    def leave(self, name: str) -> None:
-        """Note that a device is no longer beyond, or its episode over."""
-        self._waiting.drop(name)
-        self._active.drop(name)
-
-
-class _Neighbourhood:
-    """Names with a place and a time, in squares a little wider than the radius."""
-
-    def __init__(self, radius_m: float) -> None:
-        self._radius_m = radius_m
-        self._squares: dict[tuple[int, int], dict[str, tuple[Point, float]]] = {}
-        self._where: dict[str, tuple[int, int]] = {}
-        # Squares are as wide as they are high where the first device stands; a city is small.
-        self._east: float | None = None
-        self._step = METRES_A_DEGREE / (radius_m * 1.1)
-
-    def put(self, name: str, place: Point, at: float) -> None:
-        self.drop(name)
-        square = self._where[name] = self._square(place)
-        self._squares.setdefault(square, {})[name] = (place, at)
-
-    def drop(self, name: str) -> None:
-        square = self._where.pop(name, None)
-        if square is not None:
-            del self._squares[square][name]
-            if not self._squares[square]:
-                del self._squares[square]
-
-    def near(self, place: Point) -> Iterator[tuple[str, float]]:
-        column, row = self._square(place)
-        for square in product((column - 1, column, column + 1), (row - 1, row, row + 1)):
-            for name, (where, at) in self._squares.get(square, {}).items():
-                if distance_m(*place, *where) <= self._radius_m:
-                    yield name, at
-
-    def _square(self, place: Point) -> tuple[int, int]:
-        if self._east is None:
-            self._east = self._step * max(0.01, math.cos(math.radians(place[1])))
-        return math.floor(place[0] * self._east), math.floor(place[1] * self._step)
-
-
-def episode_id(device: str, rule: str, began: datetime, *, scope: str = "") -> str:
-    """Return a UUIDv7 made of nothing but its arguments: time first, a digest for the rest."""
-    millis = int(began.timestamp() * 1000) & (2**48 - 1)
-    seed = f"{scope}\0{device}\0{rule}\0{began.isoformat()}"
-    digest = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:10], "big")
-    value = millis << 80 | 0x7 << 76 | (digest >> 62 & 0xFFF) << 64 | 0b10 << 62
-    return str(uuid.UUID(int=value | digest & (2**62 - 1)))
 
 
 def _heard(device: DeviceMemory, rule: Rule) -> datetime:

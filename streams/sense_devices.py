@@ -61,13 +61,15 @@ class DeviceMemory:
         Time of the last reading of each quantity.
     since
         When each threshold that is passed and not yet held long enough was passed.
+    spoke
+        For each rule of silence, how long there had been listening when the device last spoke.
     windows
         Of each rate.
     active
         Rules whose episode is on.
     """
 
-    __slots__ = ("active", "heard", "lat", "lon", "rules", "since", "windows")
+    __slots__ = ("active", "heard", "lat", "lon", "rules", "since", "spoke", "windows")
 
     def __init__(self, rules: Mapping[str, tuple[Rule, ...]]) -> None:
         self.rules = rules
@@ -75,8 +77,18 @@ class DeviceMemory:
         self.lat: float | None = None
         self.heard: dict[str, float] = {}
         self.since: dict[str, float] = {}
+        self.spoke: dict[str, float] = {}
         self.windows: dict[str, RisingWindow] = {}
         self.active: set[str] = set()
+
+    def turn_back(self, quantity: str, by_s: float) -> None:
+        """Set what the rules of a quantity remember back: what lasts goes on lasting."""
+        for rule in self.rules.get(quantity, ()):
+            if rule.id in self.since:
+                self.since[rule.id] -= by_s
+            if rule.id in self.windows:
+                samples = self.windows[rule.id].samples
+                self.windows[rule.id] = RisingWindow([(at - by_s, value) for at, value in samples])
 
 
 class _Kept(msgspec.Struct, array_like=True):
@@ -86,14 +98,15 @@ class _Kept(msgspec.Struct, array_like=True):
     heard: dict[str, float]
     since: dict[str, float]
     windows: dict[str, list[tuple[float, float]]]
+    silent: dict[str, float] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[_Kept]).decode
 
 
-def dump(devices: Mapping[str, DeviceMemory]) -> bytes:
-    """Return the devices as bytes, in their order."""
+def dump(devices: Mapping[str, DeviceMemory], listened_s: float) -> bytes:
+    """Return the devices as bytes, in their order; how long each is silent, not since when."""
     return _encode(
         [
             _Kept(
@@ -103,6 +116,7 @@ def dump(devices: Mapping[str, DeviceMemory]) -> bytes:
                 device.heard,
                 device.since,
                 {rule: list(window.samples) for rule, window in device.windows.items()},
+                {rule: listened_s - spoke for rule, spoke in device.spoke.items()},
             )
             for name, device in devices.items()
         ]
@@ -111,6 +125,8 @@ def dump(devices: Mapping[str, DeviceMemory]) -> bytes:
 
 def load(kept: bytes, device_of: Callable[[str], DeviceMemory]) -> None:
     """Fill devices from what :func:`dump` made; ``device_of`` finds or makes one by its name.
+
+    Listening begins at 0 again, so a device that has been silent spoke before that.
 
     Raises
     ------
@@ -126,3 +142,4 @@ def load(kept: bytes, device_of: Callable[[str], DeviceMemory]) -> None:
         device.lon, device.lat = one.lon, one.lat
         device.heard, device.since = one.heard, one.since
         device.windows = {rule: RisingWindow(samples) for rule, samples in one.windows.items()}
+        device.spoke = {rule: -silent_s for rule, silent_s in one.silent.items()}

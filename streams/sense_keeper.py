@@ -6,6 +6,9 @@ comes twice after a crash raises nothing twice and a condition that lasts is kno
 times follow every :data:`KEEP_EVERY_S`. A partition is claimed in the database, so that a worker
 that was halted and woke speaks from no stale memory.
 
+Live devices are silent by the time for which this place listened, which is no clock's: it stands
+still while no worker senses the partition or the one that does stands still.
+
 Not for decoding records; that is :mod:`streams.agents`.
 """
 
@@ -13,6 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,15 +31,23 @@ from models.inbox import InboxRow
 from models.topics import READINGS, REPORTS, topic_for
 from models.words import EXERCISE_MARK
 from streams.senml import Reading
-from streams.sense import Sensed, SenseState
+from streams.sense import SenseState
+from streams.sense_alarms import Sensed
 from streams.sense_rules import SenseRules, load_sense_rules
 
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
+
 KEEP_EVERY_S = 10.0
 SILENCE_EVERY_S = 5.0
+LISTENED_MOST_S = 2 * SILENCE_EVERY_S
+"""What counts as listened of the time between two looks: a worker that stood still heard nobody."""
+TURNED_BACK_S = 30.0
+"""A reading this far ahead of both its receipt and our clock was given its time by a clock that
+has been set back since. More than clocks differ; a smaller step back deafens for as long as it
+was."""
 DATABASE_PAUSE_S = 1.0
 ALARM_PRIORITY = 1
 
@@ -70,6 +83,7 @@ class _Place:
         self.epoch: int | None = None
         self.is_sure = False
         self.is_changed = False
+        self.listened_at = 0.0
 
 
 class SenseKeeper:
@@ -82,7 +96,9 @@ class SenseKeeper:
     memory
         The store.
     now
-        The wall's clock, for live silences.
+        The wall's clock.
+    monotonic
+        Seconds that never jump, for live silences.
     alone
         No other worker shares the topics, and all their partitions are one place to remember by.
         So it must be on the embedded broker: after it was recycled, whoever comes first makes the
@@ -95,6 +111,7 @@ class SenseKeeper:
         memory: Memory,
         rules: SenseRules | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
         *,
         alone: bool = False,
     ) -> None:
@@ -105,6 +122,7 @@ class SenseKeeper:
         self._memory = memory
         self._rules = rules or load_sense_rules()
         self._now = now
+        self._monotonic = monotonic
         self._alone = alone
         self._places: dict[tuple[str, int], _Place] = {}
 
@@ -128,16 +146,38 @@ class SenseKeeper:
                 await self._load(key, place)
 
     async def take(
-        self, topic: str, partition: int, readings: Sequence[Reading], *, exercise: bool
+        self,
+        topic: str,
+        partition: int,
+        readings: Sequence[Reading],
+        received_at: datetime,
+        *,
+        exercise: bool,
     ) -> None:
-        """Take readings of a partition in; return when what they began is durable."""
+        """Take readings of a partition in; return when what they began is durable.
+
+        Parameters
+        ----------
+        topic, partition
+            Where they were.
+        readings
+            Of one record, in their order.
+        received_at
+            The record's time, which is the same when it comes again.
+        exercise
+            A drill's readings bring their own time.
+        """
         key = self._key(topic, partition)
         place = self._place(key)
+        # A record that comes again is older than what was heard since, and that is no clock's
+        # fault; so our own has a say.
+        latest_s = max(received_at, self._now()).timestamp() + TURNED_BACK_S
         async with place.lock:
             while True:
                 await self._load(key, place)
                 try:
-                    await self._note(key, place, place.state.sense(readings), exercise=exercise)
+                    sensed = place.state.sense(readings, math.inf if exercise else latest_s)
+                    await self._note(key, place, sensed, exercise=exercise)
                     if exercise and readings:
                         # A drill's time is that of its readings.
                         latest = datetime.fromtimestamp(max(r.at for r in readings), UTC)
@@ -172,8 +212,11 @@ class SenseKeeper:
             async with place.lock:
                 # Who was fenced waits for the next readings, if they still come here.
                 if place.is_sure:
+                    at = self._monotonic()
+                    for_s = min(at - place.listened_at, LISTENED_MOST_S)
+                    place.listened_at = at
                     with self._fenced(key, place):
-                        passed = place.state.pass_time(self._now())
+                        passed = place.state.listen(for_s, self._now())
                         await self._note(key, place, passed, exercise=False)
 
     async def keep(self) -> None:
@@ -221,7 +264,7 @@ class SenseKeeper:
             return
         if place.epoch is not None:
             if await self._patiently(self._memory.sense_epoch, _name(key)) == place.epoch:
-                place.is_sure = True
+                self._begin_to_listen(place)
                 return
             self._renew(key, place)
         memory = await self._patiently(self._memory.claim_sense, _name(key), self._now())
@@ -230,7 +273,11 @@ class SenseKeeper:
         except EventError as error:
             log.warning("windows of %s are made anew: %s", _name(key), error)
         place.epoch = memory.epoch
+        self._begin_to_listen(place)
+
+    def _begin_to_listen(self, place: _Place) -> None:
         place.is_sure = True
+        place.listened_at = self._monotonic()
 
     async def _note(
         self, key: tuple[str, int], place: _Place, sensed: Sensed, *, exercise: bool
@@ -250,8 +297,8 @@ class SenseKeeper:
                 exercise=exercise,
                 priority=ALARM_PRIORITY,
             )
-            for event in (
-                alarm.as_event(jurisdiction, exercise=exercise) for alarm in sensed.alarms
+            for alarm, event in (
+                (alarm, alarm.as_event(jurisdiction, exercise=exercise)) for alarm in sensed.alarms
             )
         ]
         await self._patiently(

@@ -93,7 +93,7 @@ class RateRule(RuleBase, frozen=True, kw_only=True, tag_field="kind", tag="rate"
 
 
 class SilenceRule(RuleBase, frozen=True, kw_only=True, tag_field="kind", tag="silence"):
-    """Raised when ``quantity`` was heard once and then not for ``after_s`` seconds."""
+    """Raised when ``quantity`` was heard once and then not in ``after_s`` seconds of listening."""
 
     after_s: float
 

@@ -24,9 +24,11 @@ from models.topics import TopicSpec, all_topics
 from models.words import Channel
 from streams.agents import Agents, Stages
 from streams.app import make_app
+from streams.senml import AHEAD_S
 from streams.sense_keeper import SenseKeeper
 
 AT = datetime(2026, 7, 1, tzinfo=UTC)
+LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 HOME = "320481"
 TOO_LARGE = 100_000
 
@@ -194,6 +196,27 @@ async def test_readings_become_alarms_of_their_side(
     assert (event.jurisdiction, event.exercise) == (jurisdiction, topic != "readings")
     assert isinstance(event.data, ReportReceived)
     assert event.data.code == "city.elderly_alarm"
+
+
+@pytest.mark.parametrize(
+    ("topic", "stamp", "at_s"),
+    [
+        ("readings", LONG_AGO.timestamp(), AHEAD_S),
+        ("exercise.readings", LONG_AGO.timestamp(), 7200),
+        ("readings", None, 7200),
+        ("readings", -0.001, 7200),
+    ],
+)
+async def test_a_live_reading_is_no_younger_than_its_record_and_a_drills_time_is_its_own(
+    liyang: CityPack, topic: str, stamp: float | None, at_s: float
+) -> None:
+    """A record without a time of its own is received now, which is later here."""
+    subject, world = agents(liyang)
+    pack = f'[{{"n":"urn:dev:1/sos","vb":true,"t":{LONG_AGO.timestamp() + 7200}}}]'
+    sent = record(pack.encode())
+    sent.message.timestamp = stamp
+    await subject._on_readings(spec(topic), sent)
+    assert [(event.time - LONG_AGO).total_seconds() for event in world.reported] == [at_s]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

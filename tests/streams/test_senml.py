@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import EventError
-from streams.senml import Reading, parse_senml
+from streams.senml import AHEAD_S, Reading, parse_senml
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -39,6 +41,37 @@ def test_base_fields_and_relative_times_of_rfc8428_5_1_3() -> None:
 def test_small_times_are_relative_to_arrival() -> None:
     (reading,) = parse_senml(pack({"n": "d/q", "t": -60, "v": 1}), NOW)
     assert reading.at == NOW.timestamp() - 60
+
+
+def test_a_clock_that_is_ahead_is_set_back_with_its_intervals_kept() -> None:
+    ahead = NOW.timestamp() + 8 * 3600
+    raw = pack(
+        {"bn": "d/", "bt": ahead, "n": "q", "t": -60, "v": 1},
+        {"n": "q", "v": 2},
+        {"n": "other", "bt": NOW.timestamp() - 30, "v": 3},
+    )
+    readings = parse_senml(raw, NOW)
+    assert [r.at - NOW.timestamp() for r in readings] == [AHEAD_S - 60, AHEAD_S, -30]
+    assert parse_senml(raw, NOW) == readings
+    assert parse_senml(raw, NOW, ahead_s=math.inf)[1].at == ahead, "a drill's times are its own"
+
+
+times = st.floats(-1e9, 2e11) | st.floats(-100, 100).map(lambda s: NOW.timestamp() + s)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["d/a", "d/b", "e/a"]), times), max_size=20))
+def test_no_reading_is_younger_than_its_receipt_and_all_keep_their_order(
+    records: list[tuple[str, float]],
+) -> None:
+    raw = pack(*({"n": name, "t": at, "v": 1} for name, at in records))
+    told = parse_senml(raw, NOW, ahead_s=math.inf)
+    found = parse_senml(raw, NOW)
+    assert all(one.at <= NOW.timestamp() + AHEAD_S for one in found)
+    for a, b in itertools.pairwise(range(len(found))):
+        if (told[a].device, told[a].quantity) == (told[b].device, told[b].quantity):
+            assert (told[a].at <= told[b].at) == (found[a].at <= found[b].at) or (
+                found[a].at == found[b].at
+            )
 
 
 def test_units_come_to_the_base_unit_and_base_values_add() -> None:

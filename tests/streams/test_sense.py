@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.episodes import Episode
 from models.errors import EventError
 from models.words import Channel
 from streams.errors import RulesError
-from streams.senml import Reading
-from streams.sense import Alarm, SenseState, episode_id
+from streams.senml import AHEAD_S, Reading, parse_senml
+from streams.sense import SenseState
+from streams.sense_alarms import Alarm, episode_id
 from streams.sense_rules import (
     Quorum,
     RateRule,
@@ -47,7 +49,7 @@ def state(*rules: Rule) -> SenseState:
 
 def test_a_threshold_is_raised_once_and_again_only_after_it_cleared() -> None:
     values = [0.1, 0.31, 0.29, 0.4, 0.25, 0.31, 0.2, 0.3]
-    alarms = state(DEPTH).sense(at(i, value) for i, value in enumerate(values)).alarms
+    alarms = state(DEPTH).sense([at(i, value) for i, value in enumerate(values)]).alarms
     assert [(alarm.time - START).total_seconds() for alarm in alarms] == [1, 7]
     assert alarms[0].id != alarms[1].id
 
@@ -66,7 +68,7 @@ def test_below_is_the_mirror_of_above() -> None:
 
 def test_a_rise_within_its_window_is_raised() -> None:
     sense = state(RISE)
-    assert not sense.sense(at(i * 600, 0.3 * i) for i in range(4)).alarms
+    assert not sense.sense([at(i * 600, 0.3 * i) for i in range(4)]).alarms
     (alarm,) = sense.sense([at(2000, 1.45)]).alarms
     assert alarm.report.attributes["value"] == "0.55 m"
 
@@ -82,16 +84,111 @@ def test_silence_is_raised_once_and_again_after_a_sign_of_life() -> None:
     assert first.id != second.id
 
 
+def beat(seconds: float, device: str) -> Reading:
+    return Reading(device, "beat", 1, "", START.timestamp() + seconds)
+
+
+MISSED = SilenceRule(id="missed", quantity="beat", after_s=900, **{**WORDS, "unit": ""})
+
+
+def listening(sense: SenseState, for_s: int, *speakers: str, every_s: int = 300) -> list[str]:
+    """Who falls silent while these devices speak at their interval."""
+    fallen = []
+    for second in range(5, for_s + 1, 5):
+        if second % every_s == 0:
+            now_s = sense_seconds[0] = sense_seconds[0] + 1
+            sense.sense([beat(now_s, name) for name in speakers])
+        fallen += [alarm.device for alarm in sense.listen(5, START).alarms]
+    return fallen
+
+
+sense_seconds = [0]
+"""Readings' times only have to be new."""
+
+
+def test_who_falls_silent_among_others_is_told_once_and_again_after_a_sign_of_life() -> None:
+    sense = state(MISSED)
+    sense.sense([beat(0, name) for name in ("d1", "d2", "d3")])
+    assert listening(sense, 890, "d2", "d3") == []
+    assert listening(sense, 3600, "d2", "d3") == ["d1"]
+    listening(sense, 300, "d1", "d2", "d3")
+    assert listening(sense, 3600, "d2", "d3") == ["d1"]
+
+
+@pytest.mark.parametrize("outage_s", [500, 900, 7200])
+def test_while_nobody_could_be_heard_nobody_falls_silent_but_one_for_all(outage_s: int) -> None:
+    sense = state(MISSED)
+    names = [f"d{number}" for number in range(50)]
+    assert listening(sense, 3600, *names) == []
+    fallen = [alarm for _ in range(outage_s // 5) for alarm in sense.listen(5, START).alarms]
+    assert len(fallen) == (outage_s >= 900)
+    assert all(alarm.report.attributes["others"] == 49 for alarm in fallen)
+    assert all("另有 49 台" in alarm.report.text for alarm in fallen)
+    assert listening(sense, 3600, *names) == [], "all are back"
+
+
+def test_a_lone_device_is_missed() -> None:
+    sense = state(MISSED)
+    sense.sense([beat(0, "d1")])
+    assert listening(sense, 895) == []
+    assert listening(sense, 3600) == ["d1"]
+
+
+def test_a_silence_that_began_before_a_restart_goes_on_after_it() -> None:
+    sense = state(MISSED)
+    sense.sense([beat(0, "d1"), beat(0, "d2")])
+    assert listening(sense, 600, "d2", every_s=50) == []
+    woken = state(MISSED)
+    woken.restore(sense.dump(), [])
+    assert listening(woken, 250, "d2", every_s=50) == []
+    assert listening(woken, 100, "d2", every_s=50) == ["d1"]
+
+
+def test_what_one_told_for_all_is_not_told_again_after_a_restart() -> None:
+    sense = state(MISSED)
+    sense.sense([beat(0, name) for name in ("d1", "d2", "d3")])
+    fallen = [told for _ in range(180) for told in sense.listen(5, START).episodes.values()]
+    woken = state(MISSED)
+    woken.restore(sense.dump(), fallen)
+    assert (len(fallen), listening(woken, 3600)) == (1, [])
+
+
+def test_who_is_known_from_its_episodes_alone_is_missed_too() -> None:
+    sense = state(MISSED)
+    over = Episode(device="d1", rule="missed", began=START, heard=START, is_over=True)
+    sense.restore(b"", [over])
+    assert listening(sense, 1200, "d2") == ["d1"]
+
+
 def test_late_and_repeated_readings_change_nothing() -> None:
     sense = state(DEPTH)
-    sense.sense([at(10, 0.1)])
-    assert not sense.sense([at(10, 0.9), at(5, 0.9)]).alarms
-    assert sense.ignored == 2
+    assert sense.sense([at(10, 0.1)]).taken == 1
+    again = sense.sense([at(10, 0.9), at(5, 0.9)])
+    assert (again.alarms, again.taken, again.late) == ([], 0, 2)
 
 
 def test_another_unit_is_not_for_the_rule_and_none_is() -> None:
-    assert not state(DEPTH).sense([at(0, 500, unit="Pa")]).alarms
+    other = state(DEPTH).sense([at(0, 500, unit="Pa")])
+    assert (other.alarms, other.taken, other.other_unit) == ([], 1, 1)
     assert len(state(DEPTH).sense([at(0, 0.5, unit="")]).alarms) == 1
+
+
+def test_a_time_that_none_can_be_deafens_nobody() -> None:
+    """The clock jumped an hour forth, and back: what waited and lasted goes on doing so."""
+    sense = state(DEPTH, HELD)
+    ahead = [at(3600, 0.4), at(3630, 0.4)]
+    (first,) = sense.sense(ahead, START.timestamp() + 3660).alarms
+    assert first.rule == "deep"
+    back = sense.sense([at(40, 0.4), at(69, 0.4)], START.timestamp() + 100)
+    assert (back.taken, back.alarms) == (2, [])
+    (second,) = sense.sense([at(70, 0.4)], START.timestamp() + 100).alarms
+    assert second.rule == "held"
+
+
+def test_what_was_ahead_of_the_clock_is_no_set_back_while_it_may_be_so() -> None:
+    sense = state(DEPTH)
+    sense.sense([at(20, 0.1)], START.timestamp() + 30)
+    assert sense.sense([at(10, 0.4)], START.timestamp() + 20).late == 1
 
 
 def test_an_alarm_is_a_sensor_report_with_place_and_category() -> None:
@@ -119,7 +216,7 @@ readings = st.lists(
 def test_a_slow_rise_is_found_whatever_the_rate_of_its_samples() -> None:
     """Two a second for half an hour: more than a window holds."""
     slow = RateRule(id="slow", quantity="depth", rise=0.5, clear_rise=0.1, window_s=1800, **WORDS)
-    (alarm,) = state(slow).sense(at(i / 2, i * 0.5 / 3600) for i in range(3601)).alarms
+    (alarm,) = state(slow).sense([at(i / 2, i * 0.5 / 3600) for i in range(3601)]).alarms
     assert alarm.report.attributes["value"] == "0.5 m"
 
 
@@ -155,7 +252,7 @@ def test_neighbours_that_cleared_or_are_not_heard_do_not_count() -> None:
 
 def test_a_device_without_a_place_is_nobodys_neighbour() -> None:
     sense = SenseState(SenseRules([NEAR]))
-    assert not sense.sense(at(0, 0.4, f"d{n}") for n in range(5)).alarms
+    assert not sense.sense([at(0, 0.4, f"d{n}") for n in range(5)]).alarms
 
 
 many = st.lists(
@@ -164,6 +261,7 @@ many = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(many, st.integers(0, 60))
 def test_a_restart_raises_nothing_twice_and_forgets_nothing(
     given_readings: list[Reading], cut: int
@@ -194,6 +292,7 @@ def _time(reading: Reading) -> float:
     return reading.at
 
 
+@settings(deadline=None)
 @given(many, st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))
 def test_windows_that_are_older_than_the_episodes_raise_nothing_twice(
     given_readings: list[Reading], one: int, two: int, three: int
@@ -218,6 +317,91 @@ def test_windows_that_are_older_than_the_episodes_raise_nothing_twice(
     assert sorted(a.id for a in alarms) == sorted(a.id for a in expected)
 
 
+packs = st.lists(
+    st.tuples(
+        st.integers(0, 4000),
+        st.lists(
+            st.tuples(
+                st.sampled_from(sorted(STREET)),
+                st.integers(-600, 10) | st.sampled_from([3600, 8 * 3600, 10**10]),
+                st.floats(0, 2),
+            ),
+            min_size=1,
+            max_size=5,
+        ),
+    ),
+    max_size=20,
+)
+"""When each was received, and device, time (of its receipt) and value of what is in it."""
+
+
+def read(pack: tuple[int, list[tuple[str, int, float]]], value: float | None = None) -> Record:
+    received_s, records = pack
+    received = START + timedelta(seconds=received_s)
+    raw = [
+        {"n": f"{name}/depth", "u": "m", "t": received.timestamp() + s, "v": value or told}
+        for name, s, told in records
+    ]
+    return received.timestamp(), parse_senml(json.dumps(raw).encode(), received)
+
+
+Record = tuple[float, list[Reading]]
+MARGIN_S = 30.0
+EVERY_RULE = SenseRules([DEPTH, HELD, LOW, RISE, SILENT, NEAR])
+
+
+@settings(deadline=None)
+@given(packs, st.integers(0, 20), st.booleans())
+def test_records_that_come_again_raise_nothing_whatever_times_they_tell(
+    given_packs: list[tuple[int, list[tuple[str, int, float]]]], back: int, is_restarted: bool
+) -> None:
+    records = [read(pack) for pack in given_packs]
+    now_s = START.timestamp() + 4000
+    sense = SenseState(EVERY_RULE, STREET)
+    last: dict[tuple[str, str], Episode] = {}
+    for received_s, some in records:
+        last.update(sense.sense(some, max(received_s, now_s) + MARGIN_S).episodes)
+    if is_restarted:
+        kept, sense = sense.dump(), SenseState(EVERY_RULE, STREET)
+        sense.restore(kept, last.values())
+    for received_s, some in records[back:]:
+        again = sense.sense(some, max(received_s, now_s) + MARGIN_S)
+        assert (again.alarms, again.taken) == ([], 0)
+
+
+@settings(deadline=None)
+@given(packs)
+def test_a_condition_that_lasts_is_told_once_whatever_times_and_clocks_say(
+    given_packs: list[tuple[int, list[tuple[str, int, float]]]],
+) -> None:
+    """The clock jumps with each pack, and it is the same that we have."""
+    sense = state(DEPTH, HELD)
+    told = [
+        (alarm.device, alarm.rule)
+        for received_s, some in (read(pack, 0.4) for pack in given_packs)
+        for alarm in sense.sense(some, received_s + MARGIN_S).alarms
+    ]
+    assert len(told) == len(set(told))
+    devices = {name for _, records in given_packs for name, *_ in records}
+    assert {device for device, rule in told if rule == "deep"} == devices
+
+
+@settings(deadline=None)
+@given(packs, st.integers(0, 4000), st.sampled_from(sorted(STREET)))
+def test_no_times_and_no_clocks_deafen(
+    given_packs: list[tuple[int, list[tuple[str, int, float]]]], second: int, name: str
+) -> None:
+    """Whatever was told before, a device is heard again within what clocks may differ by."""
+    sense = state(DEPTH)
+    for pack in given_packs:
+        received_s, some = read(pack)
+        sense.sense(some, received_s + MARGIN_S)
+    now = [sense.sense(some, s + MARGIN_S) for s, some in (
+        read((at_s, [(name, 0, 0.1)])) for at_s in (second, second + int(MARGIN_S + AHEAD_S) + 1)
+    )]  # fmt: skip
+    assert sum(one.taken for one in now)
+
+
 def test_what_another_version_kept_is_refused_and_the_episodes_hold() -> None:
     sense = state(DEPTH)
     with pytest.raises(EventError, match="not a dump"):
@@ -225,6 +409,7 @@ def test_what_another_version_kept_is_refused_and_the_episodes_hold() -> None:
     assert not sense.sense([at(0, 0.5)]).alarms
 
 
+@settings(deadline=None)
 @given(readings)
 def test_a_replay_repeats_every_alarm(given_readings: list[Reading]) -> None:
     rules = (DEPTH, HELD, LOW, RISE, SILENT)

@@ -33,6 +33,26 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
+class Ticks:
+    """Monotonic time that stands still unless somebody listens."""
+
+    def __init__(self) -> None:
+        self.s = 0.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+async def listen(keeper: SenseKeeper, ticks: Ticks, for_s: float) -> None:
+    for _ in range(int(for_s // sense_keeper.SILENCE_EVERY_S)):
+        ticks.s += sense_keeper.SILENCE_EVERY_S
+        await keeper.watch_silence()
+
+
+def beat(seconds: float, device: str = "d1") -> Reading:
+    return at(seconds, 1, device, "heartbeat")
+
+
 def reports(store: Store) -> list[str]:
     return [row.event_id for row in store.unfinished_after(0, 100)]
 
@@ -40,13 +60,15 @@ def reports(store: Store) -> list[str]:
 async def test_a_worker_killed_after_an_alarm_does_not_raise_it_again(
     liyang: CityPack, store: Store
 ) -> None:
-    await SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], exercise=False)
+    await SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], START, exercise=False)
     (raised,) = reports(store)
     woken = SenseKeeper(liyang, store)
-    await woken.take(LIVE, 0, [at(0, 1)], exercise=False)  # the record that wasn't committed yet
-    await woken.take(LIVE, 0, [at(5, 1)], exercise=False)
+    await woken.take(
+        LIVE, 0, [at(0, 1)], START, exercise=False
+    )  # the record that wasn't committed yet
+    await woken.take(LIVE, 0, [at(5, 1)], START, exercise=False)
     assert reports(store) == [raised]
-    await woken.take(LIVE, 0, [at(6, 0), at(7, 1)], exercise=False)
+    await woken.take(LIVE, 0, [at(6, 0), at(7, 1)], START, exercise=False)
     assert len(reports(store)) == 2, "it cleared, so this one is new"
 
 
@@ -54,28 +76,76 @@ async def test_a_device_that_fell_silent_with_the_worker_is_still_missed(
     liyang: CityPack, store: Store
 ) -> None:
     first = SenseKeeper(liyang, store, now=lambda: START)
-    await first.take(LIVE, 0, [at(0, 1, quantity="heartbeat")], exercise=False)
+    await first.take(LIVE, 0, [beat(0)], START, exercise=False)
     await first.keep()
-    woken = SenseKeeper(liyang, store, now=lambda: START + timedelta(hours=1))
+    ticks = Ticks()
+    woken = SenseKeeper(liyang, store, now=lambda: START + timedelta(hours=1), monotonic=ticks)
     await woken.assign({(LIVE, 0), ("desk", 0)})
-    await woken.watch_silence()
+    await listen(woken, ticks, 895)
+    assert not reports(store), "nobody listened meanwhile"
+    await listen(woken, ticks, 5)
     assert len(reports(store)) == 1
-    await woken.watch_silence()
+    await listen(woken, ticks, 2000)
+    assert len(reports(store)) == 1
+
+
+async def test_neither_a_clock_that_jumps_nor_a_worker_that_stood_still_makes_devices_silent(
+    liyang: CityPack, store: Store
+) -> None:
+    ticks, now = Ticks(), [START]
+    keeper = SenseKeeper(liyang, store, now=lambda: now[0], monotonic=ticks)
+    await keeper.take(LIVE, 0, [beat(0, f"d{n}") for n in range(9)], START, exercise=False)
+    now[0] += timedelta(hours=1)
+    await keeper.watch_silence()
+    ticks.s += 3600
+    await keeper.watch_silence()
+    assert not reports(store)
+
+
+async def test_a_device_is_heard_after_its_clock_and_ours_jumped_forth_and_back(
+    liyang: CityPack, store: Store
+) -> None:
+    now = [START + timedelta(hours=1)]
+    keeper = SenseKeeper(liyang, store, now=lambda: now[0])
+    await keeper.take(LIVE, 0, [at(3600, 0)], now[0], exercise=False)
+    now[0] = START + timedelta(seconds=10)
+    await keeper.take(LIVE, 0, [at(10, 1)], now[0], exercise=False)
+    (raised,) = reports(store)
+    await keeper.take(LIVE, 0, [at(10, 1), at(20, 1)], now[0], exercise=False)
+    assert reports(store) == [raised]
+
+
+async def test_a_record_that_comes_again_late_is_no_clock_that_was_set_back(
+    liyang: CityPack, store: Store
+) -> None:
+    now = START + timedelta(hours=1)
+    keeper = SenseKeeper(liyang, store, now=lambda: now)
+    for seconds, value in ((0, 1), (10, 1), (600, 0), (10, 1), (600, 0)):
+        received = START + timedelta(seconds=seconds)
+        await keeper.take(LIVE, 0, [at(seconds, value)], received, exercise=False)
+    assert len(reports(store)) == 1
+
+
+async def test_a_worker_whose_clock_is_behind_knows_late_readings_all_the_same(
+    liyang: CityPack, store: Store
+) -> None:
+    keeper = SenseKeeper(liyang, store, now=lambda: START - timedelta(hours=1))
+    await keeper.take(LIVE, 0, [at(0, 1), at(10, 1), at(20, 0)], START, exercise=False)
+    await keeper.take(LIVE, 0, [at(10, 1), at(20, 0)], START, exercise=False)
     assert len(reports(store)) == 1
 
 
 async def test_a_partition_that_went_to_another_worker_is_its_alone(
     liyang: CityPack, store: Store
 ) -> None:
-    here, there = (SenseKeeper(liyang, store, now=lambda: START) for _ in range(2))
-    await here.take(LIVE, 0, [at(0, 1, quantity="heartbeat")], exercise=False)
+    ticks = Ticks()
+    here, there = (SenseKeeper(liyang, store, now=lambda: START, monotonic=ticks) for _ in range(2))
+    await here.take(LIVE, 0, [beat(0)], START, exercise=False)
     await here.keep()
     await here.assign({(LIVE, 1)})
     await there.assign({(LIVE, 0)})
-    later = [at(3600, 1, quantity="heartbeat")]
-    await there.take(LIVE, 0, later, exercise=False)
-    here._now = lambda: START + timedelta(hours=1)
-    await here.watch_silence()
+    await there.take(LIVE, 0, [beat(3600)], START, exercise=False)
+    await listen(here, ticks, 2000)
     assert not reports(store), "a stale memory must not speak"
 
 
@@ -93,7 +163,9 @@ async def test_alarms_wait_for_a_database_that_is_away(
         note(*given)
 
     monkeypatch.setattr(store, "note_episodes", away)
-    await asyncio.wait_for(SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], exercise=False), 5)
+    await asyncio.wait_for(
+        SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], START, exercise=False), 5
+    )
     assert len(reports(store)) == 1
 
 
@@ -102,13 +174,13 @@ async def test_on_the_embedded_broker_a_device_may_change_its_partition(
 ) -> None:
     keeper = SenseKeeper(liyang, store, alone=True)
     await keeper.assign({(LIVE, 0)})
-    await keeper.take(LIVE, 0, [at(0, 1)], exercise=False)
+    await keeper.take(LIVE, 0, [at(0, 1)], START, exercise=False)
     await keeper.assign({(LIVE, number) for number in range(4)})
-    await keeper.take(LIVE, 3, [at(1, 1)], exercise=False)
+    await keeper.take(LIVE, 3, [at(1, 1)], START, exercise=False)
     assert len(reports(store)) == 1, "it lasts"
-    await keeper.take(LIVE, 3, [at(2, 0)], exercise=False)
+    await keeper.take(LIVE, 3, [at(2, 0)], START, exercise=False)
     await keeper.assign({(LIVE, 0)})
-    await keeper.take(LIVE, 0, [at(3, 1)], exercise=False)
+    await keeper.take(LIVE, 0, [at(3, 1)], START, exercise=False)
     assert len(reports(store)) == 2, "it ended in between"
 
 
@@ -116,12 +188,12 @@ async def test_a_worker_that_was_halted_speaks_from_no_stale_memory(
     liyang: CityPack, store: Store
 ) -> None:
     halted, other = (SenseKeeper(liyang, store, now=lambda: START) for _ in range(2))
-    await halted.take(LIVE, 0, [at(0, 0)], exercise=False)
-    await other.take(LIVE, 0, [at(1, 1)], exercise=False)
+    await halted.take(LIVE, 0, [at(0, 0)], START, exercise=False)
+    await other.take(LIVE, 0, [at(1, 1)], START, exercise=False)
     (raised,) = reports(store)
     # It wakes with records that it had fetched: what the other one told is not told again.
-    await halted.take(LIVE, 0, [at(2, 1)], exercise=False)
-    await other.take(LIVE, 0, [at(3, 1)], exercise=False)
+    await halted.take(LIVE, 0, [at(2, 1)], START, exercise=False)
+    await other.take(LIVE, 0, [at(3, 1)], START, exercise=False)
     assert reports(store) == [raised]
 
 
@@ -129,11 +201,11 @@ async def test_a_partition_that_comes_back_is_remembered_as_the_other_one_left_i
     liyang: CityPack, store: Store
 ) -> None:
     halted, other = (SenseKeeper(liyang, store, now=lambda: START) for _ in range(2))
-    await halted.take(LIVE, 0, [at(0, 1)], exercise=False)
-    await other.take(LIVE, 0, [at(1, 0)], exercise=False)
+    await halted.take(LIVE, 0, [at(0, 1)], START, exercise=False)
+    await other.take(LIVE, 0, [at(1, 0)], START, exercise=False)
     halted.doubt()
     await halted.assign({(LIVE, 0)})
-    await halted.take(LIVE, 0, [at(2, 1)], exercise=False)
+    await halted.take(LIVE, 0, [at(2, 1)], START, exercise=False)
     assert len(reports(store)) == 2, "it was over in between, so it is new"
 
 
@@ -141,43 +213,44 @@ async def test_readings_that_come_again_after_their_alarm_ended_are_known(
     liyang: CityPack, store: Store
 ) -> None:
     first = SenseKeeper(liyang, store)
-    await first.take(LIVE, 0, [at(n, 1) for n in range(3)], exercise=False)
-    await first.take(LIVE, 0, [at(3, 0)], exercise=False)
+    await first.take(LIVE, 0, [at(n, 1) for n in range(3)], START, exercise=False)
+    await first.take(LIVE, 0, [at(3, 0)], START, exercise=False)
     # Killed before the broker knew how far it was; windows weren't kept.
     again = SenseKeeper(liyang, store)
-    await again.take(LIVE, 0, [at(2, 1), at(3, 0)], exercise=False)
+    await again.take(LIVE, 0, [at(2, 1), at(3, 0)], START, exercise=False)
     assert len(reports(store)) == 1
-    await again.take(LIVE, 0, [at(4, 1)], exercise=False)
+    await again.take(LIVE, 0, [at(4, 1)], START, exercise=False)
     assert len(reports(store)) == 2
 
 
 async def test_stale_windows_replace_none_and_stale_silence_is_not_told(
     liyang: CityPack, store: Store
 ) -> None:
-    halted = SenseKeeper(liyang, store, now=lambda: START + timedelta(hours=1))
+    ticks = Ticks()
+    halted = SenseKeeper(liyang, store, now=lambda: START, monotonic=ticks)
     other = SenseKeeper(liyang, store, now=lambda: START)
-    await halted.take(LIVE, 0, [at(0, 1, quantity="heartbeat")], exercise=False)
-    await other.take(LIVE, 0, [at(3590, 1, quantity="heartbeat")], exercise=False)
+    await halted.take(LIVE, 0, [beat(0)], START, exercise=False)
+    await other.take(LIVE, 0, [beat(3590)], START, exercise=False)
     await other.keep()
     kept = store.claim_sense("readings/0", START).windows
     await halted.keep()
     assert store.claim_sense("readings/0", START).windows == kept
-    await halted.watch_silence()
+    await listen(halted, ticks, 2000)
     assert not reports(store)
 
 
 async def test_windows_that_cannot_be_read_are_made_anew(liyang: CityPack, store: Store) -> None:
     epoch = store.claim_sense("readings/0", START).epoch
     store.keep_windows("readings/0", epoch, b"of another version", START)
-    await SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], exercise=False)
+    await SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], START, exercise=False)
     assert len(reports(store)) == 1
 
 
 async def test_an_exercise_has_its_own_ids_and_time(liyang: CityPack, store: Store) -> None:
     keeper = SenseKeeper(liyang, store)
-    await keeper.take(LIVE, 0, [at(0, 1)], exercise=False)
-    await keeper.take(DRILL, 0, [at(0, 1), at(0, 1, quantity="heartbeat")], exercise=True)
-    await keeper.take(DRILL, 0, [at(5000, 0)], exercise=True)
+    await keeper.take(LIVE, 0, [at(0, 1)], START, exercise=False)
+    await keeper.take(DRILL, 0, [at(0, 1), beat(0)], START, exercise=True)
+    await keeper.take(DRILL, 0, [at(5000, 0)], START, exercise=True)
     rows = store.unfinished_after(0, 100)
     assert [row.exercise for row in rows] == [False, True, True]
     assert len({row.event_id for row in rows}) == 3
