@@ -185,6 +185,8 @@ class SenseState:
             if episode.heard is not None and rule is not None:
                 device, at = self._device(episode.device), episode.heard.timestamp()
                 device.heard[rule.quantity] = max(device.heard.get(rule.quantity, at), at)
+                if episode.is_over and isinstance(rule, RateRule):
+                    device.since[rule.id] = max(device.since.get(rule.id, at), at)
         for silence in self._silence:
             for device in self._devices.values():
                 if silence.quantity in device.heard:
@@ -278,7 +280,9 @@ class SenseState:
             value = _shown(rise, rule.unit)
             limit = f"{_shown(rule.rise, rule.unit)} / {rule.window_s:g} s"
             now = _time(reading.at)
-            self._begin(rule, device, reading.device, lowest_at, now, value, limit, out)
+            # The lowest may be from before the last episode's end, and began that one.
+            since = max(lowest_at, device.since.get(rule.id, lowest_at))
+            self._begin(rule, device, reading.device, since, now, value, limit, out)
 
     def _fall_silent(
         self,
@@ -367,6 +371,8 @@ class SenseState:
 
     def _end(self, rule: Rule, device: DeviceMemory, name: str, out: Sensed) -> None:
         device.active.discard(rule.id)
+        if isinstance(rule, RateRule):
+            device.since[rule.id] = device.heard[rule.quantity]
         heard = _heard(device, rule)
         out.episodes[name, rule.id] = Episode(
             device=name, rule=rule.id, began=heard, heard=heard, is_over=True

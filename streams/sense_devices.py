@@ -60,7 +60,8 @@ class DeviceMemory:
     heard
         Time of the last reading of each quantity.
     since
-        When each threshold that is passed and not yet held long enough was passed.
+        When each threshold that is passed and not yet held long enough was passed, and when each
+        rate's last episode was over.
     spoke
         For each rule of silence, how long there had been listening when the device last spoke.
     windows

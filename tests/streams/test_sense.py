@@ -191,6 +191,24 @@ def test_what_was_ahead_of_the_clock_is_no_set_back_while_it_may_be_so() -> None
     assert sense.sense([at(10, 0.4)], START.timestamp() + 20).late == 1
 
 
+def test_a_second_rise_from_the_same_lowest_is_a_second_episode() -> None:
+    values = [0.0, 0.6, 0.05, 0.6, 0.05, 0.6]
+    alarms = state(RISE).sense([at(10 * i, value) for i, value in enumerate(values)]).alarms
+    assert [alarm.time - START for alarm in alarms] == [timedelta(seconds=s) for s in (10, 30, 50)]
+    assert len({alarm.id for alarm in alarms}) == 3
+
+
+def test_a_second_rise_is_its_own_after_a_restart_with_older_windows() -> None:
+    sense = state(RISE)
+    (first,) = sense.sense([at(0, 0.0), at(10, 0.6)]).alarms
+    kept = sense.dump()
+    ended = sense.sense([at(20, 0.05)]).episodes
+    woken = state(RISE)
+    woken.restore(kept, ended.values())
+    (second,) = woken.sense([at(30, 0.6)]).alarms
+    assert second.id != first.id
+
+
 def test_an_alarm_is_a_sensor_report_with_place_and_category() -> None:
     sense = SenseState(SenseRules([DEPTH]), {"d1": (119.4, 31.4)})
     (alarm,) = sense.sense([at(0, 0.5)]).alarms
