@@ -214,7 +214,9 @@ class SenseState:
         if device is None:
             device = self._devices[name] = DeviceMemory(self._rules.for_device(name))
             if len(self._devices) > MAX_DEVICES:
-                self._devices.popitem(last=False)
+                forgotten, _ = self._devices.popitem(last=False)
+                for group in self._groups.values():
+                    group.leave(forgotten)
         else:
             self._devices.move_to_end(name)
         return device
@@ -257,7 +259,7 @@ class SenseState:
         if place is None:
             return
         group = self._groups[rule.id]
-        if group.has_active_near(place):
+        if group.has_active_near(place, at, lambda other: self._heard_of(other, rule)):
             # Its neighbours have told already.
             self._activate(rule, device, name, since, out)
         elif len(members := group.gather(name, place, at)) >= rule.quorum.count:
@@ -380,6 +382,10 @@ class SenseState:
         group = self._groups.get(rule.id)
         if group is not None:
             group.leave(name)
+
+    def _heard_of(self, name: str, rule: Rule) -> float:
+        device = self._devices.get(name)
+        return -math.inf if device is None else device.heard.get(rule.quantity, -math.inf)
 
     def _place(self, name: str, device: DeviceMemory) -> Point | None:
         if device.lon is not None and device.lat is not None:

@@ -6,7 +6,7 @@ Pure; for :mod:`streams.sense`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 
 from dispatch.correlation import distance_m
@@ -24,9 +24,10 @@ class Neighbours:
         self._waiting = _Neighbourhood(quorum.radius_m)
         self._active = _Neighbourhood(quorum.radius_m)
 
-    def has_active_near(self, place: Point) -> bool:
-        """Whether an episode is on within the radius."""
-        return any(True for _ in self._active.near(place))
+    def has_active_near(self, place: Point, at: float, heard_of: Callable[[str], float]) -> bool:
+        """Whether an episode is on within the radius, of a device that was heard lately."""
+        oldest = at - self._quorum.within_s
+        return any(heard_of(name) >= oldest for name, _ in self._active.near(place))
 
     def gather(self, name: str, place: Point, at: float) -> list[str]:
         """Let a device wait; return the names within its radius, itself included, sorted."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from models.episodes import Episode
 from models.errors import EventError
 from models.words import Channel
+from streams import sense as sense_module
 from streams.errors import RulesError
 from streams.senml import AHEAD_S, Reading, parse_senml
 from streams.sense import SenseState
@@ -266,6 +267,27 @@ def test_neighbours_that_cleared_or_are_not_heard_do_not_count() -> None:
     assert not sense.sense([at(0, 0.4, "d0"), at(1, 0.4, "d1"), at(2, 0.1, "d1")]).alarms
     assert not sense.sense([at(3, 0.4, "d2"), at(100, 0.4, "d1")]).alarms
     assert sense.sense([at(101, 0.4, "d2"), at(102, 0.4, "d0")]).alarms
+
+
+def test_a_neighbour_that_died_in_its_episode_hides_no_other() -> None:
+    sense = neighbours()
+    (first,) = sense.sense([at(n, 0.4, f"d{n}") for n in range(3)]).alarms
+    again = [at(100 + n, 0.4, f"d{n}") for n in range(3, 6)]
+    (second,) = sense.sense(again).alarms
+    assert (first.device, second.device) == ("d2", "d5")
+
+
+def test_a_device_that_is_forgotten_is_nobodys_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sense_module, "MAX_DEVICES", 3)
+    sense = neighbours()
+    assert sense.sense([at(n, 0.4, f"d{n}") for n in range(3)]).alarms
+    sense.sense([at(5, 0.1, f"x{n}") for n in range(3)])
+    told = sense.sense([at(10 + n, 0.4, f"d{n}") for n in range(3, 6)])
+    assert [alarm.device for alarm in told.alarms] == ["d5"]
+    waiting = neighbours()
+    waiting.sense([at(0, 0.4, "d0"), at(1, 0.4, "d1")])
+    waiting.sense([at(2, 0.1, f"x{n}") for n in range(3)])
+    assert not waiting.sense([at(3, 0.4, "d2")]).alarms
 
 
 def test_a_device_without_a_place_is_nobodys_neighbour() -> None:
