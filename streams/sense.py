@@ -345,6 +345,7 @@ class SenseState:
                 time=now,
                 device=name,
                 rule=rule.id,
+                priority=rule.priority,
                 report=ReportReceived(
                     channel=Channel.SENSOR,
                     received_at=now,

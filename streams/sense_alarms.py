@@ -24,6 +24,7 @@ class Alarm(msgspec.Struct, frozen=True):
     time: datetime
     device: str
     rule: str
+    priority: int
     report: ReportReceived
 
     def as_event(self, jurisdiction: str, *, exercise: bool) -> Event:

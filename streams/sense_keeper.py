@@ -49,7 +49,6 @@ TURNED_BACK_S = 30.0
 has been set back since. More than clocks differ; a smaller step back deafens for as long as it
 was."""
 DATABASE_PAUSE_S = 1.0
-ALARM_PRIORITY = 1
 
 
 class Memory(Protocol):
@@ -295,7 +294,7 @@ class SenseKeeper:
                 body=encode(event),
                 received_at=now,
                 exercise=exercise,
-                priority=ALARM_PRIORITY,
+                priority=alarm.priority,
             )
             for alarm, event in (
                 (alarm, alarm.as_event(jurisdiction, exercise=exercise)) for alarm in sensed.alarms

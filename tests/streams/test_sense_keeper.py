@@ -135,6 +135,22 @@ async def test_a_worker_whose_clock_is_behind_knows_late_readings_all_the_same(
     assert len(reports(store)) == 1
 
 
+async def test_an_alarm_waits_in_the_inbox_behind_what_is_more_urgent(
+    liyang: CityPack, store: Store
+) -> None:
+    ticks = Ticks()
+    keeper = SenseKeeper(liyang, store, monotonic=ticks)
+    readings = [
+        beat(0),
+        at(0, 1),
+        at(0, 5.0, "d2", "water_level"),
+        at(120, 5.0, "d2", "water_level"),
+    ]
+    await keeper.take(LIVE, 0, readings, START, exercise=False)
+    await listen(keeper, ticks, 900)
+    assert [row.priority for row in store.unfinished_after(0, 100)] == [2, 1, 4]
+
+
 async def test_a_partition_that_went_to_another_worker_is_its_alone(
     liyang: CityPack, store: Store
 ) -> None:
