@@ -5,41 +5,42 @@ clock, the updates topic. Not for: deciding. Relies on the store's fence: whoeve
 jurisdiction last is its only writer; an older claim's next commit fails with
 :class:`~models.errors.FencedError` and its work is dropped (it comes again from the inbox).
 
-A jurisdiction that this process writes is a :class:`~streams.seats.Seat`. Deciding has a thread
-of its own and writing another, so that a batch is decided while the one before it is written;
-neither runs on the event loop.
+A jurisdiction that this process writes is a :class:`~streams.seats.Seat`; :mod:`streams.claims`
+knows which it may take. Deciding has a thread of its own and writing another, so that a batch is
+decided while the one before it is written; neither runs on the event loop.
+
+All that a desk decides on is in the inbox, and comes again until the journal or the dead letters
+have it. So events may be dropped here without a word to anybody, and are: of a desk that is not
+ours, that can't be opened, or when the process ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from dispatch.desk import Desk
-from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
-from dispatch.travel_times import TravelTimes
 from models import events as ev
 from models.city import CityPack
 from models.clock import read_clock
-from models.errors import FencedError, StoreError
+from models.errors import FencedError, JournalBrokenError, StoreError
 from models.events import Event, encode
 from models.settings import Settings
 from models.steps import Position
 from models.store import DeadLetterRow, Store
 from models.words import home_jurisdiction, is_exercise
 from playbooks.engine import PlaybookSet
-from streams.opening import opening_events
-from streams.seats import Seat, read_situation
-from streams.watchdog import HANGS
+from streams.claims import Claims, Place, pause_s
+from streams.errors import OpeningError, StreamsError
+from streams.seating import Seating, sweep
+from streams.seats import Seat
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,9 @@ T = TypeVar("T")
 
 Publish = Callable[[str, list[bytes]], Awaitable[None]]
 """Hands journal events of one jurisdiction to the updates topic, in order."""
+
+Knock = Callable[[str], Awaitable[None]]
+"""Asks for a desk to be opened by whoever's it is: by way of the topic, which knows."""
 
 CLOCK_POLL_S = 0.25
 """How often a drill's clock (its speed, its pause) is looked up."""
@@ -62,6 +66,9 @@ AT_A_STRETCH = 16
 """Batches of a backlog that are decided before whoever waits for the desk has a turn: planning."""
 
 RETRY_S = 1.0
+CLOSE_WITHIN_S = 2.0
+"""How long the batches in hand may take when the process ends; what isn't written by then comes
+again from the inbox, at another's or at the next start."""
 
 
 class _Given(NamedTuple):
@@ -88,8 +95,7 @@ class _Batch(NamedTuple):
     def done(self) -> None:
         """Let those who handed it over go on."""
         for given in self.given:
-            if not given.done.done():
-                given.done.set_result(None)
+            _resolve(given.done)
 
 
 class DeskShell:
@@ -100,6 +106,10 @@ class DeskShell:
     publish
         Called after each commit, never before; a failure there loses nothing, for screens read
         what they miss from the journal.
+    holds
+        Whether this process holds a partition.
+    knock
+        How a desk that was lost, or could not be opened, is asked for; without, it is opened here.
     """
 
     def __init__(
@@ -110,20 +120,27 @@ class DeskShell:
         playbooks: PlaybookSet,
         graph: RoadGraph,
         publish: Publish,
+        *,
+        holds: Callable[[Place], bool] = lambda _place: True,
+        knock: Knock | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._pack = pack
-        self._playbooks = playbooks
-        self._graph = graph
         self._publish = publish
+        self._knock = knock or self.open
+        self._claims = Claims(holds)
+        self._seating = Seating(settings, store, pack, playbooks, graph, self._claims)
         self._seats: dict[str, Seat] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._queues: dict[str, asyncio.Queue[_Given]] = {}
-        self._serving: list[asyncio.Task[None]] = []
+        self._failed_ticks: dict[str, int] = {}
+        self._asked_for: set[str] = set()
+        self._knocking: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[Any]] = set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="desk")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._closed = False
+        self._closing = False
 
     @property
     def in_hand(self) -> Event | None:
@@ -136,44 +153,114 @@ class DeskShell:
         """Submissions that wait for a desk."""
         return sum(queue.qsize() for queue in self._queues.values())
 
-    async def open(self, jurisdiction: str) -> None:
-        """Take a jurisdiction's seat now, so that its clock runs before its first event."""
-        await self.handle(jurisdiction, [])
+    async def open(self, jurisdiction: str, place: Place | None = None) -> None:
+        """Take a jurisdiction's seat now, so that its clock runs before its first event.
+
+        Waits while the database is away. Does nothing once the shell is closed.
+
+        Parameters
+        ----------
+        place
+            Topic and partition that its events come on.
+
+        Raises
+        ------
+        OpeningError
+            It can't be opened. It is told in the log, and tried again.
+        NotOursError
+            It may not be claimed now.
+        """
+        if place is not None:
+            self._claims.came_on(jurisdiction, place)
+        if not self._closing:
+            # Shielded: a claim that nobody takes up would only fence who has the desk.
+            await asyncio.shield(self._beside(self._sequentially(jurisdiction, _nothing)))
+
+    async def reassigned(self) -> None:
+        """Take notice that partitions were told anew: leave the desks that are another's now."""
+        self._claims.assigned()
+        for jurisdiction in list(self._seats):
+            if not self._claims.holds(jurisdiction):
+                async with self._lock(jurisdiction):
+                    if not self._claims.holds(jurisdiction):
+                        self._leave(jurisdiction)
 
     async def submit(
         self, jurisdiction: str, events: list[Event], position: Position | None = None
     ) -> asyncio.Future[None]:
-        """Queue events for a desk; return once there is room, with a future of their decision.
+        """Queue events for a desk; return once there is room, with a future.
 
         What waits is decided as one batch. The queue holds `QUEUE` submissions; when it is full,
-        this waits, and with it the topic. What a process loses with its queue comes again from
-        the inbox.
+        this waits, and with it the topic. The future is done when the shell is done with them:
+        they are in the journal, in the dead letters, or left to the inbox.
         """
-        queue = self._queues.get(jurisdiction)
-        if queue is None:
-            queue = self._queues[jurisdiction] = asyncio.Queue(QUEUE)
-            self._serving.append(asyncio.create_task(self._serve(jurisdiction, queue)))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await queue.put(_Given(events, position, done))
+        if home_jurisdiction(jurisdiction) != self._pack.jurisdiction:
+            # Before it has a queue: there is no end to names that somebody may think of.
+            await self._give_up(events, "unknown_jurisdiction", self._not_ours())
+        elif not self._closing:
+            if position is not None:
+                self._claims.came_on(jurisdiction, (position.topic, position.partition))
+            await self._queue(jurisdiction).put(_Given(events, position, done))
+            if not self._closing:
+                return done
+        _resolve(done)
         return done
 
     async def handle(self, jurisdiction: str, events: list[Event]) -> None:
-        """Decide on events; return when they are in the journal (or in dead letters)."""
+        """Hand over events; return when the shell is done with them."""
         await (await self.submit(jurisdiction, events))
+
+    async def close(self, within_s: float = CLOSE_WITHIN_S) -> None:
+        """Take nothing new, write what is in hand, leave every seat.
+
+        What waits is left to the inbox at once, and what is in hand after ``within_s``: a database
+        that is away, or a desk that hangs, doesn't hold up the end of the process.
+        """
+        self._closing = True
+        for knocking in self._knocking:
+            knocking.cancel()
+        for seat in self._seats.values():
+            if seat.ticking is not None:
+                seat.ticking.cancel()
+        for queue in self._queues.values():
+            while not queue.empty():
+                _resolve(queue.get_nowait().done)
+            # Whoever waits for the next batch gets this one.
+            queue.put_nowait(_Given([], None, asyncio.get_running_loop().create_future()))
+        if self._working:
+            _, late = await asyncio.wait(self._working, timeout=within_s)
+            for task in late:
+                log.error("not done within %g s and left to the inbox: %s", within_s, task)
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for jurisdiction in list(self._seats):
+            self._leave(jurisdiction)
+        # Not waited for: one that is in the middle of something that hangs would hold up the loop.
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._writer.shutdown(wait=False, cancel_futures=True)
+
+    # ── a queue and its batches ───────────────────────────────────────────────────────────────
+
+    def _queue(self, jurisdiction: str) -> asyncio.Queue[_Given]:
+        queue = self._queues.get(jurisdiction)
+        if queue is None:
+            queue = self._queues[jurisdiction] = asyncio.Queue(QUEUE)
+            self._beside(self._serve(jurisdiction, queue))
+        return queue
 
     async def _serve(self, jurisdiction: str, queue: asyncio.Queue[_Given]) -> None:
         while True:
-            batch = self._together(await queue.get(), queue)
-            left: Iterable[_Batch] = [batch]
+            left = deque([self._together(await queue.get(), queue)])
             try:
-                if home_jurisdiction(jurisdiction) != self._pack.jurisdiction:
-                    await self._run(
-                        self._give_up, batch.events, "unknown_jurisdiction", self._not_ours()
-                    )
-                else:
-                    left = await self._overlapping(jurisdiction, batch, queue)
-                    for one in left:
-                        await self._decide(jurisdiction, one.events, one.position)
+                if self._closing:
+                    return
+                await self._overlapping(jurisdiction, left, queue)
+                for one in left:
+                    await self._decide(jurisdiction, one.events, one.position)
+            except StreamsError as error:
+                # Told where it happened: this is only one more event that waits for it.
+                log.debug("events for %s are left to the inbox: %s", jurisdiction, error)
             except Exception:
                 log.exception("desk of %s failed on a batch; it comes again", jurisdiction)
             finally:
@@ -188,24 +275,25 @@ class DeskShell:
             size += len(together[-1].events)
         return _Batch(together)
 
-    def _stretch(self, first: _Batch, queue: asyncio.Queue[_Given]) -> Iterator[_Batch]:
-        yield first
+    def _stretch(self, left: deque[_Batch], queue: asyncio.Queue[_Given]) -> Iterator[_Batch]:
+        yield left[0]
         for _ in range(AT_A_STRETCH - 1):
-            if queue.empty():
+            if queue.empty() or self._closing:
                 return
-            yield self._together(queue.get_nowait(), queue)
+            left.append(self._together(queue.get_nowait(), queue))
+            yield left[-1]
 
     async def _overlapping(
-        self, jurisdiction: str, first: _Batch, queue: asyncio.Queue[_Given]
-    ) -> list[_Batch]:
+        self, jurisdiction: str, left: deque[_Batch], queue: asyncio.Queue[_Given]
+    ) -> None:
         """Decide on a batch and those that wait behind it, each while the one before is written.
 
-        Returns
-        -------
-        list of _Batch
-            What isn't in the journal because something went wrong: for :meth:`_decide`.
+        Parameters
+        ----------
+        left
+            The batch. Afterwards what isn't in the journal because something went wrong, with what
+            was taken behind it: for :meth:`_decide`.
         """
-        unwritten: deque[_Batch] = deque()
         writing: asyncio.Future[list[bytes]] | None = None
 
         async def settle() -> None:
@@ -213,38 +301,56 @@ class DeskShell:
             if writing is not None:
                 journaled = await writing
                 writing = None
-                unwritten.popleft().done()
+                left.popleft().done()
                 await self._written(seat, journaled)
 
         async with self._lock(jurisdiction):
             try:
                 seat = await self._seat(jurisdiction)
-                for batch in self._stretch(first, queue):
-                    unwritten.append(batch)
+            except StoreError:
+                return
+            try:
+                for batch in self._stretch(left, queue):
                     decided = await self._run(seat.decide, batch.events, batch.position)
                     await settle()
                     writing = self._on(self._writer, seat.write, decided)
                 await settle()
             except Exception as error:
-                errors = [error]
+                is_fenced = isinstance(error, FencedError)
                 try:
                     await settle()
                 except Exception as of_writing:
-                    errors.append(of_writing)
+                    is_fenced = is_fenced or isinstance(of_writing, FencedError)
                 self._leave(jurisdiction)
-                if any(isinstance(error, FencedError) for error in errors):
+                if is_fenced:
                     self._gave_up(jurisdiction)
-                    for batch in unwritten:
-                        batch.done()
-                    return []
-                return list(unwritten) or [first]
-        return []
+                    while left:
+                        left.popleft().done()
 
     async def _decide(
         self, jurisdiction: str, events: list[Event], position: Position | None = None
     ) -> None:
-        """Decide on a batch; return when it is in the journal (or in dead letters)."""
-        await self._sequentially(jurisdiction, lambda seat: self._step(seat, events, position))
+        """Decide on a batch; return when it is in the journal (or in dead letters).
+
+        Where that fails, they are decided on one by one, and only who fails alone is given up.
+        """
+        try:
+            await self._sequentially(jurisdiction, lambda seat: self._step(seat, events, position))
+            return
+        except StreamsError:
+            raise
+        except Exception as error:
+            if not events:
+                raise
+            if len(events) == 1:
+                await self._bury(events[0], error)
+        if len(events) == 1:
+            # Deadlines must not wait for the next event.
+            await self._sequentially(jurisdiction, _nothing)
+            return
+        # Out of the error's reach, which holds the seat that failed, and with it a whole desk.
+        for event in events:
+            await self._decide(jurisdiction, [event], position)
 
     async def _sequentially(
         self, jurisdiction: str, work: Callable[[Seat], Awaitable[None]]
@@ -252,162 +358,162 @@ class DeskShell:
         """Do something with a seat while nothing else is decided or written there.
 
         Waits as long as the database is away: an event that was taken from the topic must not
-        be given up for a cause that passes.
+        be given up for a cause that passes. Who closes doesn't wait.
+
+        Raises
+        ------
+        StreamsError
+            As :meth:`_seat`.
+        Exception
+            Whatever ``work`` fails with; the seat is left then, for its situation may be half
+            changed.
         """
         async with self._lock(jurisdiction):
-            while not self._closed:
+            while True:
                 try:
                     await work(await self._seat(jurisdiction))
+                    return
                 except FencedError:
                     self._leave(jurisdiction)
                     self._gave_up(jurisdiction)
+                    return
                 except StoreError as error:
-                    log.error("desk of %s waits for the database: %s", jurisdiction, error)
                     self._leave(jurisdiction)
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                return
-
-    def _lock(self, jurisdiction: str) -> asyncio.Lock:
-        return self._locks.setdefault(jurisdiction, asyncio.Lock())
-
-    def _gave_up(self, jurisdiction: str) -> None:
-        # Another process has it now. What we held comes to it from the inbox.
-        log.warning("gave up the desk of %s: another process claimed it", jurisdiction)
-
-    async def close(self) -> None:
-        """Leave every seat; what is in hand is finished first."""
-        self._closed = True
-        for serving in self._serving:
-            serving.cancel()
-        for queue in self._queues.values():
-            while not queue.empty():
-                queue.get_nowait().done.cancel()
-        for lock in list(self._locks.values()):
-            async with lock:
-                pass
-        for jurisdiction in list(self._seats):
-            self._leave(jurisdiction)
-        self._thread.shutdown(wait=True)
-        self._writer.shutdown(wait=True)
-
-    # ── one batch ─────────────────────────────────────────────────────────────────────────────
+                    if isinstance(error, JournalBrokenError):
+                        raise
+                    log.error("desk of %s waits for the database: %s", jurisdiction, error)
+                    if self._closing:
+                        return
+                except Exception:
+                    self._leave(jurisdiction)
+                    raise
+                await asyncio.sleep(RETRY_S)
 
     async def _step(self, seat: Seat, batch: list[Event], position: Position | None = None) -> None:
-        try:
-            decided = await self._run(seat.decide, batch, position)
-            journaled = await self._on(self._writer, seat.write, decided)
-        except (FencedError, StoreError):
-            raise
-        except Exception as error:
-            # The situation may be half changed: forget it and go on from the journal.
-            jurisdiction = seat.situation.jurisdiction
-            self._leave(jurisdiction)
-            if len(batch) == 1:
-                about = {"event": batch[0].id, "jurisdiction": jurisdiction, "stage": "desk"}
-                log.exception(
-                    "desk of %s can't handle event %s", jurisdiction, batch[0].id, extra=about
-                )
-                detail = f"{type(error).__name__}: {error}"
-                await self._run(self._give_up, batch, "desk_failed", detail)
-            else:
-                for event in batch:
-                    await self._step(await self._seat(jurisdiction), [event], position)
-            return
-        await self._written(seat, journaled)
+        decided = await self._run(seat.decide, batch, position)
+        await self._written(seat, await self._on(self._writer, seat.write, decided))
 
     async def _written(self, seat: Seat, journaled: list[bytes]) -> None:
         seat.changed.set()
-        if journaled:
+        if not journaled:
+            return
+        try:
             await self._publish(seat.situation.jurisdiction, journaled)
+        except Exception:
+            # The journal has them, and screens read it; the desk knows no less than it does.
+            log.exception("updates of %s are not published", seat.situation.jurisdiction)
 
-    def _give_up(self, events: Iterable[Event], code: str, detail: str) -> None:
-        at = datetime.now(UTC)
-        self._store.add_dead_letters(
-            [
-                DeadLetterRow(
-                    at=at,
-                    topic="desk",
-                    key=event.jurisdiction,
-                    body=encode(event),
-                    code=code,
-                    reason=detail,
-                    jurisdiction=event.jurisdiction,
-                    exercise=event.exercise,
-                    event_id=event.id,
-                    stage="desk",
-                )
-                for event in events
-            ]
-        )
+    # ── giving up ─────────────────────────────────────────────────────────────────────────────
+
+    async def _bury(self, event: Event, error: Exception) -> None:
+        """Give up what a desk can't handle."""
+        about = {"event": event.id, "jurisdiction": event.jurisdiction, "stage": "desk"}
+        what = f"desk of {event.jurisdiction} can't handle event {event.id}"
+        log.error("%s", what, extra=about, exc_info=error)
+        await self._give_up([event], "desk_failed", f"{type(error).__name__}: {error}")
+
+    async def _give_up(self, events: Iterable[Event], code: str, detail: str) -> None:
+        """Write dead letters; waits as long as the database is away, but not when closing."""
+        letters = [_letter(event, code, detail) for event in events]
+        while True:
+            try:
+                await self._run(self._store.add_dead_letters, letters)
+                return
+            except StoreError as error:
+                log.error("dead letters of a desk wait for the database: %s", error)
+                if self._closing:
+                    return
+            await asyncio.sleep(RETRY_S)
 
     def _not_ours(self) -> str:
         return f"this desk runs {self._pack.jurisdiction} and its exercises only"
 
     # ── taking and leaving a seat ─────────────────────────────────────────────────────────────
 
-    async def _seat(self, jurisdiction: str) -> Seat:
-        seat = self._seats.get(jurisdiction)
-        if seat is None:
-            seat = await self._run(self._take, jurisdiction)
-            self._seats[jurisdiction] = seat
-            at = seat.clock.now(datetime.now(UTC)) or seat.situation.now
-            opening = opening_events(
-                seat.situation,
-                self._pack,
-                self._playbooks,
-                automatic_priorities=self._settings.automatic_priorities,
-                correlation_radius_m=self._settings.correlation_radius_m,
-                correlation_window_s=self._settings.correlation_window_s,
-                at=at or datetime.now(UTC),
-            )
-            await self._step(seat, opening)
-            seat.ticking = asyncio.create_task(self._tick(jurisdiction, seat))
-            log.info(
-                "desk of %s open at seq %d, epoch %d",
-                jurisdiction,
-                seat.lease.seq,
-                seat.lease.epoch,
-            )
-        return seat
+    def _lock(self, jurisdiction: str) -> asyncio.Lock:
+        return self._locks.setdefault(jurisdiction, asyncio.Lock())
 
-    def _take(self, jurisdiction: str) -> Seat:
-        lease = self._store.claim(
-            jurisdiction, exercise=is_exercise(jurisdiction), at=datetime.now(UTC)
-        )
-        situation = read_situation(self._store, jurisdiction)
-        travel = TravelTimes.of_pack(
-            self._graph, self._pack, cache_dir=self._settings.data_dir / "cache"
-        )
-        desk = Desk(situation, self._pack, self._playbooks, travel, Policy.of(self._settings))
-        hung = self._store.dead_letter_ids(jurisdiction, code=HANGS)
-        # City and program stay: looking them through for garbage again and again would hold up
-        # a proposal by 30 ms.
-        gc.collect()
-        gc.freeze()
-        clock = read_clock(self._store, jurisdiction)
-        return Seat(self._store, lease, desk, clock, hung, self._settings.snapshot_every)
+    async def _seat(self, jurisdiction: str) -> Seat:
+        """Return the seat of a jurisdiction, taken if it wasn't.
+
+        Raises
+        ------
+        OpeningError, NotOursError, StoreError
+            As :meth:`streams.seating.Seating.take`.
+        """
+        if jurisdiction in self._seats:
+            return self._seats[jurisdiction]
+        try:
+            seat, journaled = await self._run(self._seating.take, jurisdiction)
+        except OpeningError as error:
+            self._cannot_open(jurisdiction, error)
+            raise
+        self._seats[jurisdiction] = seat
+        seat.ticking = self._beside(self._tick(jurisdiction, seat))
+        lease = seat.lease
+        log.info("desk of %s open at seq %d, epoch %d", jurisdiction, lease.seq, lease.epoch)
+        await self._written(seat, journaled)
+        await self._run(sweep)
+        return seat
 
     def _leave(self, jurisdiction: str) -> None:
         seat = self._seats.pop(jurisdiction, None)
         if seat is not None and seat.ticking is not None:
             seat.ticking.cancel()
 
+    def _gave_up(self, jurisdiction: str) -> None:
+        # Another process has it now. What we held comes to it from the inbox.
+        log.warning("gave up the desk of %s: another process claimed it", jurisdiction)
+        self._claims.fenced(jurisdiction)
+        self._knock_later(jurisdiction)
+
+    def _cannot_open(self, jurisdiction: str, error: OpeningError) -> None:
+        is_first = self._claims.failed(jurisdiction) == 1
+        log.error(
+            "%s; tried again in %.0f s",
+            error,
+            self._claims.wait_s(jurisdiction),
+            extra={"jurisdiction": jurisdiction, "stage": "desk"},
+            exc_info=error if is_first else None,
+        )
+        self._knock_later(jurisdiction)
+
+    def _knock_later(self, jurisdiction: str) -> None:
+        """Ask for a desk once it may be claimed again: its deadlines don't wait for events."""
+        if jurisdiction not in self._asked_for and not self._closing:
+            self._asked_for.add(jurisdiction)
+            knocking = self._beside(self._knock_when_due(jurisdiction))
+            self._knocking.add(knocking)
+            knocking.add_done_callback(self._knocking.discard)
+
+    async def _knock_when_due(self, jurisdiction: str) -> None:
+        while wait_s := self._claims.wait_s(jurisdiction):  # noqa: ASYNC110
+            await asyncio.sleep(wait_s)
+        self._asked_for.discard(jurisdiction)
+        if jurisdiction not in self._seats:
+            await self._knock(jurisdiction)
+
     # ── time ──────────────────────────────────────────────────────────────────────────────────
 
     async def _tick(self, jurisdiction: str, seat: Seat) -> None:
         """Hand the desk a clock event whenever one is due by the jurisdiction's clock."""
-        while not self._closed:
+        await asyncio.sleep(pause_s(self._failed_ticks.get(jurisdiction, 0)))
+        while not self._closing:
             seat.changed.clear()
             due = seat.due
             if seat.clock.drill:
-                seat.clock = await self._run(read_clock, self._store, jurisdiction)
+                try:
+                    seat.clock = await self._run(read_clock, self._store, jurisdiction)
+                except StoreError as error:
+                    log.warning("clock of %s waits for the database: %s", jurisdiction, error)
+                    await asyncio.sleep(RETRY_S)
+                    continue
             planned = seat.situation.now
             now = seat.clock.now(datetime.now(UTC)) or planned
             if due and now and (due <= now or (planned is not None and due <= planned)):
                 began = time.monotonic()
                 # Shielded: a seat left in mid-commit must not cut the commit short.
-                await asyncio.shield(self._tell_time(jurisdiction, max(now, due)))
+                await asyncio.shield(self._beside(self._tell_time(jurisdiction, max(now, due))))
                 took = time.monotonic() - began
                 await asyncio.sleep(took * (1 / PLANNING_SHARE - 1))
                 continue
@@ -418,7 +524,10 @@ class DeskShell:
                 await asyncio.wait_for(seat.changed.wait(), wait)
 
     async def _tell_time(self, jurisdiction: str, now: datetime) -> None:
+        told: Event | None = None
+
         async def tick(seat: Seat) -> None:
+            nonlocal told
             # Named once nothing is in flight: its seq is its own.
             told = Event(
                 id=f"tick/{seat.situation.seq + 1}",
@@ -430,10 +539,59 @@ class DeskShell:
             )
             await self._step(seat, [told])
 
-        await self._sequentially(jurisdiction, tick)
+        try:
+            await self._sequentially(jurisdiction, tick)
+            self._failed_ticks.pop(jurisdiction, None)
+            return
+        except Exception as error:
+            if told is None:
+                raise
+            # The next desk is told the same, and may fail as this one did: later each time.
+            self._failed_ticks[jurisdiction] = self._failed_ticks.get(jurisdiction, 0) + 1
+            await self._bury(told, error)
+        await self._sequentially(jurisdiction, _nothing)
+
+    # ── tasks and threads ─────────────────────────────────────────────────────────────────────
+
+    def _beside(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run something beside; its error is seen whoever waits for it, and :meth:`close` waits."""
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._worked)
+        return task
+
+    def _worked(self, task: asyncio.Task[Any]) -> None:
+        self._working.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, StreamsError):
+            log.error("a desk's shell failed: %s", error, exc_info=error)
 
     async def _run(self, work: Callable[..., T], *args: object) -> T:
         return await self._on(self._thread, work, *args)
 
     def _on(self, thread: Executor, work: Callable[..., T], *args: object) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(thread, lambda: work(*args))
+
+
+async def _nothing(_seat: Seat) -> None:
+    """A seat is all that is wanted."""
+
+
+def _resolve(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
+
+
+def _letter(event: Event, code: str, detail: str) -> DeadLetterRow:
+    return DeadLetterRow(
+        at=datetime.now(UTC),
+        topic="desk",
+        key=event.jurisdiction,
+        body=encode(event),
+        code=code,
+        reason=detail,
+        jurisdiction=event.jurisdiction,
+        exercise=event.exercise,
+        event_id=event.id,
+        stage="desk",
+    )

@@ -6,6 +6,8 @@
     ├── BrokerError      the broker can't be started or reached
     ├── CallsFileError   a table of calls that can't be imported
     ├── DrillError       a drill that can't be driven now
+    ├── NotOursError     a desk that this process may not claim now
+    ├── OpeningError     a desk that can't be opened; its events wait in the inbox
     ├── OversizeError    a record that no broker of ours takes; given up, never sent again
     ├── RecordingError   a recording that can't be read or replayed
     ├── ReplayStuckError a replay in which time stands still
@@ -39,6 +41,14 @@ class CallsFileError(StreamsError):
 
 class DrillError(StreamsError):
     """A drill that can't be driven now."""
+
+
+class NotOursError(StreamsError):
+    """A desk that this process may not claim now."""
+
+
+class OpeningError(StreamsError):
+    """A desk that can't be opened; its events wait in the inbox."""
 
 
 class RecordingError(StreamsError):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-from collections.abc import AsyncIterator
+import time
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from dispatch.desk import Desk
 from dispatch.roads import RoadGraph
 from models import events as ev
 from models.city import CityPack
@@ -22,10 +26,12 @@ from models.lifecycles import UnitState
 from models.registers import Drill
 from models.settings import Settings
 from models.situation import dump
+from models.steps import Position
 from models.store import Store
 from models.words import Channel, Grade
 from playbooks.engine import PlaybookSet
 from streams.desk_shell import DeskShell
+from streams.errors import NotOursError, OpeningError
 from streams.seats import read_situation
 from tests.dispatch.conftest import write_tiny_city
 from tests.dispatch.desk_world import PLANS
@@ -48,14 +54,22 @@ class Bench:
         self.shells: list[DeskShell] = []
         self.plans = plans
 
-    def shell(self, **changes: Any) -> DeskShell:
+    def shell(
+        self,
+        holds: Callable[[tuple[str, int]], bool] = lambda _: True,
+        knock: Callable[[str], Awaitable[None]] | None = None,
+        **changes: Any,
+    ) -> DeskShell:
         """A shell as another process would have it, with its settings changed."""
         settings = self.settings.model_copy(update=changes)
 
         async def publish(jurisdiction: str, events: list[bytes]) -> None:
             self.published.extend((jurisdiction, event) for event in events)
 
-        made = DeskShell(settings, self.store, self.pack, self.plans, self.roads, publish)
+        made = DeskShell(
+            settings, self.store, self.pack, self.plans, self.roads, publish,
+            holds=holds, knock=knock,
+        )  # fmt: skip
         self.shells.append(made)
         return made
 
@@ -65,6 +79,16 @@ class Bench:
             return []
         self.store.verify(jurisdiction)
         return [decode(raw) for raw in self.store.read(jurisdiction, 0, 100_000)]
+
+    def opened_by(self) -> list[str]:
+        """The reports that incidents were opened by, in order."""
+        return [e.cause for e in self.journal() if isinstance(e.data, ev.IncidentOpened)]
+
+    def epoch(self) -> int:
+        """How often the desk was claimed."""
+        head = self.store.head("tiny")
+        assert head is not None
+        return head.epoch
 
     async def until(self, kind: type[ev.Payload], jurisdiction: str = "tiny") -> Event:
         """Wait for the first event of a kind."""
@@ -152,6 +176,259 @@ async def test_a_restarted_desk_goes_on_from_snapshot_and_tail(bench: Bench) -> 
     assert len({e.id for e in bench.journal()}) == len(bench.journal())
 
 
+async def test_a_desk_that_was_left_is_gone_once_the_next_is_taken(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Records that are kept keep their errors, and these the frames that they went through.
+    caplog.set_level(logging.CRITICAL)
+    monkeypatch.setattr("streams.desk_shell.RETRY_S", 0.0)
+    shell = bench.shell()
+    write, seen = bench.store.write_step, []
+
+    def away_now_and_then(*args: Any) -> None:
+        seen.append(weakref.ref(shell._seats["tiny"].desk))
+        if len(seen) % 3 == 1:
+            raise StoreError("the database refused or can't be reached")
+        write(*args)
+
+    await shell.open("tiny")
+    monkeypatch.setattr(bench.store, "write_step", away_now_and_then)
+    for number in range(6):
+        await shell.handle("tiny", [report(f"r{number}")])
+    await shell.close()
+    monkeypatch.undo()
+    await bench.shell().open("tiny")
+    assert len({id(one) for one in seen}) > 2
+    assert [one for one in seen if one() is not None] == []
+
+
+async def test_who_was_fenced_claims_nothing_until_it_is_told_its_partitions_anew(
+    bench: Bench,
+) -> None:
+    """A worker that was halted still has a thousand records of a desk that another has by now."""
+    woken, owner = bench.shell(), bench.shell()
+    await woken.open("tiny", ("desk", 0))
+    await owner.open("tiny", ("desk", 0))
+    epoch = bench.epoch()
+    position = Position("desk", 0, 1)
+    await asyncio.gather(
+        *[await woken.submit("tiny", [report(f"old{n}")], position) for n in range(40)]
+    )
+    await owner.handle("tiny", [report("new")])
+    assert bench.epoch() == epoch, "the owner was not disturbed"
+    assert bench.opened_by() == ["new"]
+    await woken.reassigned()
+    await woken.handle("tiny", [report("r1")])
+    assert bench.epoch() == epoch + 1
+    assert bench.opened_by() == ["new", "r1"]
+
+
+async def test_a_desk_whose_partition_is_not_held_is_never_claimed_and_left_when_it_moves(
+    bench: Bench,
+) -> None:
+    held = {("desk", 0)}
+    shell = bench.shell(holds=held.__contains__)
+    await (await shell.submit("tiny", [report("r1")], Position("desk", 1, 7)))
+    assert bench.store.head("tiny") is None
+    await (await shell.submit("tiny", [report("r2")], Position("desk", 0, 7)))
+    epoch = bench.epoch()
+    held.clear()
+    await (await shell.submit("tiny", [report("r3")], Position("desk", 0, 8)))
+    assert bench.opened_by() == ["r2", "r3"], "whoever has it decides until another claims"
+    await shell.reassigned()
+    await (await shell.submit("tiny", [report("r4")], Position("desk", 0, 9)))
+    with pytest.raises(NotOursError):
+        await shell.open("tiny", ("desk", 0))
+    assert (bench.epoch(), bench.opened_by()) == (epoch, ["r2", "r3"])
+
+
+async def test_who_was_fenced_asks_for_its_desk_when_the_doubt_is_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By way of the topic: whoever holds the partition gets it, and deadlines go on there."""
+    monkeypatch.setattr("streams.claims.DOUBT_S", 0.01)
+    asked: asyncio.Queue[str] = asyncio.Queue()
+    one, two = bench.shell(knock=asked.put), bench.shell(knock=asyncio.Queue().put)
+    await one.open("tiny")
+    await two.open("tiny")
+    await one.handle("tiny", [report("r1")])
+    assert await asyncio.wait_for(asked.get(), 5) == "tiny"
+    await one.handle("tiny", [])
+    assert "tiny" in one._seats
+
+
+async def test_a_desk_that_cannot_be_opened_backs_off_and_loses_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streams.claims.FAILED_S", (0.05, 0.05))
+    bench.store.put([inbox_row("r1"), inbox_row("r2")])
+    whole, tries = Desk.step, 0
+
+    def broken(desk: Desk, event: Event) -> list[Event]:
+        nonlocal tries
+        if isinstance(event.data, ev.DeskOpened) and tries < 3:
+            tries += 1
+            raise ValueError("plans that fit no city")
+        return whole(desk, event)
+
+    monkeypatch.setattr(Desk, "step", broken)
+    shell = bench.shell()
+    for _ in range(50):
+        await shell.handle("tiny", [report("r1"), report("r2")])
+    assert bench.epoch() == tries == 1
+    assert bench.store.unfinished() == 2
+    assert bench.store.dead_letters() == []
+    (told,) = [r for r in caplog.records if r.levelname == "ERROR"]
+    assert "plans that fit no city" in told.getMessage()
+    assert told.exc_info
+    async with asyncio.timeout(10):
+        await bench.until(ev.DeskOpened)  # by itself, without another event
+    assert tries == 3
+    assert len([r for r in caplog.records if r.exc_info]) == 1
+    await shell.handle("tiny", [report("r1"), report("r2")])
+    assert bench.store.unfinished() == 0
+
+
+async def test_a_journal_that_is_not_whole_is_no_outage(bench: Bench) -> None:
+    await bench.shell().handle("tiny", [report("r1")])
+    await bench.shells[0].close()
+    with bench.store._engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal)")
+    with pytest.raises(OpeningError, match="journal verify"):
+        await bench.shell().open("tiny")
+
+
+async def test_deadlines_go_on_after_an_event_that_no_desk_can_handle(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Desk.step
+
+    def failing(desk: Desk, event: Event) -> list[Event]:
+        if event.id == "bad":
+            raise RuntimeError("boom")
+        return step(desk, event)
+
+    monkeypatch.setattr(Desk, "step", failing)
+    shell = bench.shell()
+    await shell.handle("tiny", [report("bad")])
+    assert "tiny" in shell._seats
+
+
+async def test_a_tick_that_fails_is_tried_again_later_each_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.claims.FAILED_S", (0.1, 60.0))
+    step, at = Desk.step, []
+
+    def failing(desk: Desk, event: Event) -> list[Event]:
+        if isinstance(event.data, ev.ClockTicked):
+            at.append(time.monotonic())
+            if len(at) < 4:
+                raise RuntimeError("boom")
+        return step(desk, event)
+
+    monkeypatch.setattr(Desk, "step", failing)
+    shell = bench.shell()
+    await shell.handle("tiny", [report("r1")])
+    await bench.until(ev.ClockTicked)
+    assert at[1] - at[0] >= 0.1
+    assert at[2] - at[1] >= 0.2
+    assert at[3] - at[2] >= 0.4
+    assert {letter.code for letter in bench.store.dead_letters()} == {"desk_failed"}
+
+
+async def test_a_stop_writes_and_publishes_what_is_in_hand_and_leaves_the_rest(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = bench.shell(desk_batch=1)
+    await shell.open("tiny")
+    deciding, go_on = threading.Event(), threading.Event()
+    step = Desk.step
+
+    def slow(desk: Desk, event: Event) -> list[Event]:
+        if event.id == "r1":
+            deciding.set()
+            assert go_on.wait(10)
+        return step(desk, event)
+
+    monkeypatch.setattr(Desk, "step", slow)
+    names = ("r1", "r2", "r3")
+    bench.store.put([inbox_row(name) for name in names])
+    done = [await shell.submit("tiny", [report(name)]) for name in names]
+    await asyncio.to_thread(deciding.wait, 10)
+    stopping = asyncio.create_task(shell.close(10))
+    await asyncio.wait({done[1]}, timeout=10)
+    go_on.set()
+    await stopping
+    assert bench.opened_by() == ["r1"]
+    assert bench.store.unfinished() == 2, "they are decided by whoever comes next"
+    published = [decode(raw).id for _, raw in bench.published]
+    assert published == [event.id for event in bench.journal()]
+    await asyncio.wait_for(asyncio.gather(*done), 1)
+    await asyncio.wait_for(shell.handle("tiny", [report("late")]), 1)
+    assert bench.opened_by() == ["r1"]
+
+
+async def test_a_stop_does_not_wait_for_a_database_that_is_away_nor_for_a_desk_that_hangs(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell, hanging = bench.shell(), bench.shell()
+
+    def away(*_: Any) -> set[str]:
+        raise StoreError("the database refused or can't be reached")
+
+    monkeypatch.setattr("streams.desk_shell.RETRY_S", 0.01)
+    await shell.open("tiny")
+    known = bench.store.known
+    monkeypatch.setattr(bench.store, "known", away)
+    waiting = await shell.submit("tiny", [report("r1")])
+    await asyncio.wait_for(shell.close(60), 10)
+    assert waiting.done()
+    monkeypatch.setattr(bench.store, "known", known)
+
+    deciding, go_on = threading.Event(), threading.Event()
+
+    def hang(desk: Desk, event: Event) -> list[Event]:
+        deciding.set()
+        go_on.wait(20)
+        return []
+
+    await hanging.open("tiny")
+    monkeypatch.setattr(Desk, "step", hang)
+    stuck = await hanging.submit("tiny", [report("r2")])
+    await asyncio.to_thread(deciding.wait, 10)
+    await asyncio.wait_for(hanging.close(0.1), 10)
+    assert stuck.done()
+    go_on.set()
+
+
+async def test_a_drills_clock_that_cannot_be_read_is_read_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.desk_shell.RETRY_S", 0.01)
+    exercise, wall = "tiny.exercise", datetime.now(UTC)
+    bench.store.put_drill(
+        Drill(
+            jurisdiction=exercise, name="n", recording="", recording_sha256="", speed=1000.0,
+            anchor_sim=NOW, anchor_wall=wall, updated_at=wall, paused=True,
+        )
+    )  # fmt: skip
+    await bench.shell().handle(exercise, [report("r1", jurisdiction=exercise)])
+    await bench.until(ev.AssignmentOrdered, exercise)
+    failed = threading.Event()
+
+    def away(*_: Any) -> Any:
+        failed.set()
+        raise StoreError("the database refused or can't be reached")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("streams.desk_shell.read_clock", away)
+        assert await asyncio.to_thread(failed.wait, 10)
+    bench.store.set_drill(exercise, paused=False, anchor_wall=datetime.now(UTC))
+    async with asyncio.timeout(10):
+        await bench.until(ev.EscalationRaised, exercise)
+
+
 async def test_of_two_desks_one_writes_and_the_other_comes_back_clean(bench: Bench) -> None:
     one, two = bench.shell(), bench.shell()
     await one.open("tiny")
@@ -161,6 +438,7 @@ async def test_of_two_desks_one_writes_and_the_other_comes_back_clean(bench: Ben
     await one.handle("tiny", [report("r1")])
     assert not [e for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
     assert bench.store.unfinished() == 1, "not lost: the relay publishes it again"
+    one._claims.assigned()
     await one.handle("tiny", [report("r1")])
     assert [e for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
 
@@ -328,7 +606,7 @@ async def test_a_clock_that_jumps_fires_each_deadline_once_and_time_never_runs_b
     async def jump(hours: float, name: str, expected: int) -> None:
         monkeypatch.setattr(WallClock, "set_by", WallClock.set_by + timedelta(hours=hours))
         await shell.handle("tiny", [at_wall(name, 0.005 * expected)])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while len(raised()) < expected:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         # The desk has nothing more that is due now.

@@ -125,12 +125,9 @@ class Worker:
 
     def kill(self) -> None:
         """End it between two instructions: what it holds in memory is gone."""
-        self.shell._closed = True
-        for task in self.shell._serving:
+        self.shell._closing = True
+        for task in self.shell._working:
             task.cancel()
-        for seat in self.shell._seats.values():
-            if seat.ticking is not None:
-                seat.ticking.cancel()
 
 
 class PipelineMachine(RuleBasedStateMachine):
@@ -214,7 +211,7 @@ class PipelineMachine(RuleBasedStateMachine):
     def a_halted_one_goes_on(self, which: int) -> None:
         """It takes the next record too, for it doesn't know yet."""
         woken = self.all[which % len(self.all)]
-        if not woken.shell._closed and self.log.pending(DESK):
+        if not woken.shell._closing and self.log.pending(DESK):
             self.run(woken.take(DESK, self.log.at[DESK]))
 
     # ── what holds ────────────────────────────────────────────────────────────────────────────
@@ -312,6 +309,7 @@ def row(name: str, text: str, place: int) -> InboxRow:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause of the wall clock, and a desk that fails on evil content."""
     monkeypatch.setattr("streams.desk_shell.RETRY_S", 0.0)
+    monkeypatch.setattr("streams.claims.DOUBT_S", 0.0)
     monkeypatch.setattr("streams.dead_letters.DATABASE_PAUSE_S", 0.0)
     for pause in ("SWEEP_S", "FULL_SWEEP_S", "IDLE_SWEEP_S"):
         monkeypatch.setattr(f"streams.relay.{pause}", 0.0)
