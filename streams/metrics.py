@@ -38,6 +38,15 @@ PARTITIONS = Gauge("gridcommand_partitions_held", "Partitions that this worker h
 DEAD_LETTERS = Counter(
     "gridcommand_dead_letters_written", "Events given up by this worker.", ["stage", "code"]
 )
+READINGS_TAKEN = Counter("gridcommand_readings_taken", "Readings that sense took in.")
+READINGS_IGNORED = Counter(
+    "gridcommand_readings_ignored",
+    "Readings that were late or came again, and rules that didn't read one for its unit.",
+    ["why"],
+)
+SENSOR_ALARMS = Counter(
+    "gridcommand_sensor_alarms", "Alarms that sense raised.", ["rule", "exercise"]
+)
 
 
 def serve(port: int) -> None:

@@ -30,6 +30,7 @@ from models.events import Point, encode
 from models.inbox import InboxRow
 from models.topics import READINGS, REPORTS, topic_for
 from models.words import EXERCISE_MARK
+from streams import metrics
 from streams.senml import Reading
 from streams.sense import SenseState
 from streams.sense_alarms import Sensed
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
+_LATE = metrics.READINGS_IGNORED.labels("late")
+_OTHER_UNIT = metrics.READINGS_IGNORED.labels("unit")
 
 KEEP_EVERY_S = 10.0
 SILENCE_EVERY_S = 5.0
@@ -187,6 +190,9 @@ class SenseKeeper:
                     self._renew(key, place)
                     continue
                 place.is_changed = True
+                metrics.READINGS_TAKEN.inc(sensed.taken)
+                _LATE.inc(sensed.late)
+                _OTHER_UNIT.inc(sensed.other_unit)
                 return
 
     async def run(self) -> None:
@@ -303,6 +309,8 @@ class SenseKeeper:
         await self._patiently(
             self._memory.note_episodes, _name(key), place.epoch, sensed.episodes, rows
         )
+        for alarm in sensed.alarms:
+            metrics.SENSOR_ALARMS.labels(alarm.rule, str(exercise).lower()).inc()
 
     async def _patiently(self, call: Callable[..., _T], *given: object) -> _T:
         """Call the database on a thread, again and again while it is away: alarms must not go."""

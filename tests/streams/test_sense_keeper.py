@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from models.city import CityPack
 from models.errors import StoreError
@@ -51,6 +52,10 @@ async def listen(keeper: SenseKeeper, ticks: Ticks, for_s: float) -> None:
 
 def beat(seconds: float, device: str = "d1") -> Reading:
     return at(seconds, 1, device, "heartbeat")
+
+
+def count(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"gridcommand_{name}_total", labels) or 0.0
 
 
 def reports(store: Store) -> list[str]:
@@ -149,6 +154,26 @@ async def test_an_alarm_waits_in_the_inbox_behind_what_is_more_urgent(
     await keeper.take(LIVE, 0, readings, START, exercise=False)
     await listen(keeper, ticks, 900)
     assert [row.priority for row in store.unfinished_after(0, 100)] == [2, 1, 4]
+
+
+async def test_what_sense_takes_ignores_and_raises_is_counted(
+    liyang: CityPack, store: Store
+) -> None:
+    def counts() -> list[float]:
+        return [
+            count("readings_taken"),
+            count("readings_ignored", why="late"),
+            count("readings_ignored", why="unit"),
+            count("sensor_alarms", rule="sos-button", exercise="false"),
+            count("sensor_alarms", rule="sos-button", exercise="true"),
+        ]
+
+    before = counts()
+    keeper = SenseKeeper(liyang, store)
+    wrong = Reading("d2", "co", 99, "Pa", START.timestamp())
+    await keeper.take(LIVE, 0, [at(0, 1), at(0, 1), at(1, 1), wrong], START, exercise=False)
+    await keeper.take(DRILL, 0, [at(0, 0)], START, exercise=True)
+    assert [now - then for now, then in zip(counts(), before, strict=True)] == [4, 1, 1, 1, 0]
 
 
 async def test_a_partition_that_went_to_another_worker_is_its_alone(
