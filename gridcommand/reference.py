@@ -167,7 +167,7 @@ def _message(spec: TopicSpec) -> Json:
     elif name == DEAD_LETTERS:
         payload = {"$ref": "#/components/schemas/CloudEvent"}
     else:
-        payload = {"type": "array", "minItems": 1, "items": {"oneOf": list(_events_on(name))}}
+        payload = {"type": "array", "items": {"oneOf": list(_events_on(name))}}
     return {
         "contentType": spec.content,
         "payload": payload,

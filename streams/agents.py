@@ -4,6 +4,10 @@ For every topic there is a live agent and one on its exercise twin. An event of 
 a dead letter, and so is everything that can't be read or makes a stage fail; no exception leaves
 an agent, for Faust would commit past it.
 
+An event that another system wrote straight to a topic goes into the inbox before its record counts
+as handled, and comes from there as every other: what a process loses with its queues, and what an
+empty broker has forgotten, the inbox has.
+
 Relies on downstream writes being idempotent: a record may come twice.
 """
 
@@ -13,7 +17,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -23,8 +27,9 @@ import msgspec
 from models import tracing
 from models.city import CityPack
 from models.dead_letters import FAILED, NOT_A_REPORT, UNREADABLE, WRONG_SIDE, DeadLetterRow
-from models.errors import EventError
-from models.events import Event, ReportReceived, decode, encode, split_batch
+from models.errors import EventError, StoreError
+from models.events import Event, ReportReceived, decode, encode, encode_batch, split_batch
+from models.inbox import InboxRow
 from models.steps import Position
 from models.topics import (
     DESK,
@@ -39,6 +44,7 @@ from models.words import is_exercise
 from streams.app import GridApp, raw_topic
 from streams.classify import classify
 from streams.dead_letters import DeadLetters
+from streams.own_records import is_own
 from streams.publisher import OVERSIZE, Publisher
 from streams.senml import AHEAD_S, parse_senml
 from streams.sense_keeper import SenseKeeper
@@ -46,6 +52,11 @@ from streams.sense_keeper import SenseKeeper
 log = logging.getLogger(__name__)
 
 CLASSIFY_SOURCE = "/classify"
+NO_EVENTS = encode_batch([])
+PRIORITY_OF_OTHERS = 2
+"""Of an event that another system wrote, while nobody has read it: that of a text at intake."""
+
+DATABASE_PAUSE_S = 1.0
 YIELD_EVERY_S = 0.01
 """How long classify works before it lets the other agents have a turn."""
 
@@ -57,6 +68,13 @@ class Shell(Protocol):
         self, jurisdiction: str, events: list[Event], position: Position | None = None
     ) -> object:
         """Queue a batch for its desk; return once there is room."""
+
+
+class Inbox(Protocol):
+    """The store, as much as an agent sees of it; called on a thread."""
+
+    def put(self, rows: Sequence[InboxRow]) -> object:
+        """Write rows in one transaction; one whose event is there already is left out."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +94,7 @@ class Stages:
     dead_letters: DeadLetters
     desk: Shell
     sense: SenseKeeper
+    inbox: Inbox
     embedded: bool = False
 
 
@@ -125,6 +144,9 @@ class Agents:
 
     async def _on_reports(self, spec: TopicSpec, record: Any) -> None:
         """Classify a record's reports and hand them to the desk's topic by jurisdiction."""
+        if not is_own(record.message.headers):
+            await self._take_in(spec, record)
+            return
         ready: dict[str, list[tuple[bytes, Event, bytes]]] = {}
         turn_ends = time.monotonic() + YIELD_EVERY_S
         for raw, event in await self._decoded(spec, record):
@@ -154,8 +176,16 @@ class Agents:
                 await self._give_up(spec, record, raw, OVERSIZE, reason, event)
 
     async def _on_desk(self, spec: TopicSpec, record: Any) -> None:
-        """Hand a record's events to the desk of their jurisdiction, in order."""
+        """Hand a record's events to the desk of their jurisdiction, in order.
+
+        A record of ours without events asks for the desk of its key to be opened.
+        """
+        if not is_own(record.message.headers):
+            await self._take_in(spec, record)
+            return
         batches: dict[str, list[Event]] = {}
+        if record.value == NO_EVENTS:
+            batches[record.key.decode()] = []
         for _, event in await self._decoded(spec, record):
             batches.setdefault(event.jurisdiction, []).append(event)
         for jurisdiction, events in batches.items():
@@ -178,6 +208,47 @@ class Agents:
         await self._stages.sense.take(
             message.topic, message.partition, readings, received_at, exercise=exercise
         )
+
+    async def _take_in(self, spec: TopicSpec, record: Any) -> None:
+        """Put what another system wrote into the inbox; return when it is durable."""
+        # Faust takes a record for handled also when its agent is cancelled while we wait here.
+        record.message.incref()
+        found = await self._decoded(spec, record)
+        await self._put(spec, record, found)
+        record.message.decref()
+
+    async def _put(
+        self, spec: TopicSpec, record: Any, found: Sequence[tuple[bytes, Event]]
+    ) -> None:
+        now = datetime.now(UTC)
+        rows = [
+            InboxRow(
+                event_id=event.id,
+                jurisdiction=event.jurisdiction,
+                topic=spec.name,
+                key=event.jurisdiction,
+                body=encode(event),
+                received_at=now,
+                exercise=event.exercise,
+                priority=PRIORITY_OF_OTHERS,
+            )
+            for _, event in found
+        ]
+        while True:
+            try:
+                await asyncio.to_thread(self._stages.inbox.put, rows)
+                return
+            except EventError as error:
+                if len(found) == 1:
+                    ((raw, event),) = found
+                    await self._give_up(spec, record, raw, UNREADABLE, str(error), event)
+                    return
+                break
+            except StoreError as error:
+                log.error("what others wrote to %s waits for the database: %s", spec.name, error)
+            await asyncio.sleep(DATABASE_PAUSE_S)
+        for one in found:  # one that can't be stored must not cost the others theirs
+            await self._put(spec, record, [one])
 
     # ── records ───────────────────────────────────────────────────────────────────────────────
 

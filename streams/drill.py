@@ -55,6 +55,7 @@ from models.topics import DESK, REPORTS, topic_for
 from streams.app import is_embedded, kafka_servers
 from streams.drill_clock import ENDED, STOPPED, DrillClock, driven, take_up
 from streams.errors import DrillError
+from streams.own_records import OwnPublisher
 from streams.publisher import Publisher
 from streams.recording import Recording
 from streams.seats import read_situation
@@ -101,7 +102,7 @@ async def run_drill(
     graph = await asyncio.to_thread(RoadGraph.load, pack)
     travel = TravelTimes.of_pack(graph, pack, cache_dir=settings.data_dir / "cache")
     store = open_store(settings)
-    publisher = Publisher(kafka_servers(settings), idempotent=not is_embedded(settings))
+    publisher = OwnPublisher(kafka_servers(settings), idempotent=not is_embedded(settings))
     try:
         await _check_alone(store, pack.jurisdiction)
         run = await asyncio.to_thread(

@@ -32,7 +32,7 @@ from streams.classify import classify
 from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
 from streams.housekeeping import keep_house
-from streams.publisher import Publisher
+from streams.own_records import OwnPublisher
 from streams.relay import Relay
 from streams.sense_keeper import SenseKeeper
 from streams.sign_of_life import give_signs
@@ -104,7 +104,7 @@ async def run_worker(
     pack = city.pack
     store = open_store(settings)
     tracing.start(settings.otlp_endpoint, "gridcommand-worker", settings.trace_share)
-    publisher = Publisher(kafka_servers(settings), idempotent=not is_embedded(settings))
+    publisher = OwnPublisher(kafka_servers(settings), idempotent=not is_embedded(settings))
     updates = Updates(publisher)
     shell = DeskShell(settings, store, pack, city.playbooks, city.graph, updates.put)
     is_whole = set(stages) == set(STAGES)
@@ -128,6 +128,7 @@ async def run_worker(
             dead_letters=dead_letters,
             desk=shell,
             sense=sense,
+            inbox=store,
             embedded=is_embedded(settings),
         ),
         [STAGES[stage] for stage in stages],

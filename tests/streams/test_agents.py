@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,20 +11,23 @@ from typing import Any
 
 import msgspec
 import pytest
+from faust.types.tuples import TP, Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.city import CityPack
 from models.dead_letters import DeadLetterRow
 from models.episodes import Episode, SenseMemory
+from models.errors import EventError, StoreError
 from models.events import Event, ReportClassified, ReportReceived, decode, encode, encode_batch
 from models.inbox import InboxRow
 from models.settings import Settings
 from models.steps import Position
 from models.topics import TopicSpec, all_topics
 from models.words import Channel
-from streams.agents import Agents, Stages
+from streams.agents import NO_EVENTS, Agents, Stages
 from streams.app import make_app
+from streams.own_records import MARK
 from streams.senml import AHEAD_S
 from streams.sense_keeper import SenseKeeper
 
@@ -41,6 +45,13 @@ class World:
     letters: list[DeadLetterRow] = field(default_factory=list)
     desk: list[tuple[str, list[Event]]] = field(default_factory=list)
     reported: list[Event] = field(default_factory=list)
+    inbox: list[InboxRow] = field(default_factory=list)
+    fails: list[Exception] = field(default_factory=list)
+
+    def put(self, rows: Sequence[InboxRow]) -> None:
+        if self.fails:
+            raise self.fails.pop(0)
+        self.inbox.extend(rows)
 
     async def publish(self, topic: str, key: str, events: Sequence[bytes]) -> dict[int, str]:
         self.published.extend((topic, key, event) for event in events if len(event) < TOO_LARGE)
@@ -75,7 +86,7 @@ class World:
 
 def agents(pack: CityPack) -> tuple[Agents, World]:
     world = World()
-    stages = Stages(pack, world, world, world, SenseKeeper(pack, world))  # type: ignore[arg-type]
+    stages = Stages(pack, world, world, world, SenseKeeper(pack, world), world)  # type: ignore[arg-type]
     return Agents(make_app(Settings(broker_port=1)), stages), world
 
 
@@ -83,9 +94,17 @@ def spec(name: str) -> TopicSpec:
     return next(topic for topic in all_topics() if topic.name == name)
 
 
-def record(value: bytes | None) -> Any:
-    message = SimpleNamespace(timestamp=AT.timestamp(), topic="desk", partition=0, offset=7)
-    return SimpleNamespace(value=value, key=HOME.encode(), message=message)
+def record(value: bytes | None, headers: Any = (MARK,)) -> Any:
+    """A record as Faust hands it over, once referred to: not acknowledged before it is not."""
+    tp = TP("desk", 0)
+    message = Message("desk", 0, 7, AT.timestamp(), 0, headers, HOME.encode(), value, None, tp=tp)
+    message.incref()
+    return SimpleNamespace(value=value, key=message.key, message=message)
+
+
+def foreign(value: bytes | None) -> Any:
+    """A record that another system wrote, with headers of its own or without."""
+    return record(value, (("content-type", b"application/cloudevents-batch+json"),))
 
 
 def report(name: str = "r1", *, jurisdiction: str = HOME, exercise: bool = False) -> Event:
@@ -180,6 +199,64 @@ async def test_the_desk_gets_a_batch_by_jurisdiction(liyang: CityPack) -> None:
         (HOME, ["a", "c"]),
         ("other", ["b"]),
     ]
+
+
+@pytest.mark.parametrize("stage", ["reports", "desk"])
+async def test_what_another_system_wrote_is_in_the_inbox_before_its_record_counts(
+    liyang: CityPack, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From there it comes again: a process that is killed now has nothing that the inbox lacks."""
+    monkeypatch.setattr("streams.agents.DATABASE_PAUSE_S", 0.0)
+    subject, world = agents(liyang)
+    world.fails = [StoreError("away"), StoreError("away")]
+    handle = subject._on_reports if stage == "reports" else subject._on_desk
+    events = [report("a"), report("b", jurisdiction="other")]
+    await handle(spec(stage), foreign(encode_batch(map(encode, events))))
+    await handle(spec(stage), record(encode(report("c")), headers=None))
+    assert [(row.event_id, row.topic, row.key) for row in world.inbox] == [
+        ("a", stage, HOME),
+        ("b", stage, "other"),
+        ("c", stage, HOME),
+    ]
+    assert [decode(row.body) for row in world.inbox[:2]] == events
+    assert not world.desk
+    assert not world.published
+
+
+async def test_an_agent_that_is_cancelled_has_not_handled_what_another_system_wrote(
+    liyang: CityPack,
+) -> None:
+    subject, world = agents(liyang)
+    world.fails = [StoreError("away")]
+    taken = foreign(encode(report()))
+    handling = asyncio.create_task(subject._on_desk(spec("desk"), taken))
+    while world.fails:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    handling.cancel()
+    await asyncio.gather(handling, return_exceptions=True)
+    assert not world.inbox
+    assert taken.message.refcount == 2, "Faust's own ack doesn't make it handled"
+    again = foreign(encode(report()))
+    await subject._on_desk(spec("desk"), again)
+    assert again.message.refcount == 1
+
+
+async def test_of_what_another_system_wrote_only_what_cannot_be_stored_is_given_up(
+    liyang: CityPack,
+) -> None:
+    subject, world = agents(liyang)
+    world.fails = [EventError("one of them can't be stored"), EventError("this one")]
+    events = [report(name) for name in ("a", "b", "c")]
+    await subject._on_desk(spec("desk"), foreign(encode_batch(map(encode, events))))
+    assert [row.event_id for row in world.inbox] == ["b", "c"]
+    assert [(letter.code, letter.event_id) for letter in world.letters] == [("unreadable", "a")]
+
+
+async def test_a_record_without_events_asks_for_the_desk_of_its_key(liyang: CityPack) -> None:
+    subject, world = agents(liyang)
+    await subject._on_desk(spec("desk"), record(NO_EVENTS))
+    await subject._on_desk(spec("desk"), foreign(NO_EVENTS))
+    assert world.desk == [(HOME, [])]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from streams.agents import Agents, Stages
 from streams.app import make_app, running
 from streams.broker import EmbeddedBroker
 from streams.dead_letters import DeadLetters
+from streams.own_records import OwnPublisher
 from streams.publisher import Publisher
 from streams.relay import Relay
 
@@ -62,9 +63,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-def put(store: Store, *names: str, topic: str = "reports") -> None:
+def body(name: str) -> bytes:
     now = datetime.now(UTC)
     data = ReportReceived(channel=Channel.WORKER, received_at=now, text="井盖缺失")
+    return encode(Event(id=name, source="/t", time=now, jurisdiction=HOME, data=data))
+
+
+def put(store: Store, *names: str, topic: str = "reports") -> None:
+    now = datetime.now(UTC)
     store.put(
         [
             InboxRow(
@@ -72,7 +78,7 @@ def put(store: Store, *names: str, topic: str = "reports") -> None:
                 jurisdiction=HOME,
                 topic=topic,
                 key=HOME,
-                body=encode(Event(id=name, source="/t", time=now, jurisdiction=HOME, data=data)),
+                body=body(name),
                 received_at=now,
             )
             for name in names
@@ -88,7 +94,7 @@ async def test_nothing_is_lost_when_the_broker_is_killed_and_comes_back_empty(
     broker = EmbeddedBroker(None, 256, tmp_path / "tansu.log")
     await broker.start()
     settings = Settings(data_dir=tmp_path, broker_port=broker.port, relay_retry_s=2)
-    publisher = Publisher(broker.servers, idempotent=False)
+    publisher = OwnPublisher(broker.servers, idempotent=False)
     desk = Desk(store)
 
     async def report(events: list[Event]) -> None:
@@ -103,7 +109,7 @@ async def test_nothing_is_lost_when_the_broker_is_killed_and_comes_back_empty(
 
     letters = DeadLetters(save, publisher)
     app = make_app(settings)
-    Agents(app, Stages(liyang, publisher, letters, desk, report))
+    Agents(app, Stages(liyang, publisher, letters, desk, report, store))
     relay = Relay(settings, store, publisher, letters.write)
     stop = asyncio.Event()
     try:
@@ -118,6 +124,12 @@ async def test_nothing_is_lost_when_the_broker_is_killed_and_comes_back_empty(
             put(store, "hop")
             await desk.until({"hop"}, 5)
             assert time.monotonic() - begun < 1.0  # a fetch wait of 1500 ms would show
+
+            stranger = Publisher(broker.servers, idempotent=False)
+            await stranger.publish("reports", "whatever", [body("foreign")])
+            await stranger.close()
+            await desk.until({"foreign"}, 5)
+            assert store.received(HOME) == 52
 
             pid = broker.pid
             assert pid is not None

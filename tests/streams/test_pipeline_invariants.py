@@ -42,6 +42,7 @@ from streams.agents import Agents, Stages
 from streams.app import make_app
 from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
+from streams.own_records import MARK
 from streams.relay import Relay
 from tests.streams.test_desk_shell import Bench
 
@@ -106,7 +107,7 @@ class Worker:
             bench.settings, store, bench.pack, bench.plans, bench.roads, self._published
         )
         letters = DeadLetters(store.add_dead_letters, log)  # type: ignore[arg-type]
-        stages = Stages(bench.pack, log, letters, self.shell, None)  # type: ignore[arg-type]
+        stages = Stages(bench.pack, log, letters, self.shell, None, store)  # type: ignore[arg-type]
         self.agents = Agents(make_app(Settings(broker_port=1)), stages)
         self.relay = Relay(bench.settings, store, log, letters.write)  # type: ignore[arg-type]
 
@@ -116,7 +117,9 @@ class Worker:
 
     async def take(self, topic: str, place: int) -> None:
         """Handle a record as the consumer does."""
-        message = SimpleNamespace(timestamp=0.0, topic=topic, partition=0, offset=place)
+        message = SimpleNamespace(
+            timestamp=0.0, topic=topic, partition=0, offset=place, headers=(MARK,)
+        )
         record: Any = SimpleNamespace(
             value=self.log.records[topic][place], key=HOME.encode(), message=message
         )
