@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -28,10 +31,21 @@ ACKNOWLEDGED = 202
 
 
 class Phones:
-    """Send reports, keep each until it is acknowledged, and try again for as long as it takes."""
+    """Send reports, keep each until it is acknowledged, and try again for as long as it takes.
 
-    def __init__(self, system: OwnSystem) -> None:
-        self._base = system.base_url
+    Parameters
+    ----------
+    base_url
+        Another origin than the system's own: of another console, or of a proxy.
+    tls
+        Whom to believe there.
+    """
+
+    def __init__(
+        self, system: OwnSystem, base_url: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._base = base_url or system.base_url
+        self._tls = tls
         self._token = system.session(Role.GRID_WORKER)
         self.acknowledged: dict[str, float] = {}
         """Report to when it was acknowledged, by ``time.monotonic()``."""
@@ -39,6 +53,10 @@ class Phones:
         """Report to what was said of it: those will never be accepted."""
         self.waiting: set[str] = set()
         self.tries = 0
+        self.answers: Counter[int] = Counter()
+        """Status to how often it was the answer."""
+        self.left_alone = 0
+        """Answers that meant "try again" without saying when."""
         self._answered = asyncio.Event()
 
     async def send_all(
@@ -63,7 +81,9 @@ class Phones:
         headers = {"Cookie": f"{COOKIE}={self._token}", "Origin": self._base}
         timeout = aiohttp.ClientTimeout(total=ANSWER_S)
         async with (
-            aiohttp.ClientSession(self._base, headers=headers, timeout=timeout) as client,
+            aiohttp.ClientSession(
+                self._base, headers=headers, timeout=timeout, connector=_connector(self._tls)
+            ) as client,
             asyncio.TaskGroup() as group,
         ):
             start = time.monotonic()
@@ -96,6 +116,9 @@ class Phones:
             with suppress(aiohttp.ClientError, TimeoutError, OSError):
                 async with client.post("/api/reports", json=body) as answer:
                     said = await answer.text()
+                    self.answers[answer.status] += 1
+                    if answer.status in (429, 503) and "Retry-After" not in answer.headers:
+                        self.left_alone += 1
                     if answer.status == ACKNOWLEDGED:
                         self.acknowledged[name] = time.monotonic()
                         self.waiting.discard(name)
@@ -114,26 +137,40 @@ class Screen:
     ----------
     seen
         Report to when an incident with it was first on the screen, by ``time.monotonic()``.
-    last_seen
-        When the last report came that wasn't there before.
+    last_seen, last_report
+        When the last report came that wasn't there before, and which it was.
     kinds
         The situation as the frames add up to it: kind to id to entity.
     pipeline
         Whether processing is delayed and since when, as the last heartbeat has it.
+    states
+        What heartbeats said of that one after another, and when.
+    wall
+        The console's clock, as the last heartbeat has it.
     gaps
         Frames that didn't follow on the one before.
     """
 
-    def __init__(self, system: OwnSystem, jurisdiction: str, base_url: str = "") -> None:
+    def __init__(
+        self,
+        system: OwnSystem,
+        jurisdiction: str,
+        base_url: str = "",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._base = base_url or system.base_url
+        self._tls = tls
         self._token = system.session(Role.COMMANDER)
         self._jurisdiction = jurisdiction
         self.seq: int | None = None
         self.seen: dict[str, float] = {}
         self.last_seen = 0.0
+        self.last_report = ""
         self.kinds: dict[str, dict[str, Any]] = {}
         self.gaps: list[tuple[int, int | None]] = []
         self.pipeline: dict[str, Any] = {}
+        self.states: list[tuple[float, str]] = []
+        self.wall: datetime | None = None
         self.snapshots = 0
         self.connections = 0
         self._heard = asyncio.Event()
@@ -176,7 +213,9 @@ class Screen:
         headers = {"Cookie": f"{COOKIE}={self._token}"}
         timeout = aiohttp.ClientTimeout(total=ANSWER_S)
         async with (
-            aiohttp.ClientSession(self._base, timeout=timeout) as client,
+            aiohttp.ClientSession(
+                self._base, timeout=timeout, connector=_connector(self._tls)
+            ) as client,
             client.get("/api/session", headers=headers) as answer,
         ):
             answer.raise_for_status()
@@ -190,6 +229,7 @@ class Screen:
             origin=Origin(self._base),
             max_size=None,
             compression=None,
+            ssl=self._tls,
         ) as channel:
             self.connections += 1
             hello = {"type": "hello", "jurisdiction": self._jurisdiction, "seq": self.seq}
@@ -217,6 +257,8 @@ class Screen:
                     self.kinds.get(kind, {}).pop(name, None)
         elif frame["type"] == "heartbeat":
             self.pipeline = frame["pipeline"]
+            self.wall = datetime.fromisoformat(frame["wall"])
+            self.states.append((time.monotonic(), self.pipeline["state"]))
         self._heard.set()
 
     def _note(self, incidents: Iterable[Mapping[str, Any]]) -> None:
@@ -225,3 +267,8 @@ class Screen:
             for report in incident.get("reports", ()):
                 if report not in self.seen:
                     self.seen[report] = self.last_seen = now
+                    self.last_report = report
+
+
+def _connector(tls: ssl.SSLContext | None) -> aiohttp.TCPConnector:
+    return aiohttp.TCPConnector(ssl=tls or True)

@@ -1,4 +1,4 @@
-"""Sensors that send steadily, some of which see smoke, and whether each time was told once.
+"""Sensors that send steadily, some of which see something, and whether each time was told once.
 
 For ``gridcommand chaos`` and the tests that pull plugs. A sensor doesn't keep what couldn't be
 sent: the next readings follow, as in life. So what must hold is not that each reading arrives but
@@ -10,10 +10,14 @@ from __future__ import annotations
 import asyncio
 import bisect
 import json
+import math
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from enum import Enum
+from itertools import cycle
+from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
@@ -34,6 +38,60 @@ LOOK_AGAIN_S = 0.5
 CLOCK_STEP_S = 1e-3
 """A time is rounded on its way."""
 SENML = "application/senml+json"
+HEARD_BEFORE_S = 12.0
+"""A rise is told by what was before it, and sense keeps its windows every ten seconds."""
+SILENT_AFTER_S = 900.0
+DEPTH_HOLD_S = 61.0
+NEIGHBOUR_DEG = 0.001
+
+
+class Kind(Enum):
+    """What a place's sensors see: the rule of ``sense_rules.yaml`` that tells of it."""
+
+    SMOKE_ALARM = "smoke-alarm"
+    """A threshold, at once."""
+    SMOKE = "smoke"
+    """A threshold that must be held."""
+    RISE = "temperature-rise"
+    """A rate."""
+    SILENCE = "heartbeat"
+    """A gateway that repeats the last heartbeat of something that is silent, for good."""
+    QUORUM = "water-depth-area"
+    """Three neighbours under water, for good."""
+
+    @property
+    def devices(self) -> int:
+        """How many it takes to see it."""
+        return 3 if self is Kind.QUORUM else 1
+
+    @property
+    def first_s(self) -> float:
+        """How long after its first reading a place sees something, at the earliest."""
+        return HEARD_BEFORE_S if self is Kind.RISE else FIRST_S
+
+    def sees(self, since_s: float) -> bool:
+        """Whether it sees something, so long after it first began to."""
+        if self in (Kind.SILENCE, Kind.QUORUM):
+            return since_s >= 0
+        return since_s >= 0 and since_s % (2 * LASTS_S) < LASTS_S
+
+    def records(self, now: float, began: float) -> list[dict[str, Any]]:
+        """Return the SenML records that tell of it now, last in a pack."""
+        sees = self.sees(now - began)
+        if self is Kind.SMOKE_ALARM:
+            return [{"n": "smoke_alarm", "v": int(sees)}]
+        if self is Kind.SMOKE:
+            return [{"n": "smoke", "u": "ppm", "v": 500 if sees else 20}]
+        if self is Kind.RISE:
+            return [{"n": "temperature", "u": "Cel", "v": 35 if sees else 20}]
+        if self is Kind.SILENCE:
+            # The same reading each time: the one of before it fell silent.
+            return [{"bt": began - SILENT_AFTER_S, "n": "heartbeat", "v": 1}]
+        times = (began - DEPTH_HOLD_S, now) if sees else ()
+        return [{"bt": at, "n": "water_depth", "u": "m", "v": 0.2} for at in times]
+
+
+EVERY_KIND = (Kind.SMOKE_ALARM, Kind.SMOKE, Kind.RISE, Kind.SILENCE, Kind.QUORUM)
 
 
 class Watched(msgspec.Struct, frozen=True):
@@ -54,35 +112,65 @@ class Watched(msgspec.Struct, frozen=True):
     doubled: int = 0
 
 
+class Pack(NamedTuple):
+    """A pack that was sent: when, by ``time.monotonic()``, and whether it was taken."""
+
+    at: float
+    readings: int
+    is_taken: bool
+
+
+class _Sensor(NamedTuple):
+    name: str
+    watch: str
+    kind: Kind
+    place: Point
+    first_s: float
+
+
 class Sensors:
-    """Smoke detectors at places, sending packs of readings once a second.
+    """Detectors at places, sending packs of readings once a second.
 
     Parameters
     ----------
     rate
         Readings a second, of all together.
+    kinds
+        What they see, in turn.
     """
 
     def __init__(
-        self, system: OwnSystem, jurisdiction: str, places: Iterable[Point], rate: float
+        self,
+        system: OwnSystem,
+        jurisdiction: str,
+        places: Iterable[Point],
+        rate: float,
+        kinds: Sequence[Kind] = (Kind.SMOKE_ALARM,),
     ) -> None:
         self._base = system.base_url
         self._jurisdiction = jurisdiction
-        run = uuid.uuid4().hex[:6]
-        self._places = {f"smoke-{run}-{number}": place for number, place in enumerate(places)}
+        self._sensors = list(_placed(places, kinds))
         self._keys: dict[str, str] = {}
         store = system.store()
         try:
-            for name, (lon, lat) in self._places.items():
-                device = Device(id=name, jurisdiction=jurisdiction, lon=lon, lat=lat)
-                self._keys[name] = store.add_device(device)
+            for one in self._sensors:
+                lon, lat = one.place
+                # Neighbours are of one cell, so that one worker hears them all.
+                device = Device(
+                    id=one.name, jurisdiction=jurisdiction, lon=lon, lat=lat, cell=one.watch
+                )
+                self._keys[one.name] = store.add_device(device)
         finally:
             store.close()
         self._in_pack = max(1, round(rate / len(self._keys)))
-        self.began: dict[str, list[float]] = {name: [] for name in self._keys}
-        """Device to when it saw smoke begin, in seconds since the epoch."""
-        self.accepted = 0
+        self.began: dict[str, list[float]] = {one.watch: [] for one in self._sensors}
+        """Place to when it saw something begin, in seconds since the epoch."""
+        self.packs: list[Pack] = []
+
+    @property
+    def accepted(self) -> int:
         """Readings that were taken."""
+        return sum(pack.readings for pack in self.packs if pack.is_taken)
 
     async def send(self) -> None:
         """Send until cancelled."""
@@ -92,8 +180,8 @@ class Sensors:
             aiohttp.ClientSession(self._base, headers=headers, timeout=timeout) as client,
             asyncio.TaskGroup() as group,
         ):
-            for number, name in enumerate(self._keys):
-                group.create_task(self._send_one(client, name, FIRST_S + number * SPREAD_S))
+            for one in self._sensors:
+                group.create_task(self._send_one(client, one))
 
     async def until_told(self, store: Store, within_s: float) -> None:
         """Wait until each condition so far became a report, or the time is over."""
@@ -105,42 +193,83 @@ class Sensors:
 
     def told(self, store: Store) -> Watched:
         """Compare what was seen with what the journal has."""
-        return compare(self.began, reported(store, self._jurisdiction))
+        return compare(self.began, self._reported(store))
 
-    async def _send_one(self, client: aiohttp.ClientSession, name: str, first_s: float) -> None:
-        lon, lat = self._places[name]
+    def differing(self, store: Store) -> dict[str, tuple[list[float], list[float]]]:
+        """Return, for people, where there are more or fewer reports than conditions.
+
+        When these began, and when those were made.
+        """
+        told = self._reported(store)
+        return {
+            watch: (began, told[watch])
+            for watch, began in self.began.items()
+            if len(began) != len(told[watch])
+        }
+
+    def _reported(self, store: Store) -> dict[str, list[float]]:
+        by_device = reported(store, self._jurisdiction)
+        told: dict[str, list[float]] = {}
+        for one in self._sensors:
+            told.setdefault(one.watch, []).extend(by_device.get(one.name, ()))
+        return told
+
+    async def _send_one(self, client: aiohttp.ClientSession, sensor: _Sensor) -> None:
+        name, kind = sensor.name, sensor.kind
+        lon, lat = sensor.place
         headers = {"X-Device-Key": f"{name}:{self._keys[name]}"}
-        started = time.time()
-        smokes = False
+        # Whole seconds, which come out of a sum as they went in.
+        began = float(math.ceil(time.time() + sensor.first_s))
+        sees = False
         while True:
-            now = time.time()
-            since = now - started - first_s
-            smoked, smokes = smokes, since >= 0 and since % (2 * LASTS_S) < LASTS_S
-            if smokes and not smoked:
-                self.began[name].append(now)
-            pack = [
-                {"bn": f"{name}/", "bt": now, "n": "smoke_alarm", "v": int(smokes)},
-                {"n": "lon", "v": lon},
+            now, at = time.time(), time.monotonic()
+            saw, sees = sees, kind.sees(now - began)
+            # Neighbours see one thing together; it is the first of them that counts.
+            if sees and not saw and name.endswith("-0"):
+                self.began[sensor.watch].append(now)
+            told = kind.records(now, began)
+            fill = "humidity" if kind is Kind.RISE else "temperature"
+            pack: list[dict[str, Any]] = [
+                {"bn": f"{name}/", "bt": now, "n": "lon", "v": lon},
                 {"n": "lat", "v": lat},
                 *(
-                    {"n": "temperature", "u": "Cel", "v": 20 + number % 5, "t": number / 1000}
-                    for number in range(self._in_pack - 3)
+                    {"n": fill, "v": 20 + number % 5, "t": number / 1000}
+                    for number in range(self._in_pack - 2 - len(told))
                 ),
+                *told,
             ]
+            taken = False
             with suppress(aiohttp.ClientError, TimeoutError, OSError):
                 async with client.post(
                     "/api/readings", data=json.dumps(pack), headers=headers
                 ) as answer:
-                    if answer.status == 202:
-                        self.accepted += len(pack)
+                    taken = answer.status == 202
+            self.packs.append(Pack(at, len(pack), taken))
             await asyncio.sleep(max(0.0, 1.0 - (time.time() - now)))
+
+
+def _placed(places: Iterable[Point], kinds: Sequence[Kind]) -> Iterator[_Sensor]:
+    run = uuid.uuid4().hex[:6]
+    for number, ((lon, lat), kind) in enumerate(zip(places, cycle(kinds), strict=False)):
+        watch = f"{kind.value}-{run}-{number}"
+        for member in range(kind.devices):
+            place = (round(lon + member * NEIGHBOUR_DEG, 6), lat)
+            first_s = kind.first_s + number * SPREAD_S
+            yield _Sensor(f"{watch}-{member}", watch, kind, place, first_s)
+
+
+def share_taken(packs: Iterable[Pack], outages: Collection[tuple[float, float]] = ()) -> float:
+    """Return the share of the readings that were taken, of those sent outside of outages."""
+    counted = [pack for pack in packs if not any(a <= pack.at <= b for a, b in outages)]
+    sent = sum(pack.readings for pack in counted)
+    return sum(pack.readings for pack in counted if pack.is_taken) / sent if sent else 1.0
 
 
 def reported(store: Store, jurisdiction: str) -> dict[str, list[float]]:
     """Return device to when its readings became reports, from the journal."""
     found: dict[str, list[float]] = {}
     for entry in store.entries(jurisdiction):
-        if b"smoke-alarm" not in entry.body:
+        if b'"sensor"' not in entry.body:
             continue
         with suppress(EventError):
             data = decode(entry.body).data
@@ -150,7 +279,7 @@ def reported(store: Store, jurisdiction: str) -> dict[str, list[float]]:
 
 
 def compare(began: Mapping[str, Iterable[float]], told: Mapping[str, Iterable[float]]) -> Watched:
-    """Give each report to the last condition of its device that began before it."""
+    """Give each report to the last condition of its place that began before it."""
     conditions = missed = doubled = 0
     for name, starts in began.items():
         ordered = sorted(starts)

@@ -18,7 +18,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -94,24 +94,34 @@ class ServerProgram:
         """End it and all that it started, without a word."""
         if self._process is None:
             return
-        family = self._family(self._process)
+        family = self._family()
         for one in family:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
         self._process.wait(STOP_S)
         psutil.wait_procs(family, timeout=STOP_S)
 
+    @property
+    def runs(self) -> bool:
+        """Whether it hasn't ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
     def suspend(self) -> None:
-        """Halt it: it holds its connections and answers nothing."""
-        self._signal(signal.SIGSTOP)
+        """Halt it and all that it started: it holds its connections and answers nothing."""
+        # PostgreSQL answers by a process for each connection, which would go on.
+        for one in self._family():
+            with suppress(psutil.NoSuchProcess):
+                one.suspend()
 
     def resume(self) -> None:
         """Let it go on."""
-        self._signal(signal.SIGCONT)
+        for one in self._family():
+            with suppress(psutil.NoSuchProcess):
+                one.resume()
 
     def stop(self) -> None:
         """Ask it to end, and kill it when it takes too long."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or not self.runs:
             return
         self._process.send_signal(signal.SIGINT)
         try:
@@ -119,17 +129,11 @@ class ServerProgram:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
-            # PostgreSQL has a process for each connection.
-            for one in self._family(self._process):
-                with suppress(psutil.NoSuchProcess):
-                    one.send_signal(number)
-
-    @staticmethod
-    def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-        parent = psutil.Process(process.pid)
-        return [parent, *parent.children(recursive=True)]
+    def _family(self) -> list[psutil.Process]:
+        if self._process is None or not self.runs:
+            return []
+        top = psutil.Process(self._process.pid)
+        return [top, *top.children(recursive=True)]
 
 
 class Servers(NamedTuple):
@@ -236,12 +240,12 @@ def kafka(more: Mapping[str, str] | None = None) -> Iterator[ServerProgram]:
 
 
 @contextmanager
-def postgresql() -> Iterator[ServerProgram]:
-    """Run a PostgreSQL with an empty database."""
+def postgresql(place: Path | None = None) -> Iterator[ServerProgram]:
+    """Run a PostgreSQL with an empty database; ``place`` is the folder it lives in, if not ours."""
     programs, port = _postgres_bin(), free_port()
     assert programs is not None
     user = _ACCOUNT if os.geteuid() == 0 else None
-    with _folder() as folder:
+    with nullcontext(place) if place else _folder() as folder:
         data = folder / "data"
         if user:
             # PostgreSQL refuses to run as root.

@@ -145,6 +145,11 @@ class OwnSystem:
                 return one
         raise RehearsalError(f"no {name} runs")
 
+    def said(self, name: str) -> str:
+        """Return the log of what does ``gridcommand NAME``, older parts first."""
+        parts = sorted((self.folder / "log").glob(f"{name}.log*"), reverse=True)
+        return "".join(part.read_text(errors="replace") for part in parts)
+
     @contextmanager
     def halted(self, name: str) -> Iterator[None]:
         """Halt what does ``gridcommand NAME``, and what it started, until the block ends.
