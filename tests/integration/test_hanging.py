@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from gridcommand.rehearsal.servers import Servers
 from gridcommand.rehearsal.system import running_system
-from tests.integration.conftest import HEALED_S, sending
+from tests.integration.conftest import BACK_WITHIN_S, LOOKS_S, sending, until
 from tests.integration.hanging_policy import MARK
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
+STALLED_S = 3.0
 
 
 async def test_a_desk_that_hangs_is_named_and_replaced(tmp_path: Path, servers: Servers) -> None:
@@ -19,12 +21,13 @@ async def test_a_desk_that_hangs_is_named_and_replaced(tmp_path: Path, servers: 
     environment = {
         **servers.with_empty_database().environment,
         "GRIDCOMMAND_POLICY": "tests.integration.hanging_policy:HangsOnce",
-        "GRIDCOMMAND_STALLED_AFTER_S": "3",
+        "GRIDCOMMAND_STALLED_AFTER_S": f"{STALLED_S:g}",
         MARK: str(mark),
     }
     with running_system(tmp_path / "var", environment=environment) as system:
-        async with sending(system, 4.0) as (phones, _):
-            await phones.until_acknowledged(40, HEALED_S)
+        async with sending(system, 4.0) as flow:
+            await flow.more(200)
             mark.touch()
-        said = "".join(log.read_text() for log in (tmp_path / "var" / "log").glob("*worker*"))
-        assert "hangs on event tick/" in said
+            await until(lambda: not mark.exists())
+            await flow.until_decided(time.monotonic(), STALLED_S + LOOKS_S + BACK_WITHIN_S)
+        assert "hangs on event tick/" in system.said("worker")

@@ -20,7 +20,7 @@ from models.events import Event, ReportReceived, encode
 from models.topics import REPORTS
 from models.words import Channel, Role
 from streams.broker import free_port
-from tests.integration.conftest import HOME, Asking, recorded_places
+from tests.integration.conftest import HOME, Asking, broker_servers, recorded_places
 
 pytestmark = pytest.mark.broker
 FIRE = {"text": "Structure Fire", "code": "Structure Fire", "lon": -122.4194, "lat": 37.7749}
@@ -144,7 +144,7 @@ async def test_rubbish_on_the_topic_is_a_dead_letter_each_and_the_partition_goes
         msgspec.json.encode(good | {"id": "evil-3", "data": good["data"] | {"lon": "NaN"}}),
         msgspec.json.encode(good | {"id": "evil-4", "type": "gridcommand.incident.opened"}),
     ]
-    producer = AIOKafkaProducer(bootstrap_servers=_servers(system), enable_idempotence=False)
+    producer = AIOKafkaProducer(bootstrap_servers=broker_servers(system), enable_idempotence=False)
     await producer.start()
     try:
         for body in rubbish:
@@ -178,11 +178,3 @@ async def test_a_port_in_use_is_said_in_one_sentence(system: OwnSystem) -> None:
     assert process.returncode == 1
     assert str(system.settings.web_port) in said.decode()
     assert "Traceback" not in said.decode()
-
-
-def _servers(system: OwnSystem) -> str:
-    """Where this system's broker listens: the embedded one's port is in its run file."""
-    if system.settings.kafka_servers:
-        return system.settings.kafka_servers
-    run = msgspec.json.decode((system.folder / "run.json").read_bytes())
-    return f"127.0.0.1:{run['broker_port']}"
