@@ -29,6 +29,8 @@ class Updates:
         self._publisher = publisher
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=CAPACITY)
         self._some = asyncio.Event()
+        self._none = asyncio.Event()
+        self._none.set()
         self.dropped = 0
 
     @property
@@ -46,6 +48,11 @@ class Updates:
         self.dropped += lost
         self._waiting.extend((jurisdiction, event) for event in events)
         self._some.set()
+        self._none.clear()
+
+    async def flush(self) -> None:
+        """Return when all that was put is published; :meth:`run` does it."""
+        await self._none.wait()
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -63,3 +70,4 @@ class Updates:
                     about = {"event": decode(events[place]).id, "jurisdiction": jurisdiction}
                     log.error("no update, screens read the journal: %s", reason, extra=about)
             self.dropped = 0
+            self._none.set()

@@ -22,17 +22,20 @@ from models.city import CityPack
 from models.events import ReportReceived
 from models.settings import Settings
 from models.store import Store, open_store
-from models.topics import DESK, READINGS, REPORTS, topic_for
+from models.topics import BATCH_CONTENT_TYPE, DESK, READINGS, REPORTS, topic_for
 from models.words import EXERCISE_MARK, Channel, is_exercise
 from playbooks.engine import PlaybookSet
 from streams import metrics
-from streams.agents import Agents, Stages
+from streams.agents import NO_EVENTS, Agents, Stages
 from streams.app import APP_ID, is_embedded, kafka_servers, make_app, running
+from streams.claims import Place
 from streams.classify import classify
 from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
+from streams.errors import NotOursError, OpeningError
 from streams.housekeeping import keep_house
 from streams.own_records import OwnPublisher
+from streams.publisher import Publisher
 from streams.relay import Relay
 from streams.sense_keeper import SenseKeeper
 from streams.sign_of_life import give_signs
@@ -47,6 +50,10 @@ when that one is gone."""
 
 STAGES = {"classify": REPORTS, "desk": DESK, "sense": READINGS}
 """What a worker can do, and the topic that it reads for it; relay goes with classify."""
+
+OPEN_AGAIN_S = 1.0
+UPDATES_WITHIN_S = 0.5
+"""How long the last updates may take when the process ends; screens read the journal."""
 
 
 class City(NamedTuple):
@@ -106,11 +113,20 @@ async def run_worker(
     tracing.start(settings.otlp_endpoint, "gridcommand-worker", settings.trace_share)
     publisher = OwnPublisher(kafka_servers(settings), idempotent=not is_embedded(settings))
     updates = Updates(publisher)
-    shell = DeskShell(settings, store, pack, city.playbooks, city.graph, updates.put)
+    held: set[Place] = set()
+    shell = DeskShell(
+        settings,
+        store,
+        pack,
+        city.playbooks,
+        city.graph,
+        updates.put,
+        holds=lambda place: place in held,
+        knock=lambda jurisdiction: _knock(publisher, jurisdiction),
+    )
     is_whole = set(stages) == set(STAGES)
     dead_letters = DeadLetters(store.add_dead_letters, publisher)
     app = make_app(settings, app_id=APP_ID if is_whole else f"{APP_ID}.{'-'.join(sorted(stages))}")
-    held: set[tuple[str, int]] = set()
     relay = Relay(
         settings,
         store,
@@ -135,18 +151,20 @@ async def run_worker(
     )
     assigned = asyncio.Event()
     seats: set[asyncio.Task[None]] = set()
+    opening: asyncio.Task[None] | None = None
 
     async def on_assigned(_app: Any, assigned_partitions: Iterable[Any], **_more: Any) -> None:
+        nonlocal opening
         # What was in flight when partitions moved may have been lost with the old owner.
         relay.publish_again()
         sense.doubt()
         held.clear()
         held.update((tp.topic, tp.partition) for tp in assigned_partitions)
         seats.add(asyncio.create_task(sense.assign(set(held))))
-        seats.add(
-            asyncio.create_task(
-                _open_desks(shell, store, pack.jurisdiction, set(held), publisher.partitions)
-            )
+        if opening is not None:
+            opening.cancel()
+        opening = asyncio.create_task(
+            open_desks(shell, store, pack.jurisdiction, frozenset(held), publisher.partitions)
         )
         assigned.set()
 
@@ -189,14 +207,19 @@ async def run_worker(
             )
             ready.cancel()
             stopping.cancel()
+            # While the partitions are still ours: whoever takes them over claims at once.
+            await shell.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(updates.flush(), UPDATES_WITHIN_S)
             for task in done:
                 if task is not stopping:
                     task.result()
     finally:
         watchdog.stop()
-        for task in (*tasks, *seats):
+        beside = [*tasks, *seats, *([opening] if opening is not None else [])]
+        for task in beside:
             task.cancel()
-        await asyncio.gather(*tasks, *seats, return_exceptions=True)
+        await asyncio.gather(*beside, return_exceptions=True)
         await shell.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(publisher.close(), 1.0)
@@ -217,26 +240,48 @@ async def _say_ready(assigned: asyncio.Event, on_ready: Callable[[], None] | Non
         on_ready()
 
 
-async def _open_desks(
+async def open_desks(
     shell: DeskShell,
     store: Store,
     home: str,
-    held: set[tuple[str, int]],
+    held: Collection[Place],
     partitions: Callable[[str], Awaitable[int]],
 ) -> None:
-    """Take the seats whose key lies in our partitions, so that their clocks run from now on."""
-    heads = await asyncio.to_thread(store.heads)
-    drills = await asyncio.to_thread(store.drills)
-    running_drills = {drill.jurisdiction for drill in drills if drill.state == "running"}
-    for jurisdiction in {home, *(head.jurisdiction for head in heads)}:
-        if jurisdiction != home and not jurisdiction.startswith(home + EXERCISE_MARK):
-            continue  # a journal of another city in the same database
-        if is_exercise(jurisdiction) and jurisdiction not in running_drills:
-            continue
-        topic = topic_for(DESK, exercise=is_exercise(jurisdiction))
-        # Asked of the broker: a city may have added partitions.
-        if (topic, partition_of(jurisdiction, await partitions(topic))) in held:
-            await shell.open(jurisdiction)
+    """Take the seats whose key lies in our partitions, so that their clocks run from now on.
+
+    Leaves those that are another's now. Tries again until all is done: whoever is told other
+    partitions meanwhile cancels it. A desk that can't be opened, the shell itself tries again.
+    """
+    await shell.reassigned()
+    while True:
+        try:
+            for jurisdiction in await asyncio.to_thread(_played, store, home):
+                topic = topic_for(DESK, exercise=is_exercise(jurisdiction))
+                # Asked of the broker: a city may have added partitions.
+                place = (topic, partition_of(jurisdiction, await partitions(topic)))
+                if place in held:
+                    with contextlib.suppress(OpeningError, NotOursError):
+                        await shell.open(jurisdiction, place)
+            return
+        except Exception as error:
+            log.error("desks wait to be opened: %s: %s", type(error).__name__, error)
+        await asyncio.sleep(OPEN_AGAIN_S)
+
+
+def _played(store: Store, home: str) -> list[str]:
+    """The city's jurisdictions whose clocks run: its own, and those of running drills."""
+    running_drills = {one.jurisdiction for one in store.drills() if one.state == "running"}
+    heads = {head.jurisdiction for head in store.heads()}
+    # Another city may have its journals in the same database.
+    drills = {one for one in heads & running_drills if one.startswith(home + EXERCISE_MARK)}
+    return [home, *sorted(drills)]
+
+
+async def _knock(publisher: Publisher, jurisdiction: str) -> None:
+    """Ask for a desk to be opened by whoever has its partition: that one gets the record."""
+    topic = topic_for(DESK, exercise=is_exercise(jurisdiction))
+    headers = [("content-type", BATCH_CONTENT_TYPE.encode())]
+    await publisher.send(topic, jurisdiction.encode(), NO_EVENTS, headers)
 
 
 def partition_of(key: str, partitions: int) -> int:

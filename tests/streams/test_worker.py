@@ -1,0 +1,105 @@
+"""What a worker opens when it is told its partitions, and what it says when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from models.errors import StoreError
+from models.journal import Head
+from models.topics import all_topics
+from streams.errors import OpeningError
+from streams.updates import Updates
+from streams.worker import open_desks, partition_of
+
+HOME = "tiny"
+PARTITIONS = 4
+MINE = ("desk", partition_of(HOME, PARTITIONS))
+
+
+class World:
+    """Database, broker and shell, each of which may fail as often as it is told."""
+
+    def __init__(self) -> None:
+        self.failing: list[str] = []
+        self.opened: list[tuple[str, tuple[str, int]]] = []
+        self.told = 0
+
+    def _may_fail(self, name: str) -> None:
+        if name in self.failing:
+            self.failing.remove(name)
+            raise StoreError(f"{name} can't be had")
+
+    def heads(self) -> list[Head]:
+        self._may_fail("heads")
+        return [Head("elsewhere", False, 1, 1, b"", None)]
+
+    def drills(self) -> list[Any]:
+        return []
+
+    async def partitions(self, topic: str) -> int:
+        self._may_fail("partitions")
+        assert topic in {spec.name for spec in all_topics()}
+        return PARTITIONS
+
+    async def open(self, jurisdiction: str, place: tuple[str, int]) -> None:
+        if "open" in self.failing:
+            raise OpeningError("told by the shell, and tried again by it")
+        self.opened.append((jurisdiction, place))
+
+    async def reassigned(self) -> None:
+        self.told += 1
+
+
+async def opening(world: World, held: set[tuple[str, int]]) -> None:
+    await open_desks(world, world, HOME, held, world.partitions)  # type: ignore[arg-type]
+
+
+async def test_desks_are_opened_when_database_and_broker_are_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.worker.OPEN_AGAIN_S", 0.0)
+    world = World()
+    world.failing = ["heads", "heads", "partitions"]
+    await asyncio.wait_for(opening(world, {MINE}), 10)
+    assert world.opened == [(HOME, MINE)]
+    assert world.told == 1
+
+
+async def test_a_desk_of_another_partition_is_not_opened() -> None:
+    world = World()
+    await opening(world, {("desk", (MINE[1] + 1) % PARTITIONS), ("reports", MINE[1])})
+    assert world.opened == []
+
+
+async def test_one_that_cannot_be_opened_is_left_to_the_shell() -> None:
+    world = World()
+    world.failing = ["open"]
+    await asyncio.wait_for(opening(world, {MINE}), 10)
+    assert world.opened == []
+
+
+async def test_updates_are_flushed_once_the_broker_has_them() -> None:
+    sent: list[bytes] = []
+    answers = asyncio.Event()
+
+    class Slow:
+        async def publish(self, _topic: str, _key: str, events: Sequence[bytes]) -> None:
+            await answers.wait()
+            sent.extend(events)
+
+    updates = Updates(Slow())  # type: ignore[arg-type]
+    await updates.flush()
+    running = asyncio.create_task(updates.run())
+    await updates.put(HOME, [b"1"])
+    flushing = asyncio.create_task(updates.flush())
+    await asyncio.sleep(0)
+    assert not flushing.done()
+    answers.set()
+    await asyncio.wait_for(flushing, 10)
+    assert sent == [b"1"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
