@@ -548,8 +548,6 @@ class DeskMachine(RuleBasedStateMachine):
             if choice.chosen is not None:
                 assert choice.chosen.unit in fits
                 self._goes_as_it_says(side, data, incident, choice)
-            if choice.chosen is not None and choice.chosen.relieves:
-                continue  # one for one: nobody else was looked at
             of_it = [c for c in data.choices if c.requirement == choice.requirement]
             sent = {c.chosen.unit for c in of_it if c.chosen is not None}
             second = {c.unit for c in choice.runners_up}
@@ -559,14 +557,18 @@ class DeskMachine(RuleBasedStateMachine):
                 self._there_in(side, fits[candidate.unit], incident, candidate)
             told = [unit for rule_ in choice.excluded for unit in rule_.units]
             assert len(told) == len(set(told)), "a unit is ruled out twice"
-            rules = {unit: one.rule for one in choice.excluded for unit in one.units}
+            rules = {
+                unit: one.rule
+                for one in choice.excluded
+                for unit in one.units
+                if one.rule != "lacks_skill"
+            }
             # Nobody is passed over in silence: all who fit are sent, second or ruled out.
             assert set(fits) == sent | second | set(rules)
             assert not (sent | second) & set(rules)
             for name, rule_ in rules.items():
                 assert rule_ == self._rule_against(side, fits[name], incident), name
-            lacking = [one.count for one in choice.excluded if one.rule == "lacks_skill"]
-            assert sum(lacking) == len(UNITS) - len(fits)
+            assert set(told) - set(rules) == set(side.folded.units) - set(fits)
             self.looked[7] += 1
 
     def _goes_as_it_says(
