@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 
 from dispatch import diversion
+from dispatch.correlation import distance_m
 from dispatch.desk import Desk
 from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
+from dispatch.routes import WALK_M_S
 from dispatch.simulator import Simulator
 from dispatch.travel_times import TravelTimes
 from models import events as ev
@@ -252,6 +254,30 @@ def test_crews_of_a_drill_take_the_way_that_they_are_told(
     assert again.next_due() == crews.next_due()
     half = world.now + timedelta(seconds=told.drive_s / 2)
     assert again.positions(half) == crews.positions(half)
+
+
+def test_a_crew_that_is_cut_off_walks_and_is_nobodys_arrival_on_wheels(
+    tiny_city: CityPack, tiny_roads: RoadGraph
+) -> None:
+    world = under_way(tiny_city, tiny_roads, priority=3, at=(3, 3))
+    crews = Simulator(tiny_city, TravelTimes(tiny_roads), "tiny")
+    for event in world.journal:
+        crews.observe(event)
+    here = crews.positions(world.now)["E01"]
+    for event in world.say(
+        ev.CloseRoad(closure="bridge", edges=("h10", "v10", "h01", "v01"), by="li")
+    ):
+        crews.observe(event)
+    arrival = crews.next_due()
+    assert arrival is not None
+    goal = WEST + 3 * STEP, SOUTH + 3 * STEP
+    assert (arrival - world.now).total_seconds() == pytest.approx(
+        distance_m(*here, *goal) / WALK_M_S, rel=0.01
+    )
+    again = Simulator.resume(load(dump(world.situation)), tiny_city, TravelTimes(tiny_roads))
+    resumed = again.next_due()
+    assert resumed is not None
+    assert abs((resumed - arrival).total_seconds()) < 60
 
 
 def test_a_desk_that_takes_over_tells_nothing_twice(

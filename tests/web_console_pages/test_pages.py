@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
+from models.city import CityPack
 from models.words import Role
 from tests.web_console_pages.conftest import DRILL, OpenPage, Town
 
@@ -80,6 +81,50 @@ def test_report_reaches_the_commander_who_confirms(open_page: OpenPage) -> None:
     expect(desk.locator(".sent-row").first).to_be_visible()
     phone_card = phone.locator("article", has_text="confirm me")
     expect(phone_card.get_by_text(re.compile(r"^Incident .*(Assigned|Active)"))).to_be_visible()
+
+
+def tell(page: Page, order: str, **payload: object) -> None:
+    """Send an order as the page's own buttons do, and wait until the server has it."""
+    status = page.evaluate(
+        """async ([type, payload]) => (await fetch('/api/orders', {
+            method: 'POST', headers: { 'Content-Type': 'application/json' },
+            body: JSON.stringify({ id: crypto.randomUUID(), type, ...payload }) })).status""",
+        [order, {"jurisdiction": DRILL, **payload}],
+    )
+    assert status == 202
+
+
+def test_a_closure_shows_what_it_costs_and_the_swap_that_wins(
+    open_page: OpenPage, town: Town, shots: Path
+) -> None:
+    desk = open_page("commander-11", Role.COMMANDER)
+    expect(desk.get_by_text("Connected")).to_be_visible()
+    tell(desk, "set_automation", priorities=[])
+    phone = open_page("worker-11", Role.GRID_WORKER, size=PHONE, has_touch=True)
+    report(phone, "Two cars, the station's street is blocked")
+    choose(desk, "street is blocked")
+    desk.get_by_role("button", name="Why").first.click()
+    ruled = desk.locator(".ruled li", has_text="lack")
+    ruled.get_by_role("button", name=re.compile(r"^and \d+ more")).click()
+    expect(ruled.locator(".faint")).to_contain_text(re.compile(r"(.+, ){12}"))
+    desk.get_by_role("button", name=re.compile("^Confirm and send")).click()
+    row = desk.locator(".sent-row").first
+    sent = row.locator(".unitchip").inner_text()
+    home = next(u for u in CityPack.load(town.settings.city_path).units
+                if sent in (u.call_sign, u.id))  # fmt: skip
+    eta = row.locator(".faint").inner_text()
+    tell(desk, "close_road", closure="swap", lon=home.lon, lat=home.lat, radius_m=350)
+    expect(row.locator(".notice")).to_have_text(re.compile(r"Roads changed: \d+:\d\d longer"))
+    expect(row.locator(".faint")).not_to_have_text(eta)
+    expect(desk.locator(".timeline li", has_text="has another way").first).to_contain_text(
+        "a road was closed"
+    )
+    swap = desk.locator(".turned .notice", has_text=f"takes the place of {sent}")
+    expect(swap).to_contain_text(re.compile(r"\d+:\d\d sooner"))
+    desk.screenshot(path=shots / "console-swap.png")
+    desk.get_by_role("button", name=re.compile("^Confirm and send")).click()
+    expect(desk.locator(".timeline li", has_text=f"{sent} was relieved")).to_be_visible()
+    tell(desk, "reopen_road", closure="swap")
 
 
 def test_hold_and_lift(open_page: OpenPage) -> None:
