@@ -138,10 +138,15 @@ def replay(
 
 
 def _row(letter: DeadLetterRow) -> InboxRow:
-    """Return the inbox row that a letter's event enters by."""
-    from models.events import ReportReceived, decode
+    """Return the inbox row that a letter's event enters by, if the inbox forgot its own.
+
+    What was classified keeps its priority; of the others a report goes as one that nobody has
+    read, and all that isn't a report as an order.
+    """
+    from models.events import ReportClassified, ReportReceived, decode
     from models.inbox import InboxRow
     from models.topics import DESK, EXERCISE_PREFIX, READINGS, REPORTS, topic_for
+    from web_console.console import PRIORITY_OF_ORDERS, PRIORITY_OF_TEXT
 
     if letter.topic.removeprefix(EXERCISE_PREFIX) == READINGS:
         raise NotReplayableError("holds readings, and the sensors have sent newer ones since")
@@ -149,15 +154,20 @@ def _row(letter: DeadLetterRow) -> InboxRow:
         event = decode(letter.body)
     except EventError as error:
         raise NotReplayableError(f"holds no event that can be read: {error}") from error
-    name = REPORTS if isinstance(event.data, ReportReceived) else DESK
+    is_report = isinstance(event.data, ReportReceived)
+    if isinstance(event.data, ReportClassified):
+        priority = event.data.priority
+    else:
+        priority = PRIORITY_OF_TEXT if is_report else PRIORITY_OF_ORDERS
     return InboxRow(
         event_id=event.id,
         jurisdiction=event.jurisdiction,
-        topic=topic_for(name, exercise=event.exercise),
+        topic=topic_for(REPORTS if is_report else DESK, exercise=event.exercise),
         key=event.jurisdiction,
         body=letter.body,
         received_at=datetime.now(UTC),
         exercise=event.exercise,
+        priority=priority,
     )
 
 

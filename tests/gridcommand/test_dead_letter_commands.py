@@ -12,10 +12,12 @@ from typer.testing import CliRunner, Result
 
 from gridcommand.main import app
 from models.dead_letters import DeadLetterRow
-from models.events import Event, ReportReceived, encode
+from models.events import ClockTicked, Event, ReportReceived, encode
+from models.inbox import InboxRow
 from models.settings import Settings
 from models.store import Store, open_store
 from models.words import Channel
+from web_console.console import PRIORITY_OF_ORDERS, PRIORITY_OF_TEXT
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 Run = Callable[..., Result]
@@ -82,6 +84,27 @@ def test_what_the_inbox_has_goes_again_as_it_was(store: Store, run: Run) -> None
     store.finish("us-ca-sf", ["a"], NOW)
     assert "1 replayed" in run("replay", "1", "--again").output
     assert [row.event_id for row in store.unfinished_after(0, 10)] == ["a"]
+
+
+def test_a_replay_goes_as_urgent_as_the_event_is(store: Store, run: Run) -> None:
+    """The inbox's own row says it, and where that was forgotten the event."""
+    now = datetime.now(UTC)
+    kept = letter("kept")
+    store.put(
+        [
+            InboxRow(
+                event_id="kept", jurisdiction="us-ca-sf", topic="reports", key="us-ca-sf",
+                body=kept.body, received_at=now, priority=4,
+            )
+        ]
+    )  # fmt: skip
+    other = Event(
+        id="other", source="/intake/c", time=NOW, jurisdiction="us-ca-sf", data=ClockTicked()
+    )
+    store.add_dead_letters([kept, letter("forgotten"), letter("other", body=encode(other))])
+    run("replay", "1", "2", "3")
+    found = {row.event_id: row.priority for row in store.unfinished_after(0, 10)}
+    assert found == {"kept": 4, "forgotten": PRIORITY_OF_TEXT, "other": PRIORITY_OF_ORDERS}
 
 
 def test_what_can_not_be_read_is_left_with_the_reason(store: Store, run: Run) -> None:
