@@ -17,7 +17,15 @@ from dispatch import assignment, diversion
 from dispatch.policy import Policy
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
-from dispatch.wanted import Able, Wanted, able_units, place_of, sendable, turnout_s
+from dispatch.wanted import (
+    Able,
+    Wanted,
+    able_units,
+    counted_priority,
+    place_of,
+    sendable,
+    turnout_s,
+)
 from models.events import Candidate, Choice, Exclusion, Point
 from models.lifecycles import UnitState
 from models.neighbours import Neighbour
@@ -171,7 +179,8 @@ class Explainer:
         """Return a choice for each unit that is missing, chosen or not."""
         result, chosen = found.result(wanted), found.chosen(wanted)
         dearest = max((c.cost for c in chosen), default=0)
-        second = assignment.second(wanted.incident.priority)
+        counted = counted_priority(wanted.incident, step.now, self._policy)
+        second = assignment.second(counted)
         gone = {c.unit_id for c in chosen}
         held = found.reserved(wanted) if found.problem.reserves else {}
         pins = found.pins_not_kept(wanted)

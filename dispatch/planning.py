@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import msgspec
 
@@ -32,6 +33,7 @@ from dispatch.wanted import (
     Wanted,
     able_units,
     close_roads,
+    counted_priority,
     missing,
     place_of,
     sendable,
@@ -65,6 +67,8 @@ class Planner:
         self, situation: Situation, travel: TravelTimes, policy: Policy, pack: CityPack
     ) -> None:
         self.travel = travel
+        if pack.calibration is not None:
+            policy = msgspec.structs.replace(policy, turnouts_s=pack.calibration.turnout_s)
         self.policy = policy
         self.rule: Rule = rule_named(policy.name)
         self.explainer = Explainer(travel, policy, {n.id: n for n in pack.neighbours})
@@ -140,9 +144,12 @@ class Planner:
 
     def _waiting(self, step: Step) -> list[Wanted]:
         wanting = [step.incident(name) for name in sorted(self._gaps) if self._gaps[name]]
-        first = heapq.nsmallest(
-            self.policy.incidents_per_plan, wanting, key=lambda i: (i.priority, i.opened_at, i.id)
-        )
+
+        def urgency(incident: Incident) -> tuple[int, datetime, str]:
+            counted = counted_priority(incident, step.now, self.policy)
+            return counted, incident.opened_at, incident.id
+
+        first = heapq.nsmallest(self.policy.incidents_per_plan, wanting, key=urgency)
         return [Wanted(i, requirement, gap) for i in first for requirement, gap in self._gaps[i.id]]
 
     def _found(self, step: Step, waiting: list[Wanted]) -> Found:
@@ -234,6 +241,7 @@ class Planner:
             status=status.value,
             replaces=incident.proposal,
             more=more,
+            counted_priority=_counted(step, incident, self.policy),
             policy=self.policy.name,
             gap=found.solution.gap if found.solution else 0.0,
             solved=found.solution.solved if found.solution else "",
@@ -395,6 +403,12 @@ def order(step: Step, proposal: ProposalMade, *, by: str, reason: str = "") -> N
             incident=incident.id,
         )
     _withdraw(step, step.incident(proposal.incident), "ordered")
+
+
+def _counted(step: Step, incident: Incident, policy: Policy) -> int:
+    """Return what an incident counted as in the model; 0: its own priority."""
+    counted = counted_priority(incident, step.now, policy)
+    return 0 if counted == incident.priority else counted
 
 
 def _withdraw(step: Step, incident: Incident, why: str) -> None:

@@ -19,6 +19,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     turnout_s
         Seconds from order to wheels rolling for a crew at its post (NFPA 1710: 60 s medical,
         80 s fire; one figure until a city has calibrated its own).
+    turnouts_s
+        By kind of unit, what a city's recorded responses taught; the planner takes them from the
+        pack.
     rolling_s
         The same for a crew that is on the road already.
     person_factor
@@ -47,6 +50,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         relieved by an idle one that is there sooner by more than this, in seconds.
     late_s
         An arrival later than this after the call is late: the mark that coverage looks at.
+    starved_after_s
+        A call that nobody was sent to for so long counts like one of priority 2: who is less
+        urgent waits, and not for ever. Never like a life-threatening one.
     coverage_weight
         How much a second that a future urgent call is expected to wait longer counts, against a
         second of a life-threatening one now. 0: coverage is not looked at.
@@ -81,6 +87,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str = DEFAULT_POLICY
     turnout_s: float = 60.0
+    turnouts_s: dict[str, float] = {}
     rolling_s: float = 10.0
     person_factor: float = 0.2
     stickiness_s: float = 60.0
@@ -92,6 +99,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     divert_losses: int = 2
     swap_gain_s: float = 30.0
     late_s: float = 300.0
+    starved_after_s: float = 3 * 3600.0
     coverage_weight: float = 1.0
     coverage_most_s: float = 60.0
     busy_s: float = 2400.0
@@ -117,6 +125,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             divert_losses=settings.divert_losses,
             swap_gain_s=settings.swap_gain_s,
             late_s=settings.late_s,
+            starved_after_s=settings.starved_after_s,
             coverage_weight=settings.coverage_weight,
             move_up_below=settings.move_up_below,
             automatic_move_ups=settings.automatic_move_ups,

@@ -21,6 +21,7 @@ from dispatch.wanted import (
     Able,
     Kind,
     Wanted,
+    counted_priority,
     place_of,
     sendable,
     slot_id,
@@ -87,7 +88,7 @@ class Poser:
             slots=[
                 assignment.Slot(
                     id=w.slot_id,
-                    priority=w.incident.priority,
+                    priority=counted_priority(w.incident, step.now, self._policy),
                     count=w.missing,
                     within_s=self._within_s(step, w),
                     rank=rank,

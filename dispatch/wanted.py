@@ -22,6 +22,9 @@ from models.situation import Closure, Incident, Situation, Unit
 MACHINE = "gridcommand"
 """Who orders when nobody had to: stands in ``by``."""
 
+STARVED_PRIORITY = 2
+"""What counts for who waited too long: urgent, and behind every life-threatening one."""
+
 
 Kind: TypeAlias = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
 """Skills, and the sets of skills that will do instead."""
@@ -90,7 +93,21 @@ def sendable(unit: Unit) -> bool:
 
 def turnout_s(unit: Unit, policy: Policy) -> float:
     """Return the seconds from order to wheels rolling."""
-    return policy.turnout_s if unit.state is UnitState.AVAILABLE else policy.rolling_s
+    if unit.state is not UnitState.AVAILABLE:
+        return policy.rolling_s
+    return policy.turnouts_s.get(unit.kind, policy.turnout_s)
+
+
+def counted_priority(incident: Incident, now: datetime, policy: Policy) -> int:
+    """Return the priority that an incident's waiting counts with.
+
+    To whom nobody was sent for ``starved_after_s`` counts like `STARVED_PRIORITY`, so that nobody
+    waits for ever behind the more urgent ones.
+    """
+    if incident.priority <= STARVED_PRIORITY or incident.first_ordered_at is not None:
+        return incident.priority
+    waited_s = (now - incident.opened_at).total_seconds()
+    return STARVED_PRIORITY if waited_s >= policy.starved_after_s else incident.priority
 
 
 def place_of(incident: Incident) -> Point:

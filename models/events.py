@@ -606,6 +606,8 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    counted_priority
+        What the incident counted as because it waited so long; 0: its own.
     policy
         The rule that chose.
     status
@@ -626,6 +628,7 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
     choices: tuple[Choice, ...]
     shortage: dict[str, int] = {}
     automatic: bool = False
+    counted_priority: int = 0
     status: str = "complete"
     replaces: str = ""
     more: bool = False

@@ -122,6 +122,12 @@ class Settings(BaseSettings):
         description="An arrival later than this after the call is late, in seconds: what "
         "coverage looks at and reports count.",
     )
+    starved_after_s: float = Field(
+        10_800.0,
+        gt=0,
+        description="A call that nobody was sent to for so long counts like one of priority 2, in "
+        "seconds: who is less urgent waits, and not for ever.",
+    )
     coverage_weight: float = Field(
         1.0,
         ge=0,

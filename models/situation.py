@@ -220,6 +220,7 @@ class Proposal(msgspec.Struct, kw_only=True, omit_defaults=True):
     updated_seq: int
     shortage: dict[str, int] = {}
     automatic: bool = False
+    counted_priority: int = 0
     status: str = "complete"
     policy: str = ""
     gap: float = 0.0
@@ -624,6 +625,7 @@ def _proposal_made(s: Situation, event: Event, data: ev.ProposalMade, touched: T
         updated_seq=event.seq,
         shortage=data.shortage,
         automatic=data.automatic,
+        counted_priority=data.counted_priority,
         status=data.status,
         policy=data.policy,
         gap=data.gap,

@@ -59,7 +59,7 @@ export interface Choice {
 }
 export interface Proposal {
   id: string; incident: string; made_at: string; choices: Choice[]; updated_seq: number;
-  shortage?: Record<string, number>; automatic?: boolean; status?: string;
+  shortage?: Record<string, number>; automatic?: boolean; counted_priority?: number; status?: string;
   policy?: string; gap?: number; solved?: string; coverage?: number | null; coverage_after?: number | null;
 }
 export interface Task {

@@ -70,6 +70,9 @@ export function ProposalCard({ incident, state }) {
     <${Pins} incident=${incident} proposal=${proposal} />
     ${proposal.choices.map((choice) => html`<${Choice} key=${`${choice.requirement}-${choice.slot}`}
       choice=${choice} incident=${incident} state=${state} />`)}
+    ${(proposal.counted_priority ?? 0) > 0 && html`<p class="notice">${t('proposal.counted', {
+      priority: t(`priority.${proposal.counted_priority}`),
+    })}</p>`}
     ${short.length > 0 && html`<p class="notice bad">${short.map(([key, n]) => t('proposal.shortage', {
       n, what: needName(incident, key),
     })).join(' · ')}</p>`}

@@ -237,6 +237,7 @@ export const en = {
   'proposal.none': 'A proposal is being worked out, or no suitable unit is free.',
   'proposal.no_needs': 'No playbook asks for units here; you can choose some yourself.',
   'proposal.no_place': 'The place is unknown, so no route can be computed: choose units or triage.',
+  'proposal.counted': 'Waited so long that it counts as {priority}',
   'proposal.shortage': '{n} short: {what}',
   'proposal.nobody': 'No unit can go',
   'proposal.there_at': 'there {at}',

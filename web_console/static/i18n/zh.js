@@ -237,6 +237,7 @@ export const zh = {
   'proposal.none': '正在计算建议，或没有合适的力量可派。',
   'proposal.no_needs': '预案没有要求力量；可自行选派。',
   'proposal.no_place': '地点不明，无法计算路线；请选派或研判。',
+  'proposal.counted': '等待过久，按“{priority}”计',
   'proposal.shortage': '缺 {n}：{what}',
   'proposal.nobody': '没有可派的力量',
   'proposal.there_at': '{at} 到',
