@@ -77,7 +77,7 @@ async def _measure(folder: Path, readings: int, seed: int) -> dict[str, float]:
         bare = await _bare(settings, servers)
         await broker.recycle()
         await wait_for_kafka(servers, 10.0)
-        await declare_topics(servers, embedded=True)
+        await declare_topics(servers)
         store = open_store(settings)
         store.migrate()
         sent = await _fill(servers, readings, seed)

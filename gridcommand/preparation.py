@@ -1,4 +1,4 @@
-"""What must hold before anything starts: city, playbooks, database; and the links to get in.
+"""What must hold before anything starts: city, playbooks, topics, database; and the way in.
 
 ``gridcommand up`` runs this in a process of its own (``gridcommand prepare``), so that the
 supervisor itself stays small. Every failure is one sentence with the way out.
@@ -6,6 +6,7 @@ supervisor itself stays small. Every failure is one sentence with the way out.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 from gridcommand.accounts import link_url
@@ -17,6 +18,7 @@ from models.store import Store, open_store
 from models.words import Role
 from playbooks.lint import lint
 
+KAFKA_WITHIN_S = 30.0
 LINK_HOURS = 24.0
 SHOWN_PROBLEMS = 20
 
@@ -26,7 +28,7 @@ class PlaybooksRefusedError(GridcommandError):
 
 
 def prepare(settings: Settings, *, exercise: bool) -> Prepared:
-    """Check city and playbooks, bring the database up to date, make sign-in links.
+    """Check city and playbooks, bring database and topics up to date, make sign-in links.
 
     Parameters
     ----------
@@ -42,6 +44,8 @@ def prepare(settings: Settings, *, exercise: bool) -> Prepared:
     """
     pack = load_city(settings)
     check_playbooks(settings)
+    if settings.kafka_servers:
+        asyncio.run(make_topics(settings.kafka_servers))
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     store = open_store(settings)
     try:
@@ -57,6 +61,21 @@ def prepare(settings: Settings, *, exercise: bool) -> Prepared:
     finally:
         store.close()
     return Prepared(city=pack.names.en, links=links)
+
+
+async def make_topics(servers: str) -> None:
+    """Make the topics that a Kafka cluster lacks; those that are there stay as they are.
+
+    Raises
+    ------
+    BrokerError
+        When the cluster does not answer, or refuses.
+    """
+    from streams.declare import wait_for_kafka
+    from streams.topic_plan import make_missing
+
+    await wait_for_kafka(servers, KAFKA_WITHIN_S)
+    await make_missing(servers)
 
 
 def _cells_in_the_middle(pack: CityPack) -> tuple[str, ...]:

@@ -215,6 +215,18 @@ class Inbox:
             # All at once: a row at a time takes the interpreter's lock as often.
             return list(found.scalars().all())
 
+    def oldest_unfinished_id(self, jurisdiction: str) -> int | None:
+        """Return the id of a jurisdiction's oldest unfinished row, None when it has none."""
+        query = (
+            select(_inbox.c.id)
+            .where(_inbox.c.finished_at.is_(None), _inbox.c.jurisdiction == jurisdiction)
+            .order_by(_inbox.c.id)
+            .limit(1)
+        )
+        with single_read(self._engine) as connection:
+            found: int | None = connection.execute(query).scalar()
+            return found
+
     def finish(self, jurisdiction: str, event_ids: Iterable[str], at: datetime) -> None:
         """Note that the journal has events (a duplicate that came again, for instance)."""
         ids = list(event_ids)
@@ -222,9 +234,12 @@ class Inbox:
             with transaction(self._engine, writes=True) as connection:
                 finish_rows(connection, jurisdiction, ids, at)
 
-    def oldest_unfinished(self) -> datetime | None:
-        """Return when the oldest unfinished row was received."""
-        return self.backlog().received_at
+    def oldest_unfinished(self, *, exercise: bool | None = None) -> datetime | None:
+        """Return when the oldest unfinished row was received, of both sides or of one."""
+        query = _OLDEST if exercise is None else _OLDEST.where(_inbox.c.exercise == exercise)
+        with transaction(self._engine, writes=False) as connection:
+            oldest = connection.execute(query).first()
+        return oldest.received_at if oldest else None
 
     def backlog(self) -> Backlog:
         """Return the oldest row that isn't finished, and how far the inbox goes."""
@@ -362,6 +377,11 @@ class GroupedInbox:
             return await asyncio.wait_for(done, self._within_s)
         except TimeoutError as error:
             raise StoreBusyError("the database takes too long; try again") from error
+
+    @property
+    def waiting(self) -> int:
+        """Callers that wait for a commit and are in none yet."""
+        return self._queue.qsize()
 
     async def close(self) -> None:
         """Commit what waits, then stop; what a database that hangs doesn't take was refused."""

@@ -156,8 +156,12 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=65535,
-        description="Loopback port at which a worker tells Prometheus how it is; 0: none. "
+        description="Port at which a worker tells Prometheus how it is; 0: none. "
         "Workers of one machine need one each.",
+    )
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="Address that `metrics_port` listens on; whoever reaches it may read it.",
     )
     metrics_token: str = Field(
         "",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -19,9 +20,11 @@ from faust.types import TransportT
 
 from models.settings import Settings
 from models.topics import TopicSpec
-from streams.declare import declare_topics, wait_for_kafka
+from streams.declare import declare_topics, wait_for_kafka, wait_for_topics
 from streams.errors import BrokerError
 from streams.transport import ShortWaitTransport
+
+log = logging.getLogger(__name__)
 
 APP_ID = "gridcommand"
 # The embedded broker answers a waiting fetch only near the wait's end; Kafka at once.
@@ -34,8 +37,8 @@ SESSION_S = 6.0
 EMBEDDED_SESSION_S = 2.0
 REBALANCE_S = 6.0
 HEARTBEAT_S = 0.5
+DECLARE_AGAIN_S = 0.5
 REQUEST_S = 15.0
-BROKER_WITHIN_S = 30.0
 # Faust's stop commits what was read, and after a broker was lost that commit has been seen to hang.
 # Cut short it costs repeats, which are harmless.
 STOP_WITHIN_S = 2.0
@@ -124,9 +127,26 @@ def raw_topic(app: GridApp, spec: TopicSpec) -> Any:
     )
 
 
+async def broker_at_hand(settings: Settings) -> None:
+    """Return when the broker answers and has the topics, however long that takes.
+
+    On the embedded broker they are made here; on Kafka they are waited for.
+    """
+    servers = kafka_servers(settings)
+    while True:
+        await wait_for_kafka(servers)
+        if not is_embedded(settings):
+            return await wait_for_topics(servers)
+        try:
+            return await declare_topics(servers)
+        except BrokerError as error:
+            log.warning("%s; trying again", error)
+            await asyncio.sleep(DECLARE_AGAIN_S)
+
+
 @contextlib.asynccontextmanager
 async def running(app: GridApp, settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
-    """Run ``app`` in this event loop: wait for the broker, declare topics, start, stop.
+    """Run ``app`` in this event loop: start, stop. After :func:`broker_at_hand`.
 
     Yields
     ------
@@ -134,9 +154,6 @@ async def running(app: GridApp, settings: Settings) -> AsyncIterator[asyncio.Tas
         Done when the app stopped or crashed by itself; awaiting it raises the crash's reason.
         The caller then ends the process, and whoever supervises it starts it again.
     """
-    servers = kafka_servers(settings)
-    await wait_for_kafka(servers, BROKER_WITHIN_S)
-    await declare_topics(servers, embedded=is_embedded(settings))
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     if is_embedded(settings):
         # Whoever was here before died before this process began.

@@ -260,7 +260,7 @@ async def run_broker(settings: Settings, stop: asyncio.Event, *, interval_s: flo
 
 async def _declare(broker: EmbeddedBroker) -> bool:
     """Declare the topics; False when the broker ended meanwhile, or it is to be tried again."""
-    declaring = asyncio.ensure_future(declare_topics(broker.servers, embedded=True))
+    declaring = asyncio.ensure_future(declare_topics(broker.servers))
     await _first(broker.wait(), declaring, timeout_s=READY_WITHIN_S)
     if declaring.cancelled():
         return False

@@ -1,13 +1,13 @@
-"""Declare the topics of :mod:`models.topics` on a broker, the embedded one or Apache Kafka.
+"""Waits for a broker and the topics of :mod:`models.topics`; makes them on the embedded one.
 
-Partitions and retention come from the declaration, never from a broker's default. Does not
-change a topic that exists.
+On a cluster they are made by ``gridcommand topics apply`` (:mod:`streams.topic_plan`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 
@@ -16,63 +16,85 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from models.topics import all_topics
 from streams.errors import BrokerError
+from streams.handshake import answers
+
+log = logging.getLogger(__name__)
 
 RETRY_S = 0.05
-COPIES = 3
-"""Of each partition, where there are as many brokers: one may fail while another is down."""
+TOPICS_RETRY_S = 0.5
+TRY_S = 5.0
+SAY_FIRST_S = 2.0
+SAY_EVERY_S = 30.0
 
 
-async def wait_for_kafka(servers: str, within_s: float) -> None:
-    """Return when a broker answers the Kafka protocol.
+async def wait_for_kafka(servers: str, within_s: float | None = None) -> None:
+    """Return when a broker answers the Kafka protocol and lets a client in.
+
+    Parameters
+    ----------
+    within_s
+        Without it this waits as long as it takes, and says so in the log now and then.
 
     Raises
     ------
     BrokerError
         When none of ``servers`` (``host:port,…``) answers within ``within_s`` seconds.
     """
-    deadline = time.monotonic() + within_s
-    while True:
-        # A bare connection first: a Kafka client logs an error for each try.
-        if await _accepts(servers):
-            try:
-                async with asyncio.timeout(max(0.1, deadline - time.monotonic())):
-                    async with cluster_admin(servers):
-                        return
-            except (KafkaError, OSError, TimeoutError):
-                pass
-        if time.monotonic() > deadline:
+    began = time.monotonic()
+    say_at = began + SAY_FIRST_S
+    while not await _lets_in(servers):
+        now = time.monotonic()
+        if within_s is not None and now > began + within_s:
             raise BrokerError(f"no Kafka broker answers at {servers} after {within_s:g} s")
+        if within_s is None and now > say_at:
+            log.warning("no Kafka broker answers at %s: this waits until one does", servers)
+            say_at = now + SAY_EVERY_S
         await asyncio.sleep(RETRY_S)
 
 
-async def declare_topics(servers: str, *, embedded: bool) -> None:
-    """Create those of the product's topics that are missing.
+async def wait_for_topics(servers: str) -> None:
+    """Return when a cluster has all of the product's topics; never makes one.
 
-    Parameters
-    ----------
-    servers
-        Bootstrap servers ``host:port,…``.
-    embedded
-        Whether that is the embedded broker; on a cluster there are more partitions, and `COPIES`
-        of each or one a broker.
+    Partitions, copies and retention are for whoever runs the cluster to see first, so a worker
+    only says what is missing, and the command.
+    """
+    say_at = time.monotonic()
+    while True:
+        try:
+            async with cluster_admin(servers) as admin:
+                there = set(await admin.list_topics())
+        except (KafkaError, OSError, TimeoutError):
+            await wait_for_kafka(servers)
+            continue
+        missing = [spec.name for spec in all_topics() if spec.name not in there]
+        if not missing:
+            return
+        if time.monotonic() >= say_at:
+            log.warning(
+                "the topics %s are missing at %s: this waits for `gridcommand topics apply`",
+                ", ".join(missing),
+                servers,
+            )
+            say_at = time.monotonic() + SAY_EVERY_S
+        await asyncio.sleep(TOPICS_RETRY_S)
+
+
+async def declare_topics(servers: str) -> None:
+    """Create those of the product's topics that an embedded broker lacks.
 
     Raises
     ------
     BrokerError
         When the broker can't be reached or refuses a topic.
     """
+    topics = [
+        NewTopic(
+            spec.name, spec.partitions, 1, topic_configs={"retention.ms": str(spec.retention_ms)}
+        )
+        for spec in all_topics(embedded=True)
+    ]
     try:
         async with cluster_admin(servers) as admin:
-            brokers = 1 if embedded else len((await admin.describe_cluster())["brokers"])
-            topics = [
-                NewTopic(
-                    spec.name,
-                    spec.partitions,
-                    min(COPIES, brokers),
-                    topic_configs={"retention.ms": str(spec.retention_ms)},
-                )
-                for spec in all_topics(embedded=embedded)
-            ]
             response = await admin.create_topics(topics)
     except (KafkaError, OSError) as error:
         raise BrokerError(f"can't declare topics at {servers}: {error}") from error
@@ -92,15 +114,12 @@ async def cluster_admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def _accepts(servers: str) -> bool:
-    for server in servers.split(","):
-        host, _, port = server.strip().rpartition(":")
-        try:
-            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-        except OSError:
-            continue
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        return True
-    return False
+async def _lets_in(servers: str) -> bool:
+    # Asked plainly first: a Kafka client logs an error for each try.
+    if not await answers(servers):
+        return False
+    try:
+        async with asyncio.timeout(TRY_S), cluster_admin(servers):
+            return True
+    except (KafkaError, OSError, TimeoutError):
+        return False

@@ -1,4 +1,4 @@
-"""What only one worker knows, for Prometheus, on a loopback port of its own.
+"""What only one worker knows, for Prometheus, on a port of its own.
 
 Names begin with ``gridcommand_`` and follow Prometheus' conventions; ``ops/alerts.yaml`` and
 ``ops/dashboard.json`` read them. Nothing here costs more than a counter on an event's way. What
@@ -13,7 +13,6 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 log = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _EVENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
@@ -35,6 +34,11 @@ BROKER_FAILURES = Gauge(
     "gridcommand_broker_write_failures", "Tries to write to the broker that failed, since start."
 )
 PARTITIONS = Gauge("gridcommand_partitions_held", "Partitions that this worker holds.")
+LAG = Gauge(
+    "gridcommand_consumer_lag",
+    "Records of a partition that this worker holds which it has not done yet.",
+    ["topic", "partition"],
+)
 DEAD_LETTERS = Counter(
     "gridcommand_dead_letters_written", "Events given up by this worker.", ["stage", "code"]
 )
@@ -49,11 +53,11 @@ SENSOR_ALARMS = Counter(
 )
 
 
-def serve(port: int) -> None:
+def serve(host: str, port: int) -> None:
     """Answer Prometheus on a port, from a thread; a port that is taken costs only the metrics."""
     if not port:
         return
     try:
-        start_http_server(port, HOST)
+        start_http_server(port, host)
     except OSError as error:
-        log.warning("no metrics: port %d can't be had (%s)", port, error.strerror)
+        log.warning("no metrics: %s:%d can't be had (%s)", host, port, error.strerror)

@@ -96,6 +96,12 @@ class Relay:
         """While there is a backlog: priority to the last id that was read of it."""
         self._swept_at = _LONG_AGO
         self._failures = 0
+        self._turns = 0
+
+    @property
+    def turns(self) -> int:
+        """Looks into the inbox that came to an end since the start, well or not."""
+        return self._turns
 
     @property
     def in_flight(self) -> int:
@@ -123,6 +129,7 @@ class Relay:
             except Exception as error:
                 log.error("relay waits: %s: %s", type(error).__name__, error)
                 pause = DATABASE_PAUSE_S
+            self._turns += 1
             await asyncio.sleep(pause)
 
     async def step(self) -> int:

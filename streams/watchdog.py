@@ -2,8 +2,9 @@
 
 A thread of its own, because what it watches may hold up the event loop. Three things count as
 standing still for ``stalled_after_s``: the event loop does not turn; the desk has one event in
-hand; rows wait in the inbox, no journal moves, and nothing outside explains it (the broker can be
-reached and the database answers). Each is named in the log, with where threads and tasks are.
+hand; something waits for this very worker and does not move, and nothing outside explains it (the
+broker answers the Kafka protocol, and the database). Each is named in the log, with where threads
+and tasks are.
 
 A report or order that a desk hangs on is a dead letter first (code ``hangs``): the next worker
 leaves it out, instead of hanging on it for ever. A tick is nobody's word and comes again.
@@ -17,18 +18,16 @@ import asyncio
 import faulthandler
 import logging
 import os
-import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
 from models.dead_letters import DeadLetterRow
 from models.errors import StoreError
 from models.events import ClockTicked, Event, encode
-from models.journal import Head
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +36,11 @@ EXIT_STALLED = 75
 
 HANGS = "hangs"
 LOOK_S = 1.0
-CONNECT_WITHIN_S = 1.0
+_NOWHERE = object()
 
 
 class Records(Protocol):
     """The store, as much as the watchdog sees of it."""
-
-    def unfinished_ids(self, limit: int) -> list[int]:
-        """Return the ids of the oldest unfinished rows."""
-
-    def heads(self) -> list[Head]:
-        """Return where every journal stands."""
 
     def add_dead_letters(self, letters: Sequence[DeadLetterRow]) -> None:
         """Keep letters and finish their inbox rows."""
@@ -61,13 +54,15 @@ class Watchdog:
     stalled_after_s
         How long standing still is borne.
     records
-        Inbox, journals and dead letters.
+        For dead letters.
     in_hand
         What the desk decides on now.
-    is_ours
-        Whether this worker holds partitions that reports go through.
-    broker
-        Host and port of a bootstrap server.
+    waiting
+        What waits for this worker and for no other, by a name for the log, with where it stands:
+        anything that is another when it has moved. Called on a thread; a
+        :class:`~models.errors.StoreError` says that the database is away.
+    broker_answers
+        Whether it does now. Called on a thread.
     end
         Ends the process at once.
     """
@@ -77,8 +72,8 @@ class Watchdog:
         stalled_after_s: float,
         records: Records,
         in_hand: Callable[[], Event | None],
-        is_ours: Callable[[], bool],
-        broker: tuple[str, int],
+        waiting: Callable[[], Mapping[str, object]],
+        broker_answers: Callable[[], bool],
         *,
         end: Callable[[int], object] = os._exit,
         clock: Callable[[], float] = time.monotonic,
@@ -86,16 +81,16 @@ class Watchdog:
         self._after_s = stalled_after_s
         self._records = records
         self._in_hand = in_hand
-        self._is_ours = is_ours
-        self._broker = broker
+        self._waiting = waiting
+        self._broker_answers = broker_answers
         self._end = end
         self._clock = clock
         self._looked_at = clock()
         self._lived = 0.0
         self._has_turned = True
-        self._turned_at = self._moved_at = self._taken_at = 0.0
+        self._turned_at = self._taken_at = 0.0
         self._held: Event | None = None
-        self._stand: tuple[int, tuple[int, ...]] | None = None
+        self._stands: dict[str, tuple[object, float]] = {}
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -126,8 +121,8 @@ class Watchdog:
             self._stalled(f"the desk of {held.jurisdiction} hangs on event {held.id}")
         elif self._is_late(self._turned_at):
             self._stalled("the event loop does not turn")
-        elif self._waits() and self._is_late(self._moved_at):
-            self._stalled("reports wait in the inbox, broker and database answer, nothing moves")
+        elif still := self._stands_still():
+            self._stalled(f"{still} wait, broker and database answer, nothing moves")
 
     def _pass_time(self) -> None:
         """Count the time in which the process could have moved: not that of a halt of all of it."""
@@ -145,24 +140,23 @@ class Watchdog:
             except Exception:
                 log.exception("the watchdog could not look; it looks again")
 
-    def _waits(self) -> bool:
-        """Whether something waits for us that nothing outside holds up."""
+    def _stands_still(self) -> str:
+        """What has waited for us for too long while nothing outside held it up; empty: nothing."""
         try:
-            oldest = self._records.unfinished_ids(1)
-            stand = (oldest[0], tuple(h.seq for h in self._records.heads())) if oldest else None
+            waiting = self._waiting()
         except StoreError:
-            stand = None
-        if stand is None or stand != self._stand or not self._is_ours() or not self._can_connect():
-            self._stand, self._moved_at = stand, self._lived
-            return False
-        return True
+            waiting = {}
+        same = [what for what, stand in waiting.items() if self._stood(what) == stand]
+        if same and not self._broker_answers():
+            same = []
+        self._stands = {
+            what: (stand, self._stands[what][1] if what in same else self._lived)
+            for what, stand in waiting.items()
+        }
+        return next((what for what in same if self._is_late(self._stands[what][1])), "")
 
-    def _can_connect(self) -> bool:
-        try:
-            socket.create_connection(self._broker, CONNECT_WITHIN_S).close()
-        except OSError:
-            return False
-        return True
+    def _stood(self, what: str) -> object:
+        return self._stands[what][0] if what in self._stands else _NOWHERE
 
     def _give_up(self, event: Event) -> None:
         letter = DeadLetterRow(
@@ -180,14 +174,14 @@ class Watchdog:
         try:
             self._records.add_dead_letters([letter])
         except StoreError as error:
-            log.error("event %s could not be given up: %s", event.id, error)
+            log.error("event %s could not be given up: %s", event.id, error, extra=_about(event))
 
     def _stalled(self, what: str) -> None:
         log.critical(
             "%s since more than %g s; this worker ends, for another to start",
             what,
             self._after_s,
-            extra={"event": self._held.id} if self._held else None,
+            extra=_about(self._held) if self._held else None,
         )
         faulthandler.dump_traceback(sys.stderr)
         if self._loop is not None:
@@ -195,3 +189,7 @@ class Watchdog:
                 task.print_stack(limit=3)
         logging.shutdown()
         self._end(EXIT_STALLED)
+
+
+def _about(event: Event) -> dict[str, str]:
+    return {"event": event.id, "jurisdiction": event.jurisdiction, "stage": "desk"}

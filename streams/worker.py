@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -27,13 +27,22 @@ from models.words import EXERCISE_MARK, Channel, is_exercise
 from playbooks.engine import PlaybookSet
 from streams import metrics
 from streams.agents import NO_EVENTS, Agents, Stages
-from streams.app import APP_ID, is_embedded, kafka_servers, make_app, running
+from streams.app import (
+    APP_ID,
+    broker_at_hand,
+    is_embedded,
+    kafka_servers,
+    make_app,
+    running,
+)
 from streams.claims import Place
 from streams.classify import classify
 from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
 from streams.errors import NotOursError, OpeningError
+from streams.handshake import answers
 from streams.housekeeping import keep_house
+from streams.lag import Lag
 from streams.own_records import OwnPublisher
 from streams.publisher import Publisher
 from streams.relay import Relay
@@ -47,6 +56,11 @@ log = logging.getLogger(__name__)
 RELAYS = (REPORTS, 0)
 """Whoever holds this partition publishes the inbox: one worker of a group, and another at once
 when that one is gone."""
+
+LAG_EVERY_S = 5.0
+WRITES_LATE_S, WRITES_STUCK_S = 5.0, 120.0
+"""A record that isn't acknowledged for so long is the broker's fault (too few copies in step, for
+one), and for so much longer may be our producer's."""
 
 STAGES = {"classify": REPORTS, "desk": DESK, "sense": READINGS}
 """What a worker can do, and the topic that it reads for it; relay goes with classify."""
@@ -126,7 +140,8 @@ async def run_worker(
     )
     is_whole = set(stages) == set(STAGES)
     dead_letters = DeadLetters(store.add_dead_letters, publisher)
-    app = make_app(settings, app_id=APP_ID if is_whole else f"{APP_ID}.{'-'.join(sorted(stages))}")
+    group = APP_ID if is_whole else f"{APP_ID}.{'-'.join(sorted(stages))}"
+    app = make_app(settings, app_id=group)
     relay = Relay(
         settings,
         store,
@@ -173,16 +188,25 @@ async def run_worker(
 
     app.on_partitions_revoked.connect(on_revoked)
     app.on_partitions_assigned.connect(on_assigned)
-    host, _, port = kafka_servers(settings).split(",")[0].rpartition(":")
+    servers = kafka_servers(settings)
+    lag = Lag(
+        servers,
+        group,
+        lambda: sorted(held),
+        # The watchdog looks at what this saw.
+        every_s=min(LAG_EVERY_S, settings.stalled_after_s / 4),
+        embedded=is_embedded(settings),
+    )
     watchdog = Watchdog(
         settings.stalled_after_s,
         store,
         lambda: shell.in_hand,
-        # Who does a part only can't tell whether what waits is its own.
-        lambda: is_whole and bool(held),
-        (host.strip(), int(port)),
+        lambda: _waiting(
+            store, held, lag, relay, publisher, alone=is_whole and is_embedded(settings)
+        ),
+        lambda: asyncio.run(answers(servers)),
     )
-    metrics.serve(settings.metrics_port)
+    metrics.serve(settings.metrics_host, settings.metrics_port)
     metrics.DESK_QUEUE.set_function(lambda: shell.waiting)
     metrics.RELAY_IN_FLIGHT.set_function(lambda: relay.in_flight)
     metrics.UPDATES_WAITING.set_function(lambda: updates.waiting)
@@ -190,6 +214,8 @@ async def run_worker(
     metrics.PARTITIONS.set_function(lambda: len(held))
     tasks: list[asyncio.Task[Any]] = []
     try:
+        if not await _before(stop, broker_at_hand(settings)):
+            return
         async with running(app, settings) as ended:
             watchdog.start()
             tasks = [
@@ -197,6 +223,7 @@ async def run_worker(
                 asyncio.create_task(relay.run(stop), name="relay"),
                 asyncio.create_task(updates.run(), name="updates"),
                 asyncio.create_task(sense.run(), name="sense"),
+                asyncio.create_task(lag.run(), name="lag"),
                 asyncio.create_task(keep_house(store, settings.remember_days), name="house"),
                 asyncio.create_task(give_signs(store, stages, assigned), name="sign of life"),
             ]
@@ -225,6 +252,62 @@ async def run_worker(
             await asyncio.wait_for(publisher.close(), 1.0)
         store.close()
         tracing.stop()
+
+
+async def _before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do some work unless we are told to stop meanwhile; say whether it was done."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            return False
+        await working
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+    return True
+
+
+def _waiting(
+    store: Store,
+    held: Collection[tuple[str, int]],
+    lag: Lag,
+    relay: Relay,
+    publisher: Publisher,
+    *,
+    alone: bool,
+) -> Mapping[str, object]:
+    """What waits for this worker, with where it stands; another's faults are not ours.
+
+    Records in a partition that we hold wait for us alone. The embedded broker does not say how
+    many there are: there we have all partitions, so that what waits in the inbox waits for us.
+    """
+    if WRITES_LATE_S < publisher.waits_s < WRITES_STUCK_S:
+        return {}  # the broker answers and can't be written
+    waiting: dict[str, object] = {
+        f"records in partition {partition} of {topic}": place.done
+        for (topic, partition), place in lag.places.items()
+        if place.behind and (topic, partition) in held
+    }
+    oldest = store.unfinished_ids(1)
+    if oldest and RELAYS in held:
+        waiting["rows in the inbox for the relay"] = relay.turns
+    if oldest and alone and held:
+        for head in store.heads():
+            row = store.oldest_unfinished_id(head.jurisdiction)
+            if row is not None:
+                done = [
+                    place.done
+                    for (topic, _), place in sorted(lag.places.items())
+                    if topic in _on_the_way(head.exercise)
+                ]
+                waiting[f"rows in the inbox of {head.jurisdiction}"] = (row, done)
+    return waiting
+
+
+def _on_the_way(exercise: bool) -> Collection[str]:
+    return [topic_for(name, exercise=exercise) for name in (REPORTS, DESK)]
 
 
 async def _turn(watchdog: Watchdog) -> None:

@@ -2,18 +2,61 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from gridcommand.rehearsal.servers import Servers
-from gridcommand.rehearsal.system import running_system
+from gridcommand.rehearsal.system import OwnSystem, running_system
 from tests.integration.conftest import BACK_WITHIN_S, LOOKS_S, sending, until
 from tests.integration.hanging_policy import MARK
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 STALLED_S = 3.0
+AWAY_S = 8.0
+
+
+async def test_a_broker_that_is_halted_is_no_fault_of_the_worker(
+    tmp_path: Path, servers: Servers
+) -> None:
+    """It takes connections and answers none: a worker stays, and a new one waits for it."""
+    environment = {
+        **servers.with_empty_database().environment,
+        "GRIDCOMMAND_STALLED_AFTER_S": f"{STALLED_S:g}",
+    }
+    with running_system(tmp_path / "var", environment=environment) as system:
+        async with sending(system, 4.0) as flow:
+            await flow.more(40)
+            for is_new in (False, True):
+                worker = system.child("worker")
+                with flow.outage(), halted_broker(system, servers):
+                    if is_new:
+                        worker.send_signal(signal.SIGKILL)
+                    await asyncio.sleep(AWAY_S)
+                    stayed = system.child("worker")
+                    assert (stayed.pid != worker.pid) == is_new
+                await flow.until_decided(time.monotonic())
+                assert system.child("worker").pid == stayed.pid
+
+
+@contextmanager
+def halted_broker(system: OwnSystem, servers: Servers) -> Iterator[None]:
+    """Halt whichever broker it is, until the block ends."""
+    node = servers.programs.get("broker")
+    if node is None:
+        with system.halted("broker"):
+            yield
+        return
+    node.suspend()
+    try:
+        yield
+    finally:
+        node.resume()
 
 
 async def test_a_desk_that_hangs_is_named_and_replaced(tmp_path: Path, servers: Servers) -> None:

@@ -50,15 +50,15 @@ async def gone(pid: int) -> None:
 
 
 async def test_topics_are_declared_with_their_partitions(broker: EmbeddedBroker) -> None:
-    await declare_topics(broker.servers, embedded=True)
-    await declare_topics(broker.servers, embedded=True)
+    await declare_topics(broker.servers)
+    await declare_topics(broker.servers)
     assert await partitions(broker.servers) == {
         t.name: t.partitions for t in all_topics(embedded=True)
     }
 
 
 async def test_recycled_it_is_empty_on_the_same_port(broker: EmbeddedBroker) -> None:
-    await declare_topics(broker.servers, embedded=True)
+    await declare_topics(broker.servers)
     before = (broker.pid, broker.port)
     await broker.recycle()
     assert broker.pid != before[0]

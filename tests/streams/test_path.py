@@ -22,7 +22,7 @@ from models.steps import Position
 from models.store import InboxRow, Store
 from models.words import Channel
 from streams.agents import Agents, Stages
-from streams.app import make_app, running
+from streams.app import broker_at_hand, make_app, running
 from streams.broker import EmbeddedBroker
 from streams.dead_letters import DeadLetters
 from streams.own_records import OwnPublisher
@@ -113,6 +113,7 @@ async def test_nothing_is_lost_when_the_broker_is_killed_and_comes_back_empty(
     relay = Relay(settings, store, publisher, letters.write)
     stop = asyncio.Event()
     try:
+        await broker_at_hand(settings)
         async with running(app, settings) as ended:
             relaying = asyncio.create_task(relay.run(stop))
             put(store, *(f"first-{i}" for i in range(50)))

@@ -11,13 +11,16 @@ import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from gridcommand.rehearsal.servers import Servers
+from models.settings import Settings
 from models.topics import HOUR_MS, REPORTS, TopicSpec, all_topics
+from streams.app import broker_at_hand
 from streams.declare import cluster_admin
 from streams.topic_plan import (
     Cluster,
     TopicPlan,
     TopicState,
     apply_plans,
+    make_missing,
     plan_topics,
     read_cluster,
     reassignment,
@@ -74,6 +77,32 @@ def test_one_copy_on_a_cluster_that_grew_is_shown_and_its_reassignment_written()
     assert reassignment([planned(4)], [1]) == ""
 
 
+def test_two_of_three_copies_must_have_a_record_before_it_counts() -> None:
+    for brokers, in_step in ((1, 1), (2, 1), (3, 2), (7, 2)):
+        cluster = Cluster(brokers=tuple(range(brokers)), topics={})
+        assert {plan.in_step for plan in plan_topics(cluster, wanted_topics())} == {in_step}
+    grown = planned(4, brokers=3, held=(1, 2, 3))
+    assert grown.sets_in_step
+    assert grown.in_step == 2
+    # With one copy on a cluster of three, two in step would be no writing at all.
+    assert planned(4, brokers=3).in_step == 1
+
+
+def test_what_a_city_set_higher_stays_and_what_can_not_be_written_is_said() -> None:
+    state = TopicState(
+        replicas=dict.fromkeys(range(4), (1, 2, 3)),
+        retention_ms=REPORTS_SPEC.retention_ms,
+        own_configs={},
+        in_step=3,
+    )
+    cluster = Cluster(brokers=(1, 2, 3), topics={REPORTS: state})
+    (plan,) = plan_topics(cluster, [REPORTS_SPEC])
+    assert not plan.changes
+    alone = msgspec.structs.replace(state, replicas=dict.fromkeys(range(4), (1,)), in_step=2)
+    (plan,) = plan_topics(Cluster(brokers=(1,), topics={REPORTS: alone}), [REPORTS_SPEC])
+    assert "nothing can be written" in plan.notes[0]
+
+
 def test_copies_go_round_the_brokers() -> None:
     plan = planned(4, brokers=5)
     moves = json.loads(reassignment([plan], [1, 2, 3, 4, 5]))["partitions"]
@@ -118,6 +147,32 @@ async def test_a_cluster_is_brought_to_what_is_declared(servers: Servers) -> Non
     plan = next(p for p in plan_topics(after, wanted_topics()) if p.spec.name == REPORTS)
     assert not plan.changes
     assert "keeps them" in plan.notes[0]
+
+
+@pytest.mark.parametrize(
+    "servers", [pytest.param("kafka", marks=pytest.mark.servers)], indirect=True
+)
+@pytest.mark.broker
+@pytest.mark.timeout(120)
+async def test_a_worker_waits_for_missing_topics_and_names_them(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = servers.environment["GRIDCOMMAND_KAFKA_SERVERS"]
+    await make_missing(address)
+    async with cluster_admin(address) as admin:
+        await admin.delete_topics([REPORTS])
+    await _until(address, lambda cluster: REPORTS not in cluster.topics)
+    said: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
+    monkeypatch.setattr("streams.declare.log.warning", lambda *words: said.put_nowait(words))
+    waiting = asyncio.create_task(broker_at_hand(Settings(kafka_servers=address)))
+    words = await asyncio.wait_for(said.get(), 20)
+    assert "gridcommand topics apply" in words[0]
+    assert words[1] == REPORTS
+    assert not waiting.done()
+    assert REPORTS not in (await read_cluster(address)).topics
+    assert await make_missing(address) == [REPORTS]
+    await asyncio.wait_for(waiting, 20)
+    assert (await read_cluster(address)).topics[REPORTS].own_configs["min.insync.replicas"] == "1"
 
 
 async def _applied(address: str, wanted: Sequence[TopicSpec]) -> Cluster:

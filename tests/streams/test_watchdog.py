@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,7 +11,6 @@ import pytest
 from models.dead_letters import DeadLetterRow
 from models.errors import StoreError
 from models.events import ClockTicked, Event, ReportReceived
-from models.journal import Head
 from models.words import Channel
 from streams.watchdog import EXIT_STALLED, HANGS, Watchdog
 
@@ -22,32 +20,28 @@ AFTER_S = 5.0
 class World:
     """What a worker stands in: its records, its desk, its broker, and the time."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self) -> None:
         self.now = 0.0
-        self.waiting: list[int] = []
-        self.seq = 0
+        self.waiting: dict[str, int] = {}
         self.is_away = False
+        self.broker_answers = True
         self.held: Event | None = None
         self.letters: list[DeadLetterRow] = []
         self.ended: list[int] = []
-        self.ours = True
         self.dog = Watchdog(
             AFTER_S,
             self,
             lambda: self.held,
-            lambda: self.ours,
-            ("127.0.0.1", port),
+            self.looked_at,
+            lambda: self.broker_answers,
             end=self.ended.append,
             clock=lambda: self.now,
         )
 
-    def unfinished_ids(self, limit: int) -> list[int]:
+    def looked_at(self) -> Mapping[str, object]:
         if self.is_away:
             raise StoreError("away")
-        return self.waiting[:limit]
-
-    def heads(self) -> list[Head]:
-        return [Head("x", False, 1, self.seq, b"", None)]
+        return dict(self.waiting)
 
     def add_dead_letters(self, letters: Sequence[DeadLetterRow]) -> None:
         self.letters.extend(letters)
@@ -61,9 +55,8 @@ class World:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield World(int(listening.getsockname()[1]))
+def world() -> World:
+    return World()
 
 
 def event(name: str) -> Event:
@@ -101,37 +94,49 @@ def test_a_tick_that_hangs_is_nobodys_word_and_no_dead_letter(world: World) -> N
     assert world.ended
 
 
-def test_rows_that_wait_while_nothing_moves(world: World) -> None:
-    world.waiting = [7]
+def test_what_waits_and_does_not_move(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.waiting = {"records in desk": 7}
     world.live(4)
-    world.seq += 1
+    world.waiting = {"records in desk": 8}
     world.live(4)
     assert not world.ended
     world.live(4)
     assert world.ended
+    assert "records in desk wait" in caplog.text
 
 
-@pytest.mark.parametrize("why", ["database", "broker", "another's"])
-def test_what_others_hold_up_is_no_stall_of_ours(
-    world: World, why: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.waiting = [7]
-    if why == "database":
-        world.is_away = True
-    elif why == "broker":
+def test_what_moves_does_not_hide_what_stands_still(world: World) -> None:
+    """A drill that ticks beside a live desk that hangs."""
+    for number in range(4):
+        world.waiting = {"live": 7, "drill": number}
+        world.live(2)
+    assert world.ended
 
-        def refused(*_: object) -> None:
-            raise ConnectionRefusedError
 
-        monkeypatch.setattr(socket, "create_connection", refused)
-    else:
-        world.ours = False
-    world.live(60)
+def test_what_came_to_wait_later_has_its_own_time(world: World) -> None:
+    world.waiting = {"a": 1}
+    world.live(4)
+    world.waiting = {"b": 1}
+    world.live(4)
     assert not world.ended
 
 
+@pytest.mark.parametrize("why", ["database", "broker"])
+def test_what_others_hold_up_is_no_stall_of_ours(world: World, why: str) -> None:
+    world.waiting = {"a": 7}
+    world.is_away = why == "database"
+    world.broker_answers = why != "broker"
+    world.live(60)
+    assert not world.ended
+    world.is_away, world.broker_answers = False, True
+    world.live(4)
+    assert not world.ended, "it has its time from when the other is back"
+    world.live(4)
+    assert world.ended
+
+
 def test_a_process_that_was_halted_as_a_whole_is_not_late(world: World) -> None:
-    world.held, world.waiting = event("a"), [7]
+    world.held, world.waiting = event("a"), {"a": 7}
     world.live(2)
     world.now += 3600.0
     world.live(2)

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.broker
 async def broker(tmp_path: Path) -> AsyncIterator[EmbeddedBroker]:
     broker = EmbeddedBroker(None, 256, tmp_path / "tansu.log")
     await broker.start()
-    await declare_topics(broker.servers, embedded=True)
+    await declare_topics(broker.servers)
     yield broker
     await broker.stop()
 
@@ -140,7 +140,7 @@ async def test_a_broker_that_dies_and_comes_back_empty_hides_nothing(
     await until(lambda: not listening.feed.broker_ready)
 
     await broker.start()
-    await declare_topics(broker.servers, embedded=True)
+    await declare_topics(broker.servers)
     await until(lambda: listening.feed.broker_ready)
     writer.open_incident(3)
     # Uncommitted, so it is the emptied topic that brings it.
