@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from models.registers import Device
 from models.settings import Settings
@@ -58,11 +58,14 @@ class Readings:
     Parameters
     ----------
     settings
-        Names the brokers.
+        Names the brokers. On Kafka the producer is idempotent: what it sends again after a broken
+        connection is there once.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.servers = bootstrap_servers(settings)
+        # The embedded broker has no idempotent producer.
+        self._idempotent = bool(settings.kafka_servers)
         self._producer: Any = None
         self._starting = asyncio.Lock()
         self._failed_at = -math.inf
@@ -75,15 +78,23 @@ class Readings:
         Raises
         ------
         Problem
-            422 when it is no SenML or speaks for another device, 503 when the broker is away.
+            422 when it is no SenML or speaks for another device, 413 when the broker takes no
+            record of its size, 503 when the broker is away.
         """
         count = check(device.id, pack)
         topic = topic_for(READINGS, exercise=is_exercise(device.jurisdiction))
+        producer = None
         try:
             producer = await self._ready()
             async with asyncio.timeout(SEND_WITHIN_S):
                 await producer.send_and_wait(topic, pack, key=(device.cell or device.id).encode())
         except (KafkaError, OSError, TimeoutError) as error:
+            is_final = isinstance(error, KafkaError) and not error.retriable
+            if is_final and producer is self._producer:
+                # An idempotent producer has counted the record: all that follow are out of order.
+                await self.close()
+            if isinstance(error, MessageSizeTooLargeError):
+                raise Problem(413, "too_large") from error
             log.warning("readings of %s can't be published: %r", device.id, error)
             headers = {"Retry-After": str(RETRY_AFTER_S)}
             raise Problem(503, "broker_away", "retry", headers=headers) from error
@@ -91,9 +102,9 @@ class Readings:
 
     async def close(self) -> None:
         """Stop the producer."""
-        if self._producer is not None:
-            await stop_client(self._producer)
-            self._producer = None
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await stop_client(producer)
 
     async def _ready(self) -> Any:
         async with self._starting:
@@ -107,8 +118,7 @@ class Readings:
                     linger_ms=2,
                     max_batch_size=500_000,
                     request_timeout_ms=int(SEND_WITHIN_S * 1000),
-                    # The embedded broker has no idempotent producer.
-                    enable_idempotence=False,
+                    enable_idempotence=self._idempotent,
                 )
                 try:
                     async with asyncio.timeout(SEND_WITHIN_S):

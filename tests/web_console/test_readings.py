@@ -1,0 +1,95 @@
+"""Readings on their way to Kafka: written once, and what no broker takes is said to who sent it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
+
+from gridcommand.rehearsal.servers import Servers
+from models.registers import Device
+from models.settings import Settings
+from streams.topic_plan import make_missing
+from web_console import readings as module
+from web_console.middleware import READINGS_MAX
+from web_console.problems import Problem
+from web_console.readings import Readings
+
+DEVICE = Device(id="level-7", jurisdiction="tiny")
+PACK = b'[{"bn":"level-7/","n":"water","v":0.4}]'
+
+
+class FakeProducer:
+    """A producer that refuses what it is told to."""
+
+    made: ClassVar[list[FakeProducer]] = []
+    refusals: ClassVar[list[KafkaError]] = []
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+        self.sent: list[bytes] = []
+        self.made.append(self)
+
+    async def start(self) -> None:
+        """Nothing to connect to."""
+
+    async def stop(self) -> None:
+        """Nothing to close."""
+
+    async def send_and_wait(self, topic: str, pack: bytes, *, key: bytes) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.sent.append(pack)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[FakeProducer]:
+    FakeProducer.made.clear()
+    FakeProducer.refusals.clear()
+    monkeypatch.setattr(module, "AIOKafkaProducer", FakeProducer)
+    return FakeProducer.made
+
+
+@pytest.mark.parametrize(
+    ("settings", "idempotent"),
+    [(Settings(kafka_servers="kafka:9092"), True), (Settings(broker_port=1), False)],
+)
+async def test_the_producer_is_idempotent_where_the_broker_can(
+    made: list[FakeProducer], settings: Settings, idempotent: bool
+) -> None:
+    readings = Readings(settings)
+    await readings.publish(DEVICE, PACK)
+    assert made[0].options["enable_idempotence"] is idempotent
+    assert made[0].options["acks"] == "all"
+    await readings.close()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"), [(MessageSizeTooLargeError(), 413), (OutOfOrderSequenceNumber(), 503)]
+)
+async def test_after_a_refusal_the_next_pack_goes_by_a_new_producer(
+    made: list[FakeProducer], refusal: KafkaError, status: int
+) -> None:
+    readings = Readings(Settings(kafka_servers="kafka:9092"))
+    FakeProducer.refusals.append(refusal)
+    with pytest.raises(Problem) as told:
+        await readings.publish(DEVICE, PACK)
+    assert told.value.status == status
+    await readings.publish(DEVICE, PACK)
+    assert [len(one.sent) for one in made] == [0, 1]
+    await readings.close()
+
+
+@pytest.mark.parametrize(
+    "servers", [pytest.param("kafka", marks=pytest.mark.servers)], indirect=True
+)
+@pytest.mark.broker
+@pytest.mark.timeout(120)
+async def test_kafka_takes_the_largest_pack_that_the_door_lets_in(servers: Servers) -> None:
+    address = servers.environment["GRIDCOMMAND_KAFKA_SERVERS"]
+    await make_missing(address)
+    readings = Readings(Settings(kafka_servers=address))
+    pack = PACK + b" " * (READINGS_MAX - len(PACK))
+    assert await readings.publish(DEVICE, pack) == 1
+    await readings.close()
