@@ -118,12 +118,25 @@ def _of_console(console: Console, parts: Mapping[str, bool]) -> list[Metric]:
     )
     for stage in STAGES:
         workers.add_metric([stage], console.feed.pipeline.workers(stage, time.monotonic()))
-    return [screens, ready, workers]
+    queue = GaugeMetricFamily(
+        "gridcommand_intake_queue",
+        "Reports and orders that wait at this console's door for the database.",
+        console.inbox.waiting,
+    )
+    return [screens, ready, workers, queue]
 
 
 def _of_store(store: Store) -> list[Metric]:
     now = datetime.now(UTC)
-    oldest = store.oldest_unfinished()
+    late = GaugeMetricFamily(
+        "gridcommand_inbox_oldest_unfinished_seconds",
+        "Age of the oldest event that is acknowledged and not decided.",
+        labels=["exercise"],
+    )
+    for exercise in (False, True):
+        oldest = store.oldest_unfinished(exercise=exercise)
+        since = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+        late.add_metric([str(exercise).lower()], since)
     seq = GaugeMetricFamily(
         "gridcommand_journal_seq", "Events in a journal.", labels=["jurisdiction"]
     )
@@ -141,11 +154,7 @@ def _of_store(store: Store) -> list[Metric]:
         GaugeMetricFamily(
             "gridcommand_inbox_unfinished", "Acknowledged and not yet decided.", store.unfinished()
         ),
-        GaugeMetricFamily(
-            "gridcommand_inbox_oldest_unfinished_seconds",
-            "Age of the oldest event that is acknowledged and not decided.",
-            0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()),
-        ),
+        late,
         seq,
         age,
         GaugeMetricFamily(

@@ -127,6 +127,15 @@ def test_each_says_when_it_is_well_and_waits_for_what_it_needs(compose: dict[str
         assert f":{environment[key]}/" in check
 
 
+def test_a_workers_metrics_can_be_read_from_another_container(
+    compose: dict[str, Any], settings_of: Callable[[str], Settings]
+) -> None:
+    settings = settings_of("worker")
+    assert (settings.metrics_host, settings.metrics_port) == ("0.0.0.0", 9751)
+    assert "ports" not in compose["services"]["worker"]
+    assert Settings.model_fields["metrics_host"].default == "127.0.0.1"
+
+
 def test_commands_exist(compose: dict[str, Any]) -> None:
     chain = compose["services"]["prepare"]["command"][0].split(" && ")
     lines = [line.removeprefix("gridcommand ").split() for line in chain]

@@ -632,6 +632,8 @@ async def test_metrics_are_for_this_machine_or_for_who_has_the_token(
     assert here.status_code == 200
     assert "gridcommand_inbox_unfinished 0.0" in here.text
     assert 'gridcommand_ready{part="database"} 1.0' in here.text
+    assert 'gridcommand_inbox_oldest_unfinished_seconds{exercise="false"} 0.0' in here.text
+    assert "gridcommand_intake_queue 0.0" in here.text
     forwarded = {"X-Forwarded-For": "203.0.113.9"}
     assert (await client.get("/metrics", headers=forwarded)).status_code == 403
     settings = app.state.console.settings
