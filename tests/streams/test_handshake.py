@@ -16,6 +16,7 @@ from streams.app import broker_at_hand
 from streams.broker import EmbeddedBroker, free_port
 from streams.declare import declare_topics
 from streams.handshake import answers
+from streams.worker import _before
 
 
 async def test_a_port_that_only_takes_connections_does_not_answer() -> None:
@@ -69,6 +70,16 @@ async def test_who_starts_while_the_broker_is_away_is_there_when_it_is_back(
         await asyncio.wait_for(waiting, 3)
     finally:
         await broker.stop()
+
+
+async def test_who_waits_for_a_broker_can_be_stopped() -> None:
+    stop = asyncio.Event()
+    settings = Settings(broker_port=free_port())
+    waiting = asyncio.create_task(_before(stop, broker_at_hand(settings)))
+    await asyncio.sleep(0)
+    stop.set()
+    assert not await asyncio.wait_for(waiting, 3)
+    assert await _before(asyncio.Event(), asyncio.sleep(0))
 
 
 @pytest.mark.parametrize(
