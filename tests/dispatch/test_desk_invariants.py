@@ -662,7 +662,7 @@ def desk_cases(
     DeskMachine.cases, DeskMachine.looked, DeskMachine.given = 0, Counter(), set()
     run_state_machine_as_test(
         invariant_cases.seeded(DeskMachine),
-        settings=invariant_cases.settings(stateful_step_count=30),
+        settings=invariant_cases.settings(stateful_step_count=24),
     )
     return DeskMachine
 

@@ -1,22 +1,23 @@
-"""The hub: whatever is cut, a screen ends with exactly what the journal says."""
+"""The hub, and invariant 10: whatever is cut, a screen shows what the journal says, or its age."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models import events as ev
 from models.errors import NewerVersionError
 from models.situation import Situation, apply, dump
 from models.words import Role
+from tests.conftest import InvariantCases
 from web_console import frames
 from web_console.frames import KINDS, Pipeline
 from web_console.hub import Hub, Room
@@ -28,11 +29,27 @@ HOME = "tiny"
 
 # Which kind of event, about whom; and what happens to the screen after it.
 STEP = st.tuples(st.integers(0, 8), st.integers(0, 11))
-FATE = st.sampled_from(["keep", "keep", "keep", "flush", "cut", "lose", "skip"])
+FATE = st.sampled_from(["keep", "keep", "keep", "flush", "cut", "lose", "skip", "beat", "late"])
 SCRIPTS = st.lists(st.tuples(STEP, FATE), min_size=1, max_size=40)
-AGAIN = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+DELAYED = Pipeline("delayed", datetime(2026, 7, 1, 3, tzinfo=UTC), 42.0)
+
+
+def over_scripts(
+    cases: InvariantCases, check: Callable[[list[Any]], Coroutine[Any, Any, None]]
+) -> None:
+    """Let something hold for every script, and see that there were as many as asked for."""
+    ran = 0
+
+    @cases.seeded
+    @cases.settings()
+    @given(script=SCRIPTS)
+    def each(script: list[Any]) -> None:
+        nonlocal ran
+        ran += 1
+        asyncio.run(check(script))
+
+    each()
+    assert ran >= cases.count
 
 
 def clock(jurisdiction: str) -> tuple[datetime, None]:
@@ -50,6 +67,9 @@ class Page:
         self.kinds: list[str] = []
         self.refused: list[str] = []
         self.unshown = 0
+        self.pipeline: dict[str, Any] = {}
+        self.heard = -1
+        """The journal's seq as the last heartbeat said it: beyond ours, we are behind."""
 
     def send_whole(self, frame: bytes) -> None:
         self.send(frame)
@@ -76,6 +96,8 @@ class Page:
                     for entity_id in ids:
                         # It may have come and gone between two deltas.
                         self.state[kind].pop(entity_id, None)
+            case "heartbeat":
+                self.pipeline, self.heard = frame["pipeline"], frame["seq"]
             case "refused":
                 self.refused.append(frame["order"])
 
@@ -93,12 +115,12 @@ def folded(events: list[ev.Event]) -> Situation:
     return situation
 
 
-@AGAIN
-@given(script=SCRIPTS)
-def test_a_page_ends_with_the_journals_state_whatever_was_cut(
-    script: list[Any], journal_writer: Callable[[], Any], fake_journal: Any
+def test_invariant_10_a_screen_never_lies_whatever_was_cut(
+    invariant_cases: InvariantCases, journal_writer: Callable[[], Any], fake_journal: Any
 ) -> None:
-    async def run() -> None:
+    """Whatever its seq is, it shows what the journal says up to there; and says when it's late."""
+
+    async def check(script: list[Any]) -> None:
         writer, journal = journal_writer(), fake_journal([])
         hub = Hub(journal, clock)
         room = await hub.room(HOME)
@@ -122,6 +144,17 @@ def test_a_page_ends_with_the_journals_state_whatever_was_cut(
                 room.leave(page)
                 page = Page()
                 watching = False
+            elif fate in ("beat", "late"):
+                hub.pipeline = DELAYED if fate == "late" else Pipeline()
+                hub.beat()
+                if watching:
+                    is_late = fate == "late"
+                    assert (page.heard, page.seq) == (room.seq, room.seq)
+                    assert page.pipeline["state"] == ("delayed" if is_late else "ok")
+                    assert page.pipeline["since"] == ("2026-07-01T03:00:00Z" if is_late else None)
+                    assert page.pipeline["oldest_unfinished_s"] == (42.0 if is_late else 0.0)
+            if page.seq is not None:
+                assert page.state == expected(folded(writer.events[: page.seq]))
             if not watching and which % 2:
                 room.join(page, page.seq)
                 watching = True
@@ -134,15 +167,13 @@ def test_a_page_ends_with_the_journals_state_whatever_was_cut(
         assert page.state == expected(truth)
         assert dump(room.situation) == dump(truth)
 
-    asyncio.run(run())
+    over_scripts(invariant_cases, check)
 
 
-@AGAIN
-@given(script=SCRIPTS)
-def test_a_workers_deltas_lead_to_what_a_worker_may_see(
-    script: list[Any], journal_writer: Callable[[], Any], fake_journal: Any
+def test_invariant_10_a_workers_deltas_lead_to_what_a_worker_may_see(
+    invariant_cases: InvariantCases, journal_writer: Callable[[], Any], fake_journal: Any
 ) -> None:
-    async def run() -> None:
+    async def check(script: list[Any]) -> None:
         writer = journal_writer()
         hub = Hub(fake_journal([]), clock)
         room = await hub.room(HOME)
@@ -154,15 +185,16 @@ def test_a_workers_deltas_lead_to_what_a_worker_may_see(
             await hub.take(HOME, writer.events[known:])
             if fate != "keep":
                 room.flush()
-        room.beat(Pipeline())
+        room.beat(DELAYED)
         view = WorkerView(WORKER, room.reporters).everything(room.situation)
         whole = msgspec.json.decode(msgspec.json.encode(view))
         for kind in KINDS:
             assert page.state[kind] == {e["id"]: e for e in whole[kind]}
         assert page.state["proposals"] == {}
-        assert page.seq == room.seq
+        assert page.seq == page.heard == room.seq
+        assert page.pipeline["state"] == "delayed"
 
-    asyncio.run(run())
+    over_scripts(invariant_cases, check)
 
 
 async def test_a_screen_that_was_away_gets_only_what_it_missed(
