@@ -7,10 +7,13 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+
+if TYPE_CHECKING:
+    from gridcommand.rehearsal.checker import Verdict
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,11 +23,11 @@ def add_to(app: typer.Typer) -> None:
 
 def chaos(
     minutes: Annotated[float, typer.Option(min=0.1, max=600, help="How long reports flow.")] = 2.0,
-    seed: Annotated[int, typer.Option(help="Decides what is ended and halted, and when.")] = 1,
-    rate: Annotated[float, typer.Option(min=1, max=1000, help="Reports a second.")] = 50.0,
+    seed: Annotated[int, typer.Option(help="Decides what is done, to what, and when.")] = 1,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="Reports a second.")] = 200.0,
     readings: Annotated[
         float, typer.Option(min=0, max=10_000, help="Sensors' readings a second.")
-    ] = 500.0,
+    ] = 2000.0,
     kafka: Annotated[
         bool,
         typer.Option("--kafka", help="On an Apache Kafka and a PostgreSQL started for it."),
@@ -37,17 +40,24 @@ def chaos(
         Path | None, typer.Option(help="Data folder to use and to leave; a new one if not given.")
     ] = None,
 ) -> None:
-    """End and halt processes of a system of one's own at random while reports flow.
+    """Pull the plugs of a system of one's own at random while reports flow.
+
+    Processes are ended by `kill -9` and halted, with `--kafka` broker and database too; the
+    database is locked; evil reports come; screens that never read come and go; with `--kafka` a
+    second worker comes and goes. The same seed plans the same.
 
     Starts its own system in a folder of its own on free loopback ports, with the settings of
-    this shell left out, and ends only what it started. The last line is the checker's verdict as
-    JSON; exit code 1 when anything acknowledged is lost, doubled or undecided, an alarm of a
-    sensor is missing or told twice, or the journal doesn't hold.
+    this shell left out, and touches only what it started. The last line is the checker's verdict
+    as JSON; exit code 1 when anything acknowledged is lost, doubled or undecided, a unit was sent
+    to two places, an alarm of a sensor is missing or told twice, a screen shows something else
+    than the journal says, the journal doesn't hold, or decisions took longer than 10 s to flow
+    again.
 
     Example: `gridcommand chaos --minutes 5 --seed 7`, `gridcommand chaos --kafka`,
     `gridcommand chaos --minutes 11 --broker-away 10`
     """
-    from gridcommand.rehearsal.chaos import Load, away, plan, run, targets
+    from gridcommand.rehearsal.chaos import Load, run
+    from gridcommand.rehearsal.faults import away, plan, targets
     from gridcommand.rehearsal.servers import EMBEDDED, HOW, kafka_and_postgresql, missing
     from gridcommand.rehearsal.system import RehearsalError
 
@@ -66,7 +76,7 @@ def chaos(
         faults = (
             away(seconds, broker_away * 60)
             if broker_away
-            else plan(seed, seconds, targets(servers))
+            else plan(seed, seconds, targets(servers), partitions=kafka)
         )
         verdict = asyncio.run(
             run(
@@ -79,14 +89,26 @@ def chaos(
                 servers=servers,
             )
         )
-    typer.echo(
-        f"{'holds' if verdict.holds else 'BROKEN'}: {verdict.acknowledged} acknowledged, "
-        f"{verdict.decided} decided, {verdict.dead_lettered} dead-lettered, {verdict.lost} lost, "
-        f"{verdict.doubled} doubled, {verdict.waiting} undecided, {verdict.unseen} not seen; "
-        f"longest silence {verdict.longest_silence_s:.1f} s; of {verdict.watched.conditions} "
-        f"conditions at sensors {verdict.watched.missed} missed, {verdict.watched.doubled} doubled"
-        + (f"; journal: {verdict.journal}" if verdict.journal else "")
-    )
+    typer.echo(_in_words(verdict))
     typer.echo(msgspec.json.encode(verdict).decode())
     if not verdict.holds:
         raise typer.Exit(1)
+
+
+def _in_words(verdict: Verdict) -> str:
+    watched = verdict.watched
+    said = [
+        f"{'holds' if verdict.holds else 'BROKEN'}: {verdict.acknowledged} acknowledged, "
+        f"{verdict.decided} decided, {verdict.dead_lettered} dead-lettered, {verdict.lost} lost, "
+        f"{verdict.doubled} doubled, {verdict.two_places} in two places, "
+        f"{verdict.waiting} undecided, {verdict.unseen} not seen",
+        f"longest silence {verdict.longest_silence_s:.1f} s, decisions back "
+        f"{verdict.recovered_s:.1f} s after an outage",
+        f"of {watched.conditions} conditions at sensors {watched.missed} missed, "
+        f"{watched.doubled} doubled",
+    ]
+    if verdict.silence_too_long_s:
+        said.append(f"a silence was {verdict.silence_too_long_s:.1f} s longer than it may be")
+    if verdict.journal:
+        said.append(f"journal: {verdict.journal}")
+    return "; ".join((*said, *verdict.examples))

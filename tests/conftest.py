@@ -31,22 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--invariant-seed",
         default="",
-        help="other cases than always: a number, or 'random' for one that the header names",
+        help="other cases than always: a number, or 'random' for one that is told at the end",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed once, so that header and machines have the same."""
+    """Choose the seed once, so that all machines have the same, and it can be told."""
     if config.getoption("--invariant-seed") == "random":
         config.option.invariant_seed = str(random.SystemRandom().randrange(10**9))
-
-
-def pytest_report_header(config: pytest.Config) -> str:
-    """Say which cases the invariants go through, so that they can be gone through again."""
-    seed = config.getoption("--invariant-seed")
-    return f"invariants: {config.getoption('--invariant-cases')} cases of each machine, " + (
-        f"--invariant-seed {seed}" if seed else "the same as always"
-    )
 
 
 class InvariantCases(NamedTuple):
@@ -136,7 +128,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the tests that were skipped for want of a browser or of servers, and the remedy."""
+    """Name the tests that were skipped and the remedy; and the seed, to go through it again."""
+    if seed := terminalreporter.config.getoption("--invariant-seed"):
+        terminalreporter.write_line(f"Invariants by --invariant-seed {seed}")
     for what, how in (("a browser", HOW), ("servers", SERVERS_HOW)):
         names = sorted(
             report.nodeid

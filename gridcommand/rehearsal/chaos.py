@@ -1,8 +1,7 @@
-"""Processes and servers ended and halted at random under load, and the checker's verdict on it.
+"""Processes, servers and what they rest on broken at random under load, and the checker's verdict.
 
-For ``gridcommand chaos``: a rehearsal on a machine of one's own, bounded in time. The seed decides
-what is done when; what it hits depends on the machine, as in life. Starts a system of its own and
-touches no other.
+For ``gridcommand chaos``: a rehearsal on a machine of one's own, bounded in time. What is done when
+is planned by :mod:`gridcommand.rehearsal.faults`. Starts a system of its own and touches no other.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,28 +19,24 @@ import psutil
 
 from gridcommand.rehearsal.checker import Verdict, check
 from gridcommand.rehearsal.clients import Phones, Screen
+from gridcommand.rehearsal.faults import BESIDE, Fault
+from gridcommand.rehearsal.intruders import Poisoner, deaf_screens, locked_database, second_worker
 from gridcommand.rehearsal.sensors import Sensors
 from gridcommand.rehearsal.servers import EMBEDDED, ServerProgram, Servers
-from gridcommand.rehearsal.system import CHILDREN, OwnSystem, RehearsalError, running_system
+from gridcommand.rehearsal.silence import Outage
+from gridcommand.rehearsal.system import OwnSystem, RehearsalError, running_system
 from models.city import CityPack
+from models.store import Store
+from models.words import Role
 
-FIRST_FAULT_S = 3.0
-BETWEEN_S = (2.0, 15.0)
-HALT_S = (1.0, 10.0)
 HEALED_S = 120.0
+BACK_WITHIN_S = 10.0
+"""How soon decisions flow again after something is back; the longest silence otherwise."""
 PLACES = 400
 SENSORS = 20
+DEAF_SCREENS = 50
 
 Tell = Callable[[str], None]
-
-
-class Fault(NamedTuple):
-    """One thing that is done: after how long, what, to whom, and for how long if it is a halt."""
-
-    after_s: float
-    kind: str
-    target: str
-    lasts_s: float = 0.0
 
 
 class Load(NamedTuple):
@@ -49,31 +44,6 @@ class Load(NamedTuple):
 
     reports: float
     readings: float = 0.0
-
-
-def targets(servers: Servers) -> tuple[str, ...]:
-    """Return what can be ended and halted: the system's children, and servers of its own."""
-    return tuple(dict.fromkeys((*servers.programs, *servers.children)))
-
-
-def away(seconds: float, lasts_s: float) -> list[Fault]:
-    """Return the one fault of a run in which the broker is away for long."""
-    return [Fault(min(FIRST_FAULT_S, seconds), "halt", "broker", lasts_s)]
-
-
-def plan(seed: int, seconds: float, among: tuple[str, ...] = CHILDREN) -> list[Fault]:
-    """Return the faults of a run; the same seed gives the same."""
-    chance = random.Random(seed)
-    faults: list[Fault] = []
-    at = FIRST_FAULT_S
-    while at < seconds:
-        after = FIRST_FAULT_S if not faults else chance.uniform(*BETWEEN_S)
-        kind = chance.choices(("kill", "halt", "kill-all"), (6, 3, 1))[0]
-        lasts = chance.uniform(*HALT_S) if kind == "halt" else 0.0
-        target = "supervisor" if kind == "kill-all" else chance.choice(among)
-        faults.append(Fault(round(after, 2), kind, target, round(lasts, 2)))
-        at += after + lasts
-    return faults
 
 
 async def run(
@@ -104,23 +74,31 @@ async def run(
     RehearsalError
         The system couldn't be started.
     """
-    with running_system(folder, environment=servers.environment) as system:
+    with (
+        running_system(folder, environment=servers.environment) as system,
+        closing(system.store()) as store,
+    ):
         pack = CityPack.load(system.settings.city_path)
         phones, screen = Phones(system), Screen(system, pack.jurisdiction)
         homes = [(unit.lon, unit.lat) for unit in pack.units[:SENSORS]]
         sensors = (
             Sensors(system, pack.jurisdiction, homes, load.readings) if load.readings else None
         )
+        trouble = Trouble(system, servers, phones, Poisoner(store, pack), tell)
         tasks = [asyncio.create_task(screen.follow())]
         if sensors is not None:
             tasks.append(asyncio.create_task(sensors.send()))
         sending = asyncio.create_task(phones.send_all(_reports(pack, seed), load.reports, seconds))
         try:
-            for fault in faults:
-                await asyncio.sleep(fault.after_s)
-                if sending.done():
-                    break
-                await _do(system, servers, fault, phones, tell)
+            async with asyncio.TaskGroup() as beside:
+                for fault in faults:
+                    await asyncio.sleep(fault.after_s)
+                    if sending.done():
+                        break
+                    if fault.kind in BESIDE:
+                        beside.create_task(trouble.make(fault))
+                    else:
+                        await trouble.make(fault)
             await asyncio.wait([sending], timeout=seconds + HEALED_S)
             if sending.done():
                 sending.result()
@@ -129,62 +107,156 @@ async def run(
                 tell(f"{len(phones.waiting)} reports have no answer; logs in {folder / 'log'}")
             await screen.until_seen(set(phones.acknowledged), HEALED_S)
             ended = time.monotonic()
-            with closing(system.store()) as store:
-                if sensors is not None:
-                    await sensors.until_told(store, HEALED_S)
-                return check(
-                    store,
-                    pack.jurisdiction,
-                    phones.acknowledged,
-                    screen.seen,
-                    ended=ended,
-                    unanswered=len(phones.waiting),
-                    sensors=sensors,
-                )
+            await trouble.poisoner.until_buried(HEALED_S)
+            if sensors is not None:
+                await sensors.until_told(store, HEALED_S)
+            await _until_up_to_date(screen, store, pack.jurisdiction)
+            return check(
+                store,
+                pack.jurisdiction,
+                phones.acknowledged,
+                screen.seen,
+                ended=ended,
+                unanswered=len(phones.waiting),
+                sensors=sensors,
+                screens=[screen],
+                evil=trouble.poisoner.filed,
+                outages=trouble.outages,
+                silence_at_most_s=BACK_WITHIN_S,
+            )
         finally:
             for task in (sending, *tasks):
                 task.cancel()
             await asyncio.gather(sending, *tasks, return_exceptions=True)
 
 
-async def _do(
-    system: OwnSystem, servers: Servers, fault: Fault, phones: Phones, tell: Tell
-) -> None:
-    done = f"{len(phones.acknowledged)} acknowledged; "
-    began = time.monotonic()
-    server = servers.programs.get(fault.target)
-    if server is not None:
-        await _do_to_server(server, fault, done, tell)
-        return
-    if fault.kind == "kill-all":
-        tell(done + "kill -9 of the supervisor, and up again")
-        await asyncio.to_thread(system.kill)
-        await asyncio.to_thread(system.start)
-        tell(f"up again after {time.monotonic() - began:.1f} s")
-        return
-    with suppress(psutil.NoSuchProcess, RehearsalError):
-        if fault.kind == "kill":
-            process = system.child(fault.target)
-            tell(f"{done}kill -9 of the {fault.target}")
+async def _until_up_to_date(screen: Screen, store: Store, jurisdiction: str) -> None:
+    head = await asyncio.to_thread(store.head, jurisdiction)
+    if head is not None:
+        with suppress(TimeoutError):
+            await screen.until(lambda: (screen.seq or 0) >= head.seq, BACK_WITHIN_S)
+
+
+class Trouble:
+    """Does to a system what was planned, and notes from when to when it was.
+
+    Parameters
+    ----------
+    tell
+        Called with a sentence for each thing that is done.
+    """
+
+    def __init__(
+        self,
+        system: OwnSystem,
+        servers: Servers,
+        phones: Phones,
+        poisoner: Poisoner,
+        tell: Tell,
+    ) -> None:
+        self._system = system
+        self._servers = servers
+        self._phones = phones
+        self._tell = tell
+        self._deaf = system.session(Role.COMMANDER)
+        self.poisoner = poisoner
+        self.outages: list[Outage] = []
+
+    async def make(self, fault: Fault) -> None:
+        """Do one thing and return when it is over; what just can't be done is left out."""
+        doing = {
+            "kill": self._kill,
+            "halt": self._halt,
+            "kill-all": self._kill_all,
+            "lock": self._lock,
+            "poison": self._poison,
+            "screens": self._screens,
+            "worker-ends": self._second_worker,
+            "worker-dies": self._second_worker,
+        }[fault.kind]
+        try:
+            await doing(fault)
+        except (psutil.NoSuchProcess, RehearsalError) as error:
+            self._say(f"left out: {error}")
+
+    async def _kill(self, fault: Fault) -> None:
+        server = self._servers.programs.get(fault.target)
+        if server is None:
+            process = self._system.child(fault.target)
+            self._say(f"kill -9 of the {fault.target}")
             process.send_signal(signal.SIGKILL)
+            self._out_since(time.monotonic())
             return
-        with system.halted(fault.target):
-            tell(f"{done}the {fault.target} halts for {fault.lasts_s:.1f} s")
-            await asyncio.sleep(fault.lasts_s)
-        return
-    tell(f"{done}no {fault.target} just now")
-
-
-async def _do_to_server(server: ServerProgram, fault: Fault, done: str, tell: Tell) -> None:
-    if fault.kind == "kill":
-        tell(f"{done}kill -9 of the {fault.target}, and started again")
+        self._say(f"kill -9 of the {fault.target}, and started again")
+        began = time.monotonic()
         await asyncio.to_thread(server.kill)
         await asyncio.to_thread(server.start)
-        return
-    tell(f"{done}the {fault.target} halts for {fault.lasts_s:.1f} s")
+        self._out_since(began)
+
+    async def _halt(self, fault: Fault) -> None:
+        server = self._servers.programs.get(fault.target)
+        began = time.monotonic()
+        self._say(f"the {fault.target} halts for {fault.lasts_s:.1f} s")
+        if server is None:
+            with self._system.halted(fault.target):
+                await asyncio.sleep(fault.lasts_s)
+        else:
+            await _halted(server, fault.lasts_s)
+        self._out_since(began)
+
+    async def _kill_all(self, _: Fault) -> None:
+        self._say("kill -9 of the supervisor, and up again")
+        began = time.monotonic()
+        await asyncio.to_thread(self._system.kill)
+        await asyncio.to_thread(self._system.start)
+        self._out_since(began)
+        self._say(f"up again after {time.monotonic() - began:.1f} s")
+
+    async def _lock(self, fault: Fault) -> None:
+        held = ExitStack()
+        lock = locked_database(self._system.settings.database)
+        await asyncio.to_thread(held.enter_context, lock)
+        began = time.monotonic()
+        try:
+            self._say(f"the database is locked for {fault.lasts_s:.1f} s")
+            await asyncio.sleep(fault.lasts_s)
+        finally:
+            await asyncio.to_thread(held.close)
+            self._out_since(began)
+
+    async def _poison(self, _: Fault) -> None:
+        name = await self.poisoner.file()
+        self._say(f"an evil report: {name}")
+        # Its desk begins again from the journal.
+        self._out_since(time.monotonic())
+
+    async def _screens(self, fault: Fault) -> None:
+        home = self.poisoner.pack.jurisdiction
+        async with deaf_screens(self._system, self._deaf, home, DEAF_SCREENS) as count:
+            self._say(f"{count} screens that never read, for {fault.lasts_s:.1f} s")
+            await asyncio.sleep(fault.lasts_s)
+        self._say("these screens are gone")
+
+    async def _second_worker(self, fault: Fault) -> None:
+        ends_by = signal.SIGKILL if fault.kind == "worker-dies" else signal.SIGTERM
+        self._say(f"a second worker for {fault.lasts_s:.1f} s")
+        self._out_since(time.monotonic())
+        async with second_worker(self._system, ends_by):
+            await asyncio.sleep(fault.lasts_s)
+            self._say(f"the second worker goes by {ends_by.name}")
+            self._out_since(time.monotonic())
+
+    def _out_since(self, began: float) -> None:
+        self.outages.append(Outage(began, time.monotonic()))
+
+    def _say(self, sentence: str) -> None:
+        self._tell(f"{len(self._phones.acknowledged)} acknowledged; {sentence}")
+
+
+async def _halted(server: ServerProgram, lasts_s: float) -> None:
     server.suspend()
     try:
-        await asyncio.sleep(fault.lasts_s)
+        await asyncio.sleep(lasts_s)
     finally:
         server.resume()
 
