@@ -225,7 +225,8 @@ def kafka(more: Mapping[str, str] | None = None) -> Iterator[ServerProgram]:
             )
         )
         java = ["java", "-Xmx384m", "-cp", f"{KAFKA_JARS}/*"]
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # One that begins with a hyphen would be taken for an option.
+        cluster = "K" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         subprocess.run(
             [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)],
             check=True,
