@@ -260,7 +260,8 @@ class Coverage:
             columns = {one: [_skills_fit(one, each) for each in sets] for one in set(fleet)}
             mine = np.array([columns[u.skills] for u in units], float)
             has = mine.reshape(len(units), len(sets)).T
-            whole = np.array([columns[one] for one in fleet], float).sum(axis=0)
+            whole = np.array([columns[one] for one in fleet], float)
+            whole = whole.reshape(len(fleet), len(sets)).sum(axis=0)
             busy = tuple(
                 min(MOST_BUSY, max(LEAST_BUSY, 1 - mine / all_of_them))
                 for mine, all_of_them in zip(has.sum(axis=1).tolist(), whole.tolist(), strict=True)

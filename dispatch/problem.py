@@ -5,7 +5,8 @@ For: :mod:`dispatch.assignment` and who poses problems to it. Not for: solving t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -166,3 +167,53 @@ class Problem:
         # The least of numbers with a nan among them is nan, which is not 0 or more.
         if np.size(self.time_s) and not np.min(self.time_s) >= 0:
             raise AssignmentError("time_s must be 0 or more, or inf")
+
+    def check_answer(
+        self, chosen: Mapping[str, Sequence[str]], refused_pins: Collection[Pair] = ()
+    ) -> None:
+        """Raise `AssignmentError` where an answer breaks what nobody may break.
+
+        Parameters
+        ----------
+        chosen
+            Unit ids by slot id.
+        refused_pins
+            Pins that the answer says can't be kept.
+
+        Notes
+        -----
+        Looks at skills and rules (`eligible`), open ways, bans, pins, counts, and that nobody is
+        sent twice but in two roles. Not at packages and reserves, nor at how good the answer is.
+        """
+        rows = {unit: row for row, unit in enumerate(self.unit_ids)}
+        columns = {slot.id: column for column, slot in enumerate(self.slots)}
+        pins = Counter(slot for _, slot in self.pinned)
+        places: dict[str, list[str]] = {}
+        for slot_id, units in chosen.items():
+            if slot_id not in columns:
+                raise AssignmentError(f"slot {slot_id!r} is none of the problem")
+            slot = self.slots[columns[slot_id]]
+            if len(units) > max(slot.count, pins[slot_id]):
+                raise AssignmentError(
+                    f"slot {slot_id!r}: {len(units)} units were chosen, {slot.count} are wanted"
+                )
+            for unit in units:
+                if unit not in rows:
+                    raise AssignmentError(f"unit {unit!r} is none of the problem")
+                pair = f"unit {unit!r} for slot {slot_id!r}"
+                if not self.eligible[rows[unit], columns[slot_id]]:
+                    raise AssignmentError(f"{pair}: it lacks the skill, or a rule forbids it")
+                if not np.isfinite(self.time_s[rows[unit], columns[slot_id]]):
+                    raise AssignmentError(f"{pair}: no open way leads there")
+                if (unit, slot_id) in self.banned:
+                    raise AssignmentError(f"{pair}: a person forbade it")
+                places.setdefault(unit, []).append(slot_id)
+        for unit, slots in places.items():
+            two_roles = len(slots) == 2 and bool(
+                {(slots[0], slots[1]), (slots[1], slots[0])} & self.doubles
+            )
+            if len(slots) > 1 and not two_roles:
+                raise AssignmentError(f"unit {unit!r} is sent to {' and '.join(sorted(slots))}")
+        for unit, slot_id in sorted(self.pinned):
+            if unit not in chosen.get(slot_id, ()) and (unit, slot_id) not in refused_pins:
+                raise AssignmentError(f"unit {unit!r} for slot {slot_id!r}: a person ordered it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,16 @@ from gridcommand.configuration import load_settings
 from gridcommand.processes import configure_logging, run_until_stopped, tell_ready
 from gridcommand.recordings import SUFFIX, find_recording, own_folder, recordings
 from gridcommand.run_commands import CityOption
+from models.errors import GridcommandError
 from models.settings import Settings
+
+SPEED = 60.0
+"""Times life of a drill in the running system."""
+
+
+class ReportError(GridcommandError):
+    """A report that can't be written."""
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -69,7 +79,10 @@ def import_recording(
 def run(
     name: Annotated[str, typer.Argument(help="Name or path of a recording.")],
     city: CityOption = None,
-    speed: Annotated[float, typer.Option(min=0.1, max=10_000, help="Times life.")] = 60.0,
+    speed: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=10_000, help="Without --fast: times life; 60 by default."),
+    ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Straight through the desk, as fast as it goes.")
     ] = False,
@@ -80,9 +93,11 @@ def run(
         str | None, typer.Option(help="With --fast: a second policy on the same calls.")
     ] = None,
     load: Annotated[
-        float, typer.Option(min=1.0, max=20.0, help="With --fast: so many times the calls.")
-    ] = 1.0,
-    seed: Annotated[int, typer.Option(help="With --load: what the copies are drawn from.")] = 1,
+        float | None, typer.Option(min=1.0, max=20.0, help="With --fast: so many times the calls.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="With --load: what the copies are drawn from; 1 by default.")
+    ] = None,
     closures: Annotated[
         Path | None, typer.Option(help="With --fast: road closures, a JSON file.")
     ] = None,
@@ -109,15 +124,60 @@ def run(
     - `gridcommand drill run new_year_2017 --fast --against closest-idle --load 4 --out busy.json`
     """
     settings = load_settings(city=city)
+    only_fast = {
+        "--policy": policy, "--against": against, "--load": load, "--seed": seed,
+        "--closures": closures, "--fleet": fleet, "--out": out, "--journal": journal,
+    }  # fmt: skip
+    if not fast and (given := [name for name, value in only_fast.items() if value is not None]):
+        raise typer.BadParameter(
+            f"{given[0]} needs --fast: a drill in the running system has the policy, units and "
+            "roads of that system",
+            param_hint=given[0],
+        )
+    if fast and speed is not None:
+        raise typer.BadParameter(
+            "--fast goes as fast as it can; leave one of both out", param_hint="--speed"
+        )
     path = find_recording(settings, name)
     if fast:
+        _can_be_written(out, journal, (path, closures, fleet))
         configure_logging(settings)
-        _run_fast(settings, path, policy, against, load, seed, closures, fleet, out, journal)
+        seed = 1 if seed is None else seed
+        _run_fast(settings, path, policy, against, load or 1.0, seed, closures, fleet, out, journal)
         return
     from streams.drill import run_drill
 
     tell_ready()
-    run_until_stopped(settings, lambda stop: run_drill(settings, path, speed, stop))
+    run_until_stopped(settings, lambda stop: run_drill(settings, path, speed or SPEED, stop))
+
+
+def _can_be_written(out: Path | None, journal: Path | None, read: tuple[Path | None, ...]) -> None:
+    """Find out before the run whether its results can be put where they are wanted."""
+    taken = {one.resolve(): "is what the drill reads" for one in read if one is not None}
+    wanted = [("--out", out), ("--journal", journal)]
+    if out is not None:
+        if out.suffix.lower() in (".html", ".htm"):
+            raise typer.BadParameter(
+                f"{out}: the report is JSON, and the page is written beside it: "
+                f"say {out.with_suffix('.json')}",
+                param_hint="--out",
+            )
+        wanted.append(("--out", out.with_suffix(".html")))
+    for hint, path in wanted:
+        if path is None:
+            continue
+        if not path.parent.is_dir():
+            raise typer.BadParameter(f"there is no folder {path.parent}", param_hint=hint)
+        if path.is_dir():
+            raise typer.BadParameter(
+                f"{path} is a folder: name a file in it, such as {path / 'report.json'}",
+                param_hint=hint,
+            )
+        if path.resolve() in taken:
+            raise typer.BadParameter(f"{path} {taken[path.resolve()]}", param_hint=hint)
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise typer.BadParameter(f"{path} can't be written", param_hint=hint)
+        taken[path.resolve()] = "is written already"
 
 
 def _run_fast(
@@ -145,11 +205,7 @@ def _run_fast(
     for one in names:
         rule_named(one)
     own = Policy.of(settings)
-    if out is not None and not out.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
     pack = CityPack.load(settings.city_path)
-    if fleet is not None:
-        pack = pack.with_fleet(fleet)
     report, measured, results = compare(
         Recording.load(path),
         pack,
@@ -158,6 +214,7 @@ def _run_fast(
         load=load,
         seed=seed,
         closures=closures,
+        fleet=fleet,
         journal=journal,
         progress=lambda told: typer.echo(told, err=True),
     )
@@ -165,9 +222,13 @@ def _run_fast(
         typer.echo(f"{one}:\n{result.text()}" if len(results) > 1 else result.text())
     typer.echo(text(report))
     if out is not None:
-        out.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         shown = out.with_suffix(".html")
-        shown.write_text(page(report, measured, RoadGraph.load(pack)), encoding="utf-8")
+        document = json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+        try:
+            out.write_text(document, encoding="utf-8")
+            shown.write_text(page(report, measured, RoadGraph.load(pack)), encoding="utf-8")
+        except OSError as error:
+            raise ReportError(f"{error.filename}: can't be written: {error.strerror}") from error
         typer.echo(f"{out} and {shown} written")
 
 

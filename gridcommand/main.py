@@ -73,6 +73,9 @@ def _options(
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    # A city's own policy (module:Class) lies where one works; last, so that it hides nothing.
+    if "" not in sys.path:
+        sys.path.append("")
     try:
         app()
         code = 0

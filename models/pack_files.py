@@ -22,9 +22,9 @@ _T = TypeVar("_T")
 
 
 def read_text(path: Path) -> str:
-    """The file as text (UTF-8)."""
+    """The file as text (UTF-8, with or without a byte order mark)."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CityPackError(f"{path}: can't be read: {error}") from error
 

@@ -6,7 +6,8 @@ database, nothing of the wall clock but the elapsed time in the result.
 
 At one instant things happen in this order: recorded lines, crews' reports, finished tasks,
 positions, then the desk's own clock. Positions of units under way come every `POSITIONS_EVERY_S`,
-as a live desk would have them.
+as a live desk would have them. Whoever asks is told expected coverage every `LOOK_EVERY_S`, by the
+same measure under every policy.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import msgspec
 
+from dispatch.coverage import Coverage
 from dispatch.desk import Desk
 from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
@@ -49,6 +51,7 @@ from streams.stand_in import TaskHands
 from streams.tally import ResponseTimes, Tally
 
 POSITIONS_EVERY_S = 60.0
+LOOK_EVERY_S = 900.0
 QUIET_AFTER_S = 6 * 3600.0
 """The replay ends when nothing is due within this after what happened last, in seconds."""
 
@@ -126,6 +129,7 @@ def replay(
     graph: RoadGraph | None = None,
     observe: Callable[[Event], None] | None = None,
     orders: Iterable[Event] = (),
+    watch: Callable[[datetime, float], None] | None = None,
 ) -> FastResult:
     """Replay a recording to its end.
 
@@ -149,6 +153,8 @@ def replay(
         Told each event of the journal.
     orders
         What people order meanwhile, by time; given before what was recorded at the same instant.
+    watch
+        Told expected coverage, 0 to 1, every `LOOK_EVERY_S`.
 
     Raises
     ------
@@ -161,7 +167,7 @@ def replay(
         sink = files.enter_context(open_for_lines(out)) if out else None
         # Nobody is there to confirm a move-up either.
         policy = msgspec.structs.replace(policy or Policy(), automatic_move_ups=True)
-        run = _Run(recording, pack, playbooks, policy, graph, sink, progress, observe)
+        run = _Run(recording, pack, playbooks, policy, graph, sink, progress, observe, watch)
         return run.to_the_end(tuple(automatic), since, until, orders)
 
 
@@ -176,6 +182,7 @@ class _Run:
         sink: LineSink | None,
         progress: Callable[[str], None] | None,
         observe: Callable[[Event], None] | None,
+        watch: Callable[[datetime, float], None] | None,
     ) -> None:
         self._recording = recording
         self._pack = pack
@@ -185,13 +192,12 @@ class _Run:
         self._progress = progress
         self._observe = observe
         roads = graph or RoadGraph.load(pack)
-        self._desk = Desk(
-            Situation(jurisdiction=recording.jurisdiction, exercise=True),
-            pack,
-            playbooks,
-            TravelTimes.of_pack(roads, pack),
-            policy,
-        )
+        situation = Situation(jurisdiction=recording.jurisdiction, exercise=True)
+        travel = TravelTimes.of_pack(roads, pack)
+        self._desk = Desk(situation, pack, playbooks, travel, policy)
+        self._watch = watch
+        self._coverage = Coverage(situation, travel, policy) if watch else None
+        self._look_at = recording.described.first
         self._crews = Simulator(pack, TravelTimes.of_pack(roads, pack), recording.jurisdiction)
         self._hands = TaskHands(recording.jurisdiction)
         self._tally = Tally()
@@ -259,8 +265,15 @@ class _Run:
         )
         return min((at for at in times if at is not None), default=None)
 
+    def _look(self, now: datetime) -> None:
+        """Tell coverage as it stood at each point of the grid before now."""
+        while self._watch and self._coverage and self._look_at < now:
+            self._watch(self._look_at, self._coverage.state(self._look_at).share())
+            self._look_at += timedelta(seconds=LOOK_EVERY_S)
+
     def _at(self, now: datetime) -> None:
         self._count_round(now)
+        self._look(now)
         for event in (*self._crews.due_events(now), *self._hands.due_events(now)):
             self._step(event)
         if self._positions_at is not None and self._positions_at <= now:
@@ -283,6 +296,7 @@ class _Run:
             )
 
     def _line(self, line: Event) -> None:
+        self._look(line.time)
         if isinstance(line.data, Order):
             self._step(line)
             return

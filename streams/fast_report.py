@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,17 +20,20 @@ from typing import Any
 import msgspec
 
 from dispatch.policy import Policy
-from dispatch.roads import RoadGraph
+from dispatch.roads import AreaClosure, CircleClosure, Closure, RoadGraph
 from models.city import CityPack
-from models.events import CloseRoad, Event, Point
+from models.events import CloseRoad, Event, Point, ReportReceived
 from playbooks.engine import PlaybookSet
 from streams.errors import RecordingError
 from streams.fast import FastResult, replay
+from streams.geodesy import to_wgs84
 from streams.measures import URGENT, Measures
 from streams.overload import Overload
 from streams.recording import Recording
 
 ROOMS = ("models", "playbooks", "dispatch", "streams")
+SOLVERS = ("ortools", "routingkit-cch", "numpy")
+"""Whose versions may change an answer too."""
 
 
 class _Closure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +55,7 @@ class _Closures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     closures: tuple[_Closure, ...]
 
 
-def read_closures(path: Path, recording: Recording) -> list[Event]:
+def read_closures(path: Path, recording: Recording, graph: RoadGraph) -> list[Event]:
     """Return the orders of a file of closures, by time.
 
     The file is JSON: ``{"closures": [{"id", "lon", "lat", "radius_m", "since", "until",
@@ -61,7 +65,8 @@ def read_closures(path: Path, recording: Recording) -> list[Event]:
     Raises
     ------
     RecordingError
-        The file can't be read, or a closure is none; the message says which and why.
+        The file can't be read, or a closure is none or closes no street of the city; the message
+        says which and why.
     """
     try:
         read = msgspec.json.decode(path.read_bytes(), type=_Closures)
@@ -76,7 +81,7 @@ def read_closures(path: Path, recording: Recording) -> list[Event]:
         if one.id in seen:
             raise RecordingError(f"{where}: the id is given twice")
         seen.add(one.id)
-        if problem := _problem(one):
+        if problem := _problem(one) or _misses(one, graph):
             raise RecordingError(f"{where}: {problem}")
         since = one.since or recording.described.first
         if since.tzinfo is None or (one.until is not None and one.until.tzinfo is None):
@@ -125,6 +130,22 @@ def _problem(one: _Closure) -> str:
     return ""
 
 
+def _misses(one: _Closure, graph: RoadGraph) -> str:
+    """Return that a closure names no street of the city, or nothing."""
+    if unknown := [edge for edge in one.edges if not graph.has_edge(edge)]:
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        named = ", ".join(map(repr, unknown[:3]))
+        return f"edges: the city has no street {named}{more} (ids are in roads_edges.csv.gz)"
+    area: Closure | None = None
+    if one.ring:
+        area = AreaClosure(one.ring)
+    elif one.lon is not None and one.lat is not None and one.radius_m is not None:
+        area = CircleClosure(one.lon, one.lat, one.radius_m)
+    if area is not None and not graph.edges_in(area):
+        return "no street of the city lies there; are lon and lat the right way round?"
+    return ""
+
+
 def compare(
     recording: Recording,
     pack: CityPack,
@@ -134,6 +155,7 @@ def compare(
     load: float = 1.0,
     seed: int = 1,
     closures: Path | None = None,
+    fleet: Path | None = None,
     journal: Path | None = None,
     progress: Callable[[str], None] | None = None,
     since: datetime | None = None,
@@ -141,12 +163,20 @@ def compare(
 ) -> tuple[dict[str, Any], dict[str, Measures], dict[str, FastResult]]:
     """Replay a recording under each policy.
 
+    Parameters
+    ----------
+    fleet
+        A table of units that go instead of the pack's and the recording's.
+
     Returns
     -------
     tuple
         The report, and by the policy's name its measures and the replay's result.
     """
     graph = RoadGraph.load(pack)
+    if fleet is not None:
+        pack, recording = pack.with_fleet(fleet), replace(recording, units=())
+    orders: Iterable[Event] = read_closures(closures, recording, graph) if closures else ()
     inputs = {
         "recording": recording.path.name,
         "recording_sha256": _hash(recording.path.read_bytes()),
@@ -154,8 +184,9 @@ def compare(
         "pack_sha256": pack.pack_hash,
         "playbooks_sha256": playbooks.hash,
         "closures_sha256": _hash(closures.read_bytes()) if closures else "",
+        "fleet_sha256": _hash(fleet.read_bytes()) if fleet else "",
+        "calls_outside_the_city": _outside(recording, pack),
     }
-    orders: Iterable[Event] = read_closures(closures, recording) if closures else ()
     calls = recording if load == 1 else Overload.of(recording, load, seed)
     measured: dict[str, Measures] = {}
     results: dict[str, FastResult] = {}
@@ -172,6 +203,7 @@ def compare(
             since=since,
             until=until,
             observe=measured[policy.name].observe,
+            watch=measured[policy.name].covered,
             orders=orders,
         )
     report: dict[str, Any] = {
@@ -185,13 +217,34 @@ def compare(
             "urgent": f"priority {URGENT}: life-threatening",
             "policies": {p.name: msgspec.to_builtins(p) for p in policies},
         },
-        "code": {"version": version("gridcommand"), "source_sha256": source_hash()},
+        "code": {
+            "version": version("gridcommand"),
+            "source_sha256": source_hash(),
+            "solvers": {name: version(name) for name in SOLVERS},
+        },
         "policies": {
             p.name: _figures(measured[p.name], results[p.name], p.late_s) for p in policies
         },
     }
     report["certificate"] = certificate(report)
     return report, measured, results
+
+
+def _outside(recording: Recording, pack: CityPack) -> int:
+    """Return how many calls with a place lie in no cell; `RecordingError` where all do."""
+    reports = [e.data for e in recording.happenings() if isinstance(e.data, ReportReceived)]
+    places = [
+        to_wgs84(report.lon, report.lat, report.datum)
+        for report in reports
+        if report.lon is not None and report.lat is not None
+    ]
+    outside = sum(pack.cells.locate(*place) is None for place in places)
+    if places and outside == len(places) and len(pack.cells):
+        raise RecordingError(
+            f"{recording.path}: none of its calls lies in {pack.id} (it was made for "
+            f"{recording.described.city}): name its city with --city"
+        )
+    return outside
 
 
 def certificate(report: dict[str, Any]) -> dict[str, str]:
@@ -204,11 +257,12 @@ def certificate(report: dict[str, Any]) -> dict[str, str]:
 
 
 def source_hash() -> str:
-    """Return the hash over our own code, file by file: what a version number may not tell."""
+    """Return the hash over our own code and data, file by file: what a version may not tell."""
     root = Path(__file__).parent.parent
     hashed = hashlib.sha256()
     for room in ROOMS:
-        for path in sorted((root / room).rglob("*.py")):
+        paths = [*(root / room).rglob("*.py"), *(root / room).glob("data/*.*")]
+        for path in sorted(paths):
             hashed.update(f"{path.relative_to(root).as_posix()}\n".encode())
             hashed.update(path.read_bytes())
     return hashed.hexdigest()
@@ -222,8 +276,8 @@ def text(report: dict[str, Any]) -> str:
             one = figures[group]
             lines.append(
                 f"{name}: {group} calls {one['calls']}, late {one['late']} "
-                f"({one['late_share']:.1%}), mean {one['mean_s']} s, 90 % {one['p90_s']} s, "
-                f"99 % {one['p99_s']} s"
+                f"({one['late_share']:.1%}), mean {_s(one['mean_s'])}, 90 % {_s(one['p90_s'])}, "
+                f"99 % {_s(one['p99_s'])}"
             )
         run = figures["run"]
         lines.append(
@@ -232,6 +286,10 @@ def text(report: dict[str, Any]) -> str:
         )
     lines.append(f"certificate {report['certificate']['certificate']}")
     return "\n".join(lines)
+
+
+def _s(seconds: float | None) -> str:
+    return "none" if seconds is None else f"{seconds} s"
 
 
 def _figures(measured: Measures, result: FastResult, late_s: float) -> dict[str, Any]:

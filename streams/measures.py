@@ -1,7 +1,8 @@
 """What a policy did with a night: arrivals, diversions, unit hours and coverage, from the journal.
 
-For: the report of a fast replay (:mod:`streams.fast_report`). Reads journal events one by one.
-Not for: showing anything, and not for deciding: it knows only what the journal says.
+For: the report of a fast replay (:mod:`streams.fast_report`). Reads journal events one by one,
+and expected coverage as the replay looks at it. Not for: showing anything, and not for deciding: it
+knows only what the journal says.
 
 What counts
 - An incident counts as one call, with the priority that it has at the end. *Urgent* is priority
@@ -15,6 +16,7 @@ What counts
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -77,7 +79,6 @@ class Measures:
             ev.IncidentRevised: self._revised,
             ev.IncidentMoved: self._moved,
             ev.PlanAdopted: self._planned,
-            ev.ProposalMade: self._proposed,
             ev.AssignmentOrdered: self._ordered,
             ev.AssignmentMoved: self._assignment_moved,
             ev.UnitDiverted: self._diverted,
@@ -89,6 +90,10 @@ class Measures:
         handler = self._handlers.get(type(event.data))
         if handler is not None:
             handler(event, event.data)
+
+    def covered(self, at: datetime, share: float) -> None:
+        """Take in the expected coverage of a moment."""
+        self.coverage.append((at, round(share, 4)))
 
     def counted(self, *, urgent: bool) -> list[Case]:
         """Return the calls of a class that count."""
@@ -178,7 +183,7 @@ class Measures:
         for at, share in self.coverage:
             hours.setdefault(f"{at:%Y-%m-%dT%H}:00Z", []).append(share)
         return [
-            {"hour": hour, "mean": _mean(shares, 4), "least": min(shares), "proposals": len(shares)}
+            {"hour": hour, "mean": _mean(shares, 4), "least": min(shares), "looks": len(shares)}
             for hour, shares in sorted(hours.items())
         ]
 
@@ -204,10 +209,6 @@ class Measures:
 
     def _planned(self, event: Event, data: ev.PlanAdopted) -> None:
         self.cases[data.incident].wanted = {r.key: r.count for r in data.requirements}
-
-    def _proposed(self, event: Event, data: ev.ProposalMade) -> None:
-        if data.coverage is not None:
-            self.coverage.append((event.time, data.coverage))
 
     def _ordered(self, event: Event, data: ev.AssignmentOrdered) -> None:
         self.assignments[data.assignment] = (data.requirement, data.unit, event.time)
@@ -248,10 +249,11 @@ def curve(ordered: list[float], calls: int) -> list[tuple[int, float]]:
 
 
 def quantile(ordered: list[float], share: float) -> float | None:
-    """Return the nearest rank: a value that really occurred."""
+    """Return the nearest rank: the least value that so large a share doesn't exceed."""
     if not ordered:
         return None
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    # What is a whole number but for the last bit of a double is one.
+    return ordered[max(0, math.ceil(round(share * len(ordered), 9)) - 1)]
 
 
 def _excluded(case: Case) -> str:

@@ -22,6 +22,7 @@ from models.events import (
     ReportLinked,
 )
 from models.lifecycles import ENDED_INCIDENT, AssignmentState
+from streams.measures import quantile
 
 
 class ResponseTimes(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,12 +118,7 @@ def _times(cases: list[_Case]) -> ResponseTimes:
     return ResponseTimes(
         incidents=len(cases),
         reached=len(reached),
-        median_s=_quantile(reached, 0.5),
+        median_s=quantile(reached, 0.5) or 0.0,
         mean_s=round(sum(reached) / len(reached), 1),
-        p90_s=_quantile(reached, 0.9),
+        p90_s=quantile(reached, 0.9) or 0.0,
     )
-
-
-def _quantile(ordered: list[float], share: float) -> float:
-    """Nearest rank: a value that really occurred."""
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

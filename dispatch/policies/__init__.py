@@ -1,11 +1,11 @@
 """Rules by which a desk chooses who goes: one page each, by name in the settings.
 
 For: :class:`dispatch.planning.Planner`, which gathers what waits and who may go, and asks the
-rule in force. Built in are :data:`BUILT_IN`; a city's own is a class that keeps to
-:class:`Rule`, named in the settings either by the name of an entry point in the group
-``gridcommand.policies`` or as ``module:Class``. Not for: saying who may be sent at all. Whatever a
-rule answers, the planner hands it only units that have the skills, are reachable and aren't held
-or banned, and a pin is kept before it is asked.
+rule in force. What a rule answers is checked (`Checked`): nobody is sent without the skill, over
+a closed road, against a ban or twice, whoever wrote the rule. Built in are :data:`BUILT_IN`; a
+city's own is a class that keeps to :class:`Rule`, named in the settings either by the name of an
+entry point in the group ``gridcommand.policies`` or as ``module:Class``. Not for: saying who may
+be sent at all; that stands in the problem.
 
 A rule must be a pure function of the problem: no clock, no chance, no memory. Otherwise a replay
 won't give the same bytes.
@@ -17,7 +17,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Protocol, runtime_checkable
 
-from dispatch.assignment import Problem, Solution
+from dispatch.assignment import AssignmentError, Problem, Solution
 from dispatch.policies.closest_idle import ClosestIdle
 from dispatch.policies.joint import Joint
 from dispatch.policies.joint_coverage import JointCoverage
@@ -50,6 +50,35 @@ class Rule(Protocol):
         """Say who goes where."""
 
 
+class Checked:
+    """A rule whose answers are looked at before anybody acts on them."""
+
+    def __init__(self, name: str, rule: Rule) -> None:
+        self.name = name
+        self.rule = rule
+        self.diverts = rule.diverts
+        self.covers = rule.covers
+
+    def choose(self, problem: Problem) -> Solution:
+        """Say who goes where.
+
+        Raises
+        ------
+        AssignmentError
+            The rule's answer is none that may be acted on.
+        """
+        solution = self.rule.choose(problem)
+        chosen = {
+            slot.slot_id: tuple(one.unit_id for one in slot.chosen) for slot in solution.slots
+        }
+        refused = frozenset((unit, slot) for unit, slot, _ in solution.refused_pins)
+        try:
+            problem.check_answer(chosen, refused)
+        except AssignmentError as error:
+            raise AssignmentError(f"policy {self.name!r}: {error}") from error
+        return solution
+
+
 BUILT_IN: dict[str, type[Rule]] = {
     "closest-idle": ClosestIdle,
     "joint": Joint,
@@ -59,7 +88,7 @@ BUILT_IN: dict[str, type[Rule]] = {
 
 
 def rule_named(name: str) -> Rule:
-    """Return the rule of a name: built in, an entry point's, or ``module:Class``.
+    """Return the rule of a name: built in, an entry point's, or ``module:Class``; checked.
 
     Raises
     ------
@@ -67,7 +96,7 @@ def rule_named(name: str) -> Rule:
         There is none, or what is there is no rule.
     """
     if name in BUILT_IN:
-        return BUILT_IN[name]()
+        return Checked(name, BUILT_IN[name]())
     found = next((e for e in entry_points(group=ENTRY_POINTS) if e.name == name), None)
     try:
         if found is not None:
@@ -82,4 +111,4 @@ def rule_named(name: str) -> Rule:
         ) from error
     if not isinstance(made, Rule):
         raise UnknownPolicyError(f"{name!r} is no policy: it needs choose(), diverts and covers")
-    return made
+    return Checked(name, made)

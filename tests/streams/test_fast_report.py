@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from streams.errors import RecordingError
 from streams.fast import FastResult, replay
 from streams.fast_page import page
 from streams.fast_report import certificate, compare, read_closures
-from streams.measures import Measures
+from streams.measures import Measures, quantile
 from streams.overload import Overload
 from streams.recording import Recording
 
@@ -132,6 +133,28 @@ def test_the_page_is_whole_and_needs_no_network(
     assert len(re.findall('lang="zh"', html)) == len(re.findall('lang="en"', html))
 
 
+@pytest.fixture
+def tiny() -> RoadGraph:
+    """One street, ``e``."""
+    ends = {"u": (8.0, 50.0), "v": (8.01, 50.0)}
+    street = {"id": "e", "u": "u", "v": "v", "length_m": 715.0, "speed_kmh": 30.0, "oneway": 0,
+              "road_class": "residential", "name": "", "layer": "",
+              "geometry": list(ends.values())}  # fmt: skip
+    return RoadGraph(ends, [street])
+
+
+def test_a_closure_that_closes_something_is_an_order(
+    tmp_path: Path, recording: Recording, tiny: RoadGraph
+) -> None:
+    file = tmp_path / "closures.json"
+    file.write_text(
+        '{"closures": [{"id": "a", "edges": ["e"]},'
+        ' {"id": "b", "lon": 8.005, "lat": 50, "radius_m": 50, "speed": 0.5},'
+        ' {"id": "c", "ring": [[7.9, 49.9], [8.1, 49.9], [8, 50.1]]}]}'
+    )
+    assert [e.data.closure for e in read_closures(file, recording, tiny)] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -145,26 +168,35 @@ def test_the_page_is_whole_and_needs_no_network(
         ('{"closures": [{"id": "a", "ring": [[1, 1], [1, 2], [500, 1]]}]}', "no place on earth"),
         ('{"closures": [{"id": "a", "edges": ["e"], "speed": 1}]}', "speed"),
         (
-            '{"closures": [{"id": "a", "lon": 5, "lat": 1, "radius_m": 5},'
-            ' {"id": "a", "lon": 5, "lat": 1, "radius_m": 5}]}',
+            '{"closures": [{"id": "a", "lon": 8, "lat": 50, "radius_m": 5},'
+            ' {"id": "a", "lon": 8, "lat": 50, "radius_m": 5}]}',
             "twice",
         ),
         (
-            '{"closures": [{"id": "a", "lon": 5, "lat": 1, "radius_m": 5,'
+            '{"closures": [{"id": "a", "lon": 8, "lat": 50, "radius_m": 5,'
             ' "until": "2001-01-01T00:00:00Z"}]}',
             "before it begins",
+        ),
+        ('{"closures": [{"id": "a", "edges": ["e", "f"]}]}', "has no street 'f'"),
+        (
+            '{"closures": [{"id": "a", "lon": 50, "lat": 8, "radius_m": 50}]}',
+            "no street of the city lies there",
+        ),
+        (
+            '{"closures": [{"id": "a", "ring": [[1, 1], [1, 2], [2, 2]]}]}',
+            "no street of the city lies there",
         ),
     ],
 )
 def test_a_broken_file_of_closures_is_named(
-    tmp_path: Path, recording: Recording, content: str, says: str
+    tmp_path: Path, recording: Recording, tiny: RoadGraph, content: str, says: str
 ) -> None:
     file = tmp_path / "closures.json"
     file.write_text(content, encoding="utf-8")
     with pytest.raises(RecordingError, match=says):
-        read_closures(file, recording)
+        read_closures(file, recording, tiny)
     with pytest.raises(RecordingError, match="nowhere"):
-        read_closures(tmp_path / "nowhere.json", recording)
+        read_closures(tmp_path / "nowhere.json", recording, tiny)
 
 
 def test_a_fleet_replaces_the_units_and_a_broken_one_is_named(
@@ -182,6 +214,86 @@ def test_a_fleet_replaces_the_units_and_a_broken_one_is_named(
     file.write_text("id,kind\nE9,engine\n", encoding="utf-8")
     with pytest.raises(CityPackError, match=r"fleet\.csv"):
         san_francisco.with_fleet(file)
+
+
+def test_a_fleet_is_the_whole_fleet(
+    tmp_path: Path, recording: Recording, san_francisco: CityPack, plans: PlaybookSet
+) -> None:
+    mine = ev.UnitRegistered(
+        unit="X1", kind="engine", skills=("fire_suppression",), owner="government", lon=-122.4,
+        lat=37.78, call_sign="X1",
+    )  # fmt: skip
+    recording = replace(recording, units=(mine,))
+    fleet = tmp_path / "fleet.csv"
+    fleet.write_text(
+        "id,kind,skills,owner,station,lon,lat,call_sign\n"
+        "E9,engine,fire_suppression|medical_first_response,government,S,-122.41,37.77,\n",
+        encoding="utf-8-sig",
+    )
+    until = recording.described.first + HOURS
+    policy = [Policy(name="joint")]
+    alone = compare(recording, san_francisco, plans, policy, fleet=fleet, until=until)
+    assert set(alone[1]["joint"].kinds) == {"E9"}
+    assert len(alone[0]["inputs"]["fleet_sha256"]) == 64
+    assert alone[0]["policies"]["joint"]["run"]["assignments"] > 0
+    fleet.write_text("id,kind,skills,owner,station,lon,lat,call_sign\n")
+    nobody = compare(recording, san_francisco, plans, POLICIES, fleet=fleet, until=until)[0]
+    for figures in nobody["policies"].values():
+        assert figures["run"]["assignments"] == figures["urgent"]["counts"]["reached"] == 0
+        assert figures["urgent"]["late"] == figures["urgent"]["calls"] > 0
+        assert {one["mean"] for one in figures["run"]["coverage_by_hour"]} == {0.0}
+    assert nobody["inputs"]["fleet_sha256"] != alone[0]["inputs"]["fleet_sha256"]
+
+
+def test_all_roads_closed_is_told_as_such(
+    tmp_path: Path, recording: Recording, san_francisco: CityPack, plans: PlaybookSet
+) -> None:
+    closures = tmp_path / "closures.json"
+    closures.write_text(
+        '{"closures": [{"id": "all", "lon": -122.44, "lat": 37.76, "radius_m": 20000}]}'
+    )
+    until = recording.described.first + HOURS / 4
+    report, measured, _ = compare(
+        recording, san_francisco, plans, POLICIES, closures=closures, until=until
+    )
+    for figures in report["policies"].values():
+        assert figures["urgent"]["calls"] > 0
+        assert figures["urgent"]["late"] + figures["other"]["late"] > 0
+    assert "<svg" in page(report, measured, RoadGraph.load(san_francisco))
+
+
+def test_coverage_is_looked_at_in_the_same_way_under_every_policy(report: dict[str, Any]) -> None:
+    hours = [one["run"]["coverage_by_hour"] for one in report["policies"].values()]
+    assert len(hours) == len(POLICIES)
+    for of_all in hours:
+        # Four looks an hour, from the first call to the end of the run.
+        assert [one["looks"] for one in of_all[1:-1]] == [4] * (len(of_all) - 2)
+        assert len(of_all) >= 2
+        assert all(0 < one["least"] <= one["mean"] <= 1 for one in of_all)
+    assert [one["hour"] for one in hours[0]][:2] == [one["hour"] for one in hours[1]][:2]
+
+
+def test_the_certificate_names_solvers(report: dict[str, Any]) -> None:
+    solvers = report["code"]["solvers"]
+    assert set(solvers) == {"ortools", "routingkit-cch", "numpy"}
+    other = {**report, "code": {**report["code"], "solvers": {**solvers, "numpy": "0"}}}
+    assert certificate(other)["certificate"] != report["certificate"]["certificate"]
+
+
+def test_a_recording_of_another_city_is_refused(
+    recording: Recording, liyang: CityPack, plans: PlaybookSet
+) -> None:
+    with pytest.raises(RecordingError, match=r"none of its calls lies in liyang .*san_francisco"):
+        compare(recording, liyang, plans, POLICIES)
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "rank"),
+    [(10, 0.9, 9), (10, 0.5, 5), (11, 0.5, 6), (100, 0.99, 99), (101, 0.99, 100), (1, 0.5, 1)],
+)
+def test_a_quantile_is_the_nearest_rank(count: int, share: float, rank: int) -> None:
+    assert quantile([float(number + 1) for number in range(count)], share) == rank
+    assert quantile([], share) is None
 
 
 def test_a_load_conserves_calls(recording: Recording) -> None:
