@@ -1,36 +1,47 @@
 """The page of a fast replay's report: one HTML file that opens offline, in Chinese and English.
 
-For: people who compare policies: a table, curves of first arrival, a map of lateness over the
-city's own streets, coverage over time, unit hours, and the certificate at the foot. Charts are
-plain SVG made here. Every text stands twice; which one shows is a choice at the top of the page,
-kept by the page itself, without script. Not for: figures that aren't in the JSON beside it.
+For: people who compare policies: a table, curves of first arrival and full complement, a map of
+lateness over the city's own streets, coverage over time, each priority, unit hours, what each
+figure is of, and the certificate at the foot. Charts are plain SVG made here. Every text stands
+twice; which one shows is a choice at the top of the page, kept by the page itself, without script.
+Not for: figures that aren't in the JSON beside it.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
 from dispatch.roads import RoadGraph
+from models.skills import UNIT_KINDS
 from streams.measures import CURVE_END_S, Measures
 
 COLOURS = ("#c2410c", "#1d4ed8", "#047857", "#7e22ce")
 ROADS_DRAWN = 12_000
 SQUARE_DEG = 0.006
-WIDTH, HEIGHT, EDGE = 720, 300, 44
+DAYS_FROM_H = 48
+"""A run of so many hours has days on its axis, a shorter one hours."""
+WIDTH, HEIGHT = 720, 300
+LEFT, RIGHT, TOP, BOTTOM = 64, 40, 14, 36
 
 _STYLE = """
 body{font:15px/1.5 system-ui,"Noto Sans CJK SC",sans-serif;margin:2rem auto;max-width:60rem;
 padding:0 1rem;color:#1c1917;background:#fff}
 table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
-th,td{border-bottom:1px solid #d6d3d1;padding:.25rem .75rem;text-align:right}
-th:first-child,td:first-child{text-align:left}svg{max-width:100%;height:auto}
+th,td{border-bottom:1px solid #d6d3d1;padding:.25rem .6rem;text-align:right}
+td{white-space:nowrap}th{vertical-align:bottom}
+th:first-child,td:first-child{text-align:left;padding-left:0;position:sticky;left:0;background:#fff}
+.wide{overflow-x:auto}svg{width:100%;height:auto;display:block}
 code{overflow-wrap:anywhere;font-size:.85em}footer{margin-top:2rem;border-top:2px solid #1c1917}
 #zh:checked~main [lang=en],#en:checked~main [lang=zh]{display:none}
 figure{margin:1rem 0}.maps{display:flex;flex-wrap:wrap;gap:1rem}.maps figure{flex:1 1 20rem}
+figcaption span{display:inline-block;margin-right:1.25rem}
+figcaption i{display:inline-block;width:1.5em;border-top:3px solid;margin-right:.4em;
+vertical-align:middle}
+@media(max-width:40rem){body{margin:1rem auto}th,td{padding:.25rem .5rem}
+.chart text{font-size:19px}td:first-child{white-space:normal}}
 """
 
 
@@ -62,10 +73,14 @@ def page(report: Mapping[str, Any], measured: Mapping[str, Measures], graph: Roa
             "the department did that night.",
         ),
         _table(policies),
-        _both("h2", "首支力量到场（紧急）", "First arrival, urgent calls"),
-        _curves({name: one["urgent"]["curve"] for name, one in policies.items()}),
-        _both("h2", "首支力量到场（其他）", "First arrival, other calls"),
-        _curves({name: one["other"]["curve"] for name, one in policies.items()}),
+        *(
+            part
+            for group, curve, zh, en in _CURVES
+            for part in (
+                _both("h2", zh, en),
+                _curves({name: one[group][curve] for name, one in policies.items()}),
+            )
+        ),
         _both("h2", "紧急迟到的分布", "Where urgent calls were late"),
         '<div class="maps">',
         *(_map(name, measured[name], graph, one["late_s"]) for name, one in policies.items()),
@@ -75,6 +90,8 @@ def page(report: Mapping[str, Any], measured: Mapping[str, Measures], graph: Roa
         _priorities(policies),
         _both("h2", "力量工时", "Unit hours"),
         _hours(policies),
+        _both("h2", "各项数字的依据", "What the figures are of"),
+        _counts(policies),
         _foot(report),
     ]
     return (
@@ -96,16 +113,27 @@ def _late_s(policies: Mapping[str, Any]) -> float:
     return float(next(iter(policies.values()))["late_s"])
 
 
+_CURVES = (
+    ("urgent", "curve", "首支力量到场（紧急）", "First arrival, urgent calls"),
+    ("urgent", "curve_full", "力量到齐（紧急）", "Full complement, urgent calls"),
+    ("other", "curve", "首支力量到场（其他）", "First arrival, other calls"),
+    ("other", "curve_full", "力量到齐（其他）", "Full complement, other calls"),
+)
+
 _ROWS = (
     ("urgent", "calls", "紧急：起数", "Urgent: calls"),
     ("urgent", "late", "紧急：迟到", "Urgent: late"),
     ("urgent", "mean_s", "紧急：平均（秒）", "Urgent: mean, s"),
     ("urgent", "median_s", "紧急：中位（秒）", "Urgent: median, s"),
     ("urgent", "p90_s", "紧急：P90（秒）", "Urgent: P90, s"),
+    ("urgent", "longest_s", "紧急：最长等待（秒）", "Urgent: longest wait, s"),
     ("other", "calls", "其他：起数", "Other: calls"),
+    ("other", "late", "其他：迟到", "Other: late"),
     ("other", "mean_s", "其他：平均（秒）", "Other: mean, s"),
+    ("other", "median_s", "其他：中位（秒）", "Other: median, s"),
     ("other", "p90_s", "其他：P90（秒）", "Other: P90, s"),
     ("other", "p99_s", "其他：P99（秒）", "Other: P99, s"),
+    ("other", "longest_s", "其他：最长等待（秒）", "Other: longest wait, s"),
     ("run", "diversions_per_100", "每百次派遣改派", "Diversions per 100 assignments"),
     ("run", "reliefs", "就近接替", "Reliefs"),
     ("run", "move_ups", "前置调动", "Move-ups"),
@@ -117,7 +145,7 @@ def _table(policies: Mapping[str, Any]) -> str:
         [_both("span", zh, en), *(_number(one[group][key]) for one in policies.values())]
         for group, key, zh, en in _ROWS
     ]
-    return _grid(["", *map(escape, policies)], rows)
+    return _grid(["", *map(_name, policies)], rows)
 
 
 def _priorities(policies: Mapping[str, Any]) -> str:
@@ -126,17 +154,30 @@ def _priorities(policies: Mapping[str, Any]) -> str:
         for priority, figures in one["by_priority"].items():
             first, full = figures["first_arrival"], figures["full_complement"]
             rows.append(
-                [f"{escape(name)} · {priority}", _number(figures["calls"])]
+                [f"{_name(name)} · {priority}"]
+                + [_number(figures[key]) for key in ("calls", "late", "longest_s")]
                 + [_number(first[key]) for key in ("mean_s", "median_s", "p90_s")]
                 + [_number(full[key]) for key in ("mean_s", "median_s", "p90_s")]
             )
     heads = [
         _both("span", "策略 · 优先级", "Policy · priority"),
         _both("span", "起数", "Calls"),
+        _both("span", "迟到", "Late"),
+        _both("span", "最长", "Longest"),
         *(_both("span", f"首到{zh}", f"First, {en}") for zh, en in _STATISTICS),
         *(_both("span", f"到齐{zh}", f"Full, {en}") for zh, en in _STATISTICS),
     ]
     return _grid(heads, rows)
+
+
+def _name(policy: str) -> str:
+    """A policy's name that may be broken at its parts."""
+    return escape(policy).replace("+", "+<wbr>")
+
+
+def _kind(kind: str) -> str:
+    known = UNIT_KINDS.get(kind)
+    return _both("span", known.names.zh, known.names.en) if known else escape(kind)
 
 
 _STATISTICS = (("平均", "mean"), ("中位", "median"), ("P90", "P90"))
@@ -146,7 +187,7 @@ def _hours(policies: Mapping[str, Any]) -> str:
     kinds = sorted({kind for one in policies.values() for kind in one["run"]["unit_hours"]})
     rows = [
         [
-            escape(kind),
+            _kind(kind),
             *(
                 _number(one["run"]["unit_hours"].get(kind, {}).get("hours"))
                 for one in policies.values()
@@ -154,13 +195,45 @@ def _hours(policies: Mapping[str, Any]) -> str:
         ]
         for kind in kinds
     ]
-    return _grid(["", *map(escape, policies)], rows)
+    return _grid(["", *map(_name, policies)], rows)
+
+
+_COUNTS = (
+    ("reached", "有力量到场", "reached"),
+    ("in_time", "按时到场", "reached in time"),
+    ("never_reached", "始终无人到场", "never reached"),
+    ("diversions", "改派", "diversions"),
+    ("assignments_of_the_run", "全部派遣", "assignments of the run"),
+)
+_EXCLUDED = (
+    ("merged", "不计：并入其他事件", "left out: merged"),
+    ("cancelled", "不计：到场前取消", "left out: cancelled before arrival"),
+    ("no_place", "不计：没有地点", "left out: no place"),
+)
+
+
+def _counts(policies: Mapping[str, Any]) -> str:
+    """Numerators, denominators and what is left out, for both groups of calls."""
+    rows = []
+    for group, group_zh, group_en in (("urgent", "紧急", "Urgent"), ("other", "其他", "Other")):
+        counted = [one[group]["counts"] for one in policies.values()]
+        for key, zh, en in _COUNTS:
+            label = _both("span", f"{group_zh}：{zh}", f"{group_en}: {en}")
+            rows.append([label, *(_number(one[key]) for one in counted)])
+        for key, zh, en in _EXCLUDED:
+            label = _both("span", f"{group_zh}：{zh}", f"{group_en}: {en}")
+            rows.append([label, *(_number(one["excluded"][key]) for one in counted)])
+        full = [one[group]["full_complement"] for one in policies.values()]
+        label = _both("span", f"{group_zh}：力量到齐", f"{group_en}: full complement")
+        rows.append([label, *(_number(one["of"]) for one in full)])
+    return _grid(["", *map(_name, policies)], rows)
 
 
 def _grid(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = "".join(f"<th>{one}</th>" for one in heads)
     body = "".join(f"<tr>{''.join(f'<td>{one}</td>' for one in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide">{table}</div>'
 
 
 def _number(value: float | None) -> str:
@@ -187,7 +260,9 @@ def _coverage(hours: Mapping[str, list[dict[str, Any]]]) -> str:
         name: [(at[one["hour"]], one["mean"]) for one in of_all] for name, of_all in known.items()
     }
     days = [(at[name], name[5:10]) for name in names if name[11:13] == "00"]
-    return _both("h2", "预期覆盖率（逐小时）", "Expected coverage by hour") + _chart(
+    if len(names) < DAYS_FROM_H:
+        days = [(at[name], name[11:16]) for name in names if int(name[11:13]) % 3 == 0]
+    return _both("h2", "预期覆盖率（逐小时，UTC）", "Expected coverage by hour (UTC)") + _chart(
         lines, days, [(share / 4, f"{share * 25} %") for share in range(5)]
     )
 
@@ -198,29 +273,29 @@ def _chart(
     up: Iterable[tuple[float, str]],
 ) -> str:
     def x(share: float) -> float:
-        return round(EDGE + share * (WIDTH - 2 * EDGE), 1)
+        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
 
     def y(share: float) -> float:
-        return round(HEIGHT - EDGE + share * (2 * EDGE - HEIGHT), 1)
+        return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
 
     drawn = [
         f'<line x1="{x(0)}" x2="{x(1)}" y1="{y(at)}" y2="{y(at)}" stroke="#e7e5e4"/>'
-        f'<text x="{EDGE - 6}" y="{y(at) + 4}" text-anchor="end">{label}</text>'
+        f'<text x="{LEFT - 6}" y="{y(at) + 4}" text-anchor="end">{label}</text>'
         for at, label in up
     ]
     drawn += [
-        f'<text x="{x(at)}" y="{HEIGHT - EDGE + 18}" text-anchor="middle">{label}</text>'
+        f'<text x="{x(at)}" y="{HEIGHT - BOTTOM + 22}" text-anchor="middle">{label}</text>'
         for at, label in across
     ]
+    legend = []
     for number, (name, points) in enumerate(lines.items()):
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join(f"{x(one)},{y(other)}" for one, other in points)
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        drawn.append(
-            f'<text x="{x(0) + 8 + number * 220}" y="16" fill="{colour}">{escape(name)}</text>'
-        )
+        legend.append(f'<span><i style="color:{colour}"></i>{escape(name)}</span>')
     return (
-        f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}" font-size="12" role="img">'
+        f"<figure><figcaption>{''.join(legend)}</figcaption>"
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" font-size="12" role="img">'
         + "".join(drawn)
         + "</svg></figure>"
     )
@@ -271,21 +346,18 @@ def _map(name: str, measured: Measures, graph: RoadGraph, late_s: float) -> str:
 
 def _foot(report: Mapping[str, Any]) -> str:
     proof = report["certificate"]
+    solvers = escape(", ".join(f"{name} {of}" for name, of in report["code"]["solvers"].items()))
     listed = "".join(
         f"<li>{escape(name)}: <code>{escape(value)}</code></li>" for name, value in proof.items()
-    )
-    data = json.dumps(
-        {name: one["urgent"]["counts"] for name, one in report["policies"].items()},
-        ensure_ascii=False,
     )
     return (
         "<footer>"
         + _both(
             "p",
-            "证书：同样的输入、配置与代码得到同样的证书。代码版本 "
-            f"{escape(report['code']['version'])}。",
-            "Certificate: the same inputs, configuration and code give the same one. "
-            f"Code version {escape(report['code']['version'])}.",
+            "证书：同样的输入、配置、代码与求解器得到同样的证书。代码版本 "
+            f"{escape(report['code']['version'])}；{solvers}。",
+            "Certificate: the same inputs, configuration, code and solvers give the same one. "
+            f"Code version {escape(report['code']['version'])}; {solvers}.",
         )
-        + f"<ul>{listed}</ul><p><code>{escape(data)}</code></p></footer>"
+        + f"<ul>{listed}</ul></footer>"
     )

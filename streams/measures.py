@@ -130,6 +130,7 @@ class Measures:
             "first_arrival": arrival_figures(cases, lambda c: c.first_s),
             "full_complement": arrival_figures(cases, lambda c: c.full_s),
             "curve": curve(reached, len(cases)),
+            "curve_full": curve([c.full_s for c in cases if c.full_s is not None], len(cases)),
             "counts": {
                 "reached": len(reached),
                 "in_time": in_time,
@@ -149,6 +150,8 @@ class Measures:
             result[str(priority)] = {
                 "calls": len(cases),
                 "late": late,
+                "late_share": _share(late, len(cases)),
+                "longest_s": max((c.first_s for c in cases if c.first_s is not None), default=None),
                 "first_arrival": arrival_figures(cases, lambda c: c.first_s),
                 "full_complement": arrival_figures(cases, lambda c: c.full_s),
             }
@@ -242,10 +245,10 @@ def arrival_figures(cases: list[Case], of: Callable[[Case], float | None]) -> di
     }
 
 
-def curve(ordered: list[float], calls: int) -> list[tuple[int, float]]:
-    """Return the share of calls that somebody reached within each of some seconds."""
+def curve(seconds: list[float], calls: int) -> list[tuple[int, float]]:
+    """Return the share of calls that were reached within each of some seconds."""
     points = range(0, CURVE_END_S + 1, CURVE_STEP_S)
-    return [(s, round(sum(at <= s for at in ordered) / (calls or 1), 4)) for s in points]
+    return [(s, round(sum(at <= s for at in seconds) / (calls or 1), 4)) for s in points]
 
 
 def quantile(ordered: list[float], share: float) -> float | None:

@@ -129,7 +129,18 @@ def test_the_page_is_whole_and_needs_no_network(
     html = page(report, measured, RoadGraph.load(san_francisco))
     assert "http" not in html
     assert report["certificate"]["certificate"] in html
-    assert html.count("<svg") >= 4
+    assert html.count("<svg") == 4 + 1 + len(POLICIES)
+    for said in (
+        "Other: late", "其他：迟到", "Other: longest wait, s", "Full complement, other calls",
+        "Other: left out: no place", "紧急：不计：并入其他事件", "ortools",
+    ):  # fmt: skip
+        assert said in html
+    other = report["policies"]["closest-idle"]["other"]
+    assert f"<td>{other['counts']['in_time']:,}</td>" in html
+    assert other["curve_full"][-1][1] == pytest.approx(
+        sum(c.full_s is not None and c.full_s <= 1800 for c in measured["closest-idle"].counted(
+            urgent=False)) / other["calls"], abs=1e-3
+    )  # fmt: skip
     assert len(re.findall('lang="zh"', html)) == len(re.findall('lang="en"', html))
 
 
