@@ -143,7 +143,7 @@ class Screen:
         The situation as the frames add up to it: kind to id to entity.
     pipeline
         Whether processing is delayed and since when, as the last heartbeat has it.
-    states
+    pipelines
         What heartbeats said of that one after another, and when.
     wall
         The console's clock, as the last heartbeat has it.
@@ -169,7 +169,7 @@ class Screen:
         self.kinds: dict[str, dict[str, Any]] = {}
         self.gaps: list[tuple[int, int | None]] = []
         self.pipeline: dict[str, Any] = {}
-        self.states: list[tuple[float, str]] = []
+        self.pipelines: list[tuple[float, dict[str, Any]]] = []
         self.wall: datetime | None = None
         self.snapshots = 0
         self.connections = 0
@@ -258,7 +258,7 @@ class Screen:
         elif frame["type"] == "heartbeat":
             self.pipeline = frame["pipeline"]
             self.wall = datetime.fromisoformat(frame["wall"])
-            self.states.append((time.monotonic(), self.pipeline["state"]))
+            self.pipelines.append((time.monotonic(), self.pipeline))
         self._heard.set()
 
     def _note(self, incidents: Iterable[Mapping[str, Any]]) -> None:

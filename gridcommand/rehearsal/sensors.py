@@ -75,6 +75,12 @@ class Kind(Enum):
             return since_s >= 0
         return since_s >= 0 and since_s % (2 * LASTS_S) < LASTS_S
 
+    def began_last(self, now: float, began: float) -> float:
+        """Return when what it sees now began, where the first time was at ``began``."""
+        if self in (Kind.SILENCE, Kind.QUORUM):
+            return began
+        return now - (now - began) % (2 * LASTS_S)
+
     def records(self, now: float, began: float) -> list[dict[str, Any]]:
         """Return the SenML records that tell of it now, last in a pack."""
         sees = self.sees(now - began)
@@ -180,8 +186,11 @@ class Sensors:
             aiohttp.ClientSession(self._base, headers=headers, timeout=timeout) as client,
             asyncio.TaskGroup() as group,
         ):
+            started = time.time()
             for one in self._sensors:
-                group.create_task(self._send_one(client, one))
+                # Whole seconds, which come out of a sum as they went in.
+                began = float(math.ceil(started + one.first_s))
+                group.create_task(self._send_one(client, one, began))
 
     async def until_told(self, store: Store, within_s: float) -> None:
         """Wait until each condition so far became a report, or the time is over."""
@@ -214,19 +223,17 @@ class Sensors:
             told.setdefault(one.watch, []).extend(by_device.get(one.name, ()))
         return told
 
-    async def _send_one(self, client: aiohttp.ClientSession, sensor: _Sensor) -> None:
+    async def _send_one(self, client: aiohttp.ClientSession, sensor: _Sensor, began: float) -> None:
         name, kind = sensor.name, sensor.kind
         lon, lat = sensor.place
         headers = {"X-Device-Key": f"{name}:{self._keys[name]}"}
-        # Whole seconds, which come out of a sum as they went in.
-        began = float(math.ceil(time.time() + sensor.first_s))
         sees = False
         while True:
             now, at = time.time(), time.monotonic()
             saw, sees = sees, kind.sees(now - began)
-            # Neighbours see one thing together; it is the first of them that counts.
+            # Neighbours see one thing together: it counts once.
             if sees and not saw and name.endswith("-0"):
-                self.began[sensor.watch].append(now)
+                self.began[sensor.watch].append(kind.began_last(now, began))
             told = kind.records(now, began)
             fill = "humidity" if kind is Kind.RISE else "temperature"
             pack: list[dict[str, Any]] = [

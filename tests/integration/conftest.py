@@ -214,7 +214,7 @@ async def sending(
         assert verdict.acknowledged == sent
         assert not screen.gaps
         assert share_taken(sensors.packs, flow.outages) >= TAKEN_AT_LEAST
-        async with watching(system) as fresh:
+        async with watching(system, at=at) as fresh:
             await fresh.until(lambda: fresh.seq is not None and fresh.seq >= (screen.seq or 0))
             await screen.until(lambda: (screen.seq or 0) >= (fresh.seq or 0))
             for kind in WITHOUT_CLOCK:

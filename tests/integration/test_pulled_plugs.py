@@ -49,6 +49,7 @@ AWAY_S = 8.0
 SINCE_WITHIN_S = 3.0
 KILLS = 20
 RECYCLINGS = 10
+HALTS_AT_MOST = 6
 NOBODY_NOTICES_S = 5.0
 """Older than that, and screens say that decisions are delayed."""
 IN_FLIGHT_S = 0.5
@@ -105,7 +106,7 @@ async def test_nobody_notices_ten_recyclings_of_the_embedded_broker(tmp_path: Pa
         assert set(flow.phones.answers) == {202}
         assert flow.verdict is not None
         assert flow.verdict.longest_silence_s < NOBODY_NOTICES_S
-        assert {state for _, state in flow.screen.states} == {"ok"}
+        assert [said for _, said in flow.screen.pipelines if said["state"] != "ok"] == []
 
 
 async def test_a_broker_that_is_killed_and_away_delays_and_screens_say_so_and_since_when(
@@ -186,25 +187,25 @@ async def test_halted_workers_give_way_and_are_fenced_when_they_wake_and_work_ag
         workers = {"worker": system.child("worker"), "second": second}
         async with sending(system, 4.0) as flow:
             await flow.more(200)
-            first = holder(system, HOME, *workers)
-            (other,) = workers.keys() - {first}
-            # Who takes over the second time is the one that was woken.
-            for name, rest in ((first, other), (other, first), (first, other)):
-                had_it = holder(system, HOME, *workers) == name
+            name = holder(system, HOME, *workers)
+            fenced = 0
+            # Who takes over is the one that was woken the time before: it works again.
+            for number in range(HALTS_AT_MOST):
+                (other,) = workers.keys() - {name}
                 gave_up = system.said(name).count(GAVE_UP)
                 workers[name].suspend()
                 try:
                     await flow.until_decided(time.monotonic(), TAKEN_OVER_S)
-                    assert holder(system, HOME, *workers) == rest
+                    assert holder(system, HOME, *workers) == other
                 finally:
                     workers[name].resume()
-                if had_it or name == first:
-                    await until(
-                        lambda name=name, gave_up=gave_up: (
-                            system.said(name).count(GAVE_UP) > gave_up
-                        )
-                    )
-                await flow.more(200)
+                await flow.more(400)
+                fenced += system.said(name).count(GAVE_UP) - gave_up
+                if number >= 2 and fenced:
+                    break
+                name = other
+            # Not each time has it something in hand that it could write.
+            assert fenced
 
 
 async def test_workers_that_come_and_are_told_to_go_move_jurisdictions_at_once(
