@@ -3,9 +3,9 @@
 For: the planner, once the model has said who goes where. Each place that
 :func:`~dispatch.diversion.relievable` allows is looked at by itself, all idle units for it: the one
 that is there soonest takes the place if that wins ``swap_gain_s``, and who was under way is free.
-Where nobody's life is in danger what its going leaves bare counts as in the model, so that a swap
-doesn't undo what the model chose. Not for: turning units to other incidents
-(:mod:`dispatch.posing`).
+Where nobody's life is in danger what its going leaves bare, and its fitting by an alternative only,
+count as in the model, so that a swap doesn't undo what the model chose. Not for: turning units to
+other incidents (:mod:`dispatch.posing`).
 """
 
 from __future__ import annotations
@@ -122,6 +122,8 @@ class Reliefs:
         felt_s = seconds.astype(np.float64)
         if wanted.incident.priority != diversion.TO_PRIORITY:
             felt_s += bare_s * (PRIORITY_WEIGHT[1] / PRIORITY_WEIGHT[wanted.incident.priority])
+            second = [wanted.requirement.is_second(frozenset(u.skills)) for u in fits]
+            felt_s += np.array(second) * self._policy.alternative_s
         order = [row for row in np.lexsort((np.arange(len(fits)), felt_s)).tolist()
                  if np.isfinite(seconds[row])]  # fmt: skip
         if not order or felt_s[order[0]] >= most_s:
