@@ -67,8 +67,6 @@ class Planner:
         self, situation: Situation, travel: TravelTimes, policy: Policy, pack: CityPack
     ) -> None:
         self.travel = travel
-        if pack.calibration is not None:
-            policy = msgspec.structs.replace(policy, turnouts_s=pack.calibration.turnout_s)
         self.policy = policy
         self.rule: Rule = rule_named(policy.name)
         self.explainer = Explainer(travel, policy, {n.id: n for n in pack.neighbours})

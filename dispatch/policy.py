@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from models.calibration import Calibration
 from models.settings import Settings
 
 DEFAULT_POLICY = "joint+divert+coverage"
@@ -20,8 +21,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         Seconds from order to wheels rolling for a crew at its post (NFPA 1710: 60 s medical,
         80 s fire; one figure until a city has calibrated its own).
     turnouts_s
-        By kind of unit, what a city's recorded responses taught; the planner takes them from the
-        pack.
+        By kind of unit, what a city's recorded responses taught. A desk takes them from its pack;
+        a fast drill counts the one figure unless asked, so that nights and cities compare.
     rolling_s
         The same for a crew that is on the road already.
     person_factor
@@ -117,9 +118,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     fairness_full_s: float = 4 * 3600.0
 
     @classmethod
-    def of(cls, settings: Settings) -> Policy:
-        """Return the policy that the settings ask for."""
+    def of(cls, settings: Settings, calibration: Calibration | None = None) -> Policy:
+        """Return the policy that the settings ask for, with the turnouts that a city recorded."""
         return cls(
+            turnouts_s=dict(calibration.turnout_s) if calibration else {},
             name=settings.policy,
             divert_gain_s=settings.divert_gain_s,
             divert_losses=settings.divert_losses,

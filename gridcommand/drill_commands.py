@@ -104,6 +104,13 @@ def run(
     fleet: Annotated[
         Path | None, typer.Option(help="With --fast: other units, a CSV file like units.csv.")
     ] = None,
+    recorded_turnout: Annotated[
+        bool,
+        typer.Option(
+            "--recorded-turnout",
+            help="With --fast: crews turn out as recorded, not in the 60 s of the standard.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="With --fast: write the report here (JSON), and a page beside it."),
@@ -127,6 +134,7 @@ def run(
     only_fast = {
         "--policy": policy, "--against": against, "--load": load, "--seed": seed,
         "--closures": closures, "--fleet": fleet, "--out": out, "--journal": journal,
+        "--recorded-turnout": recorded_turnout or None,
     }  # fmt: skip
     if not fast and (given := [name for name, value in only_fast.items() if value is not None]):
         raise typer.BadParameter(
@@ -143,7 +151,10 @@ def run(
         _can_be_written(out, journal, (path, closures, fleet))
         configure_logging(settings)
         seed = 1 if seed is None else seed
-        _run_fast(settings, path, policy, against, load or 1.0, seed, closures, fleet, out, journal)
+        _run_fast(
+            settings, path, policy, against, load or 1.0, seed, closures, fleet, recorded_turnout,
+            out, journal,
+        )  # fmt: skip
         return
     from streams.drill import run_drill
 
@@ -189,6 +200,7 @@ def _run_fast(
     seed: int,
     closures: Path | None,
     fleet: Path | None,
+    recorded_turnout: bool,
     out: Path | None,
     journal: Path | None,
 ) -> None:
@@ -204,8 +216,8 @@ def _run_fast(
     names = list(dict.fromkeys([policy or settings.policy, *([against] if against else [])]))
     for one in names:
         rule_named(one)
-    own = Policy.of(settings)
     pack = CityPack.load(settings.city_path)
+    own = Policy.of(settings, pack.calibration if recorded_turnout else None)
     report, measured, results = compare(
         Recording.load(path),
         pack,

@@ -110,7 +110,13 @@ class Seating:
         travel = TravelTimes.of_pack(
             self._graph, self._pack, cache_dir=self._settings.data_dir / "cache"
         )
-        desk = Desk(situation, self._pack, self._playbooks, travel, Policy.of(self._settings))
+        desk = Desk(
+            situation,
+            self._pack,
+            self._playbooks,
+            travel,
+            Policy.of(self._settings, self._pack.calibration),
+        )
         hung = self._store.dead_letter_ids(jurisdiction, code=HANGS)
         clock = read_clock(self._store, jurisdiction)
         return Seat(self._store, lease, desk, clock, hung, self._settings.snapshot_every)

@@ -34,7 +34,9 @@ class DeskWorld:
         *,
         automatic: tuple[int, ...] = (1,),
         exercise: bool = False,
+        policy: Policy | None = None,
     ) -> None:
+        self.policy = policy or Policy()
         self.city, self.roads = city, roads
         self.jurisdiction = "tiny.exercise" if exercise else "tiny"
         self.exercise = exercise
@@ -69,7 +71,7 @@ class DeskWorld:
         if situation is None:
             situation = Situation(jurisdiction=self.jurisdiction, exercise=self.exercise)
         return Desk(
-            situation, self.city, PLANS, TravelTimes.of_pack(self.roads, self.city), Policy()
+            situation, self.city, PLANS, TravelTimes.of_pack(self.roads, self.city), self.policy
         )
 
     @property
