@@ -265,15 +265,8 @@ class _Run:
         )
         return min((at for at in times if at is not None), default=None)
 
-    def _look(self, now: datetime) -> None:
-        """Tell coverage as it stood at each point of the grid before now."""
-        while self._watch and self._coverage and self._look_at < now:
-            self._watch(self._look_at, self._coverage.state(self._look_at).share())
-            self._look_at += timedelta(seconds=LOOK_EVERY_S)
-
     def _at(self, now: datetime) -> None:
         self._count_round(now)
-        self._look(now)
         for event in (*self._crews.due_events(now), *self._hands.due_events(now)):
             self._step(event)
         if self._positions_at is not None and self._positions_at <= now:
@@ -296,7 +289,6 @@ class _Run:
             )
 
     def _line(self, line: Event) -> None:
-        self._look(line.time)
         if isinstance(line.data, Order):
             self._step(line)
             return
@@ -327,6 +319,7 @@ class _Run:
         self._positions_at = now + timedelta(seconds=POSITIONS_EVERY_S) if positions else None
 
     def _step(self, event: Event) -> None:
+        self._look(event.time)
         for made in self._desk.step(event):
             encoded = encode(made)
             self._chain = hashlib.sha256(self._chain + encoded).digest()
@@ -342,6 +335,12 @@ class _Run:
                 self._observe(made)
         if self._positions_at is None and self._crews.busy:
             self._positions_at = event.time + timedelta(seconds=POSITIONS_EVERY_S)
+
+    def _look(self, now: datetime) -> None:
+        """Tell coverage as it stood at each point of the grid before now."""
+        while self._watch and self._coverage and self._look_at < now:
+            self._watch(self._look_at, self._coverage.state(self._look_at).share())
+            self._look_at += timedelta(seconds=LOOK_EVERY_S)
 
     def _event(self, event_id: str, source: str, at: datetime, data: Payload) -> Event:
         return Event(
