@@ -1,19 +1,29 @@
-"""The database is locked, killed or full while reports flow: 503, nothing acknowledged is lost."""
+"""The database is locked, full, halted or killed for a while: 503, nothing acknowledged is lost.
+
+Reports and readings flow meanwhile; phones keep what isn't acknowledged and send it again.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
+import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 import psutil
+import psycopg
 import pytest
 
-from gridcommand.rehearsal.servers import postgresql
+from gridcommand.rehearsal.servers import ServerProgram, postgresql
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.words import Role
 from tests.integration.conftest import HEALED_S, sending
@@ -22,74 +32,143 @@ from web_console.accounts import COOKIE
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 
 AWAY_S = 4.0
-SAID_WITHIN_S = 8.0
+REFUSED_WITHIN_S = 15.0
 FULL_AT_BYTES = 4096
+DISK_MB = 900
+"""What `up` wants to be free at its start, and room for the reports of these tests."""
 
 
-def asking(system: OwnSystem) -> Callable[[], Awaitable[tuple[int, str]]]:
-    """Return what files one report and says status and Retry-After; signed in now."""
-    token = system.session(Role.GRID_WORKER)
-    headers = {"Cookie": f"{COOKIE}={token}", "Origin": system.base_url}
+class OnSqlite(NamedTuple):
+    """A system on the default, and the disk that its data are on, if it is one that we may fill."""
 
-    async def ask() -> tuple[int, str]:
-        async with (
-            asyncio.timeout(SAID_WITHIN_S),
-            aiohttp.ClientSession(system.base_url, headers=headers) as client,
-            client.post("/api/reports", json={"text": "smoke"}) as answer,
-        ):
-            await answer.read()
-            return answer.status, answer.headers.get("Retry-After", "")
-
-    return ask
+    system: OwnSystem
+    disk: Path | None
 
 
-async def test_a_locked_database(tmp_path: Path) -> None:
-    with running_system(tmp_path / "var") as system:
-        ask = asking(system)
-        async with sending(system, 4.0) as (phones, _):
-            await phones.until_acknowledged(40, HEALED_S)
-            with closing(sqlite3.connect(system.folder / "gridcommand.db")) as other:
-                other.execute("BEGIN IMMEDIATE")
-                status, retry = await ask()
-                assert status == 503
-                assert int(retry) > 0
-                other.rollback()
+class OnPostgresql(NamedTuple):
+    """A system, its database, and the disk of that, if it is one that we may fill."""
+
+    system: OwnSystem
+    database: ServerProgram
+    disk: Path | None
+
+    @property
+    def address(self) -> str:
+        """As psycopg takes it."""
+        return self.database.address.replace("+psycopg", "")
+
+    def answers(self) -> bool:
+        """Whether somebody can connect."""
+        try:
+            psycopg.connect(self.address, connect_timeout=1).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
 
-async def test_a_full_disk(tmp_path: Path) -> None:
-    with running_system(tmp_path / "var") as system:
-        ask = asking(system)
-        async with sending(system, 4.0) as (phones, _):
-            await phones.until_acknowledged(40, HEALED_S)
-            with full_disk(system.child("console"), system.child("worker")):
-                status, retry = await ask()
-                await asyncio.sleep(AWAY_S)
-            assert status == 503
-            assert int(retry) > 0
-
-
-@pytest.mark.servers
-async def test_a_killed_database(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnSqlite]:
     with (
-        postgresql() as database,
-        running_system(
-            tmp_path / "var", environment={"GRIDCOMMAND_DATABASE_URL": database.address}
-        ) as system,
+        small_disk() as disk,
+        running_system((disk or tmp_path_factory.mktemp("sqlite")) / "var") as system,
     ):
-        ask = asking(system)
-        async with sending(system, 4.0) as (phones, _):
-            await phones.until_acknowledged(40, HEALED_S)
-            await asyncio.to_thread(database.kill)
-            status, retry = await ask()
-            await asyncio.sleep(AWAY_S)
-            await asyncio.to_thread(database.start)
-            assert status == 503
-            assert int(retry) > 0
+        yield OnSqlite(system, disk)
+
+
+@pytest.fixture(scope="module")
+def on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnPostgresql]:
+    folder = tmp_path_factory.mktemp("postgresql") / "var"
+    with small_disk() as disk, postgresql(disk) as database:
+        settings = {"GRIDCOMMAND_DATABASE_URL": database.address}
+        with running_system(folder, environment=settings) as system:
+            yield OnPostgresql(system, database, disk)
 
 
 @contextmanager
-def full_disk(*processes: psutil.Process) -> Iterator[None]:
-    """Let no file of these processes grow: what a write to a full disk meets."""
+def small_disk() -> Iterator[Path | None]:
+    """A file system in memory, for the block; None where nobody may mount one."""
+    folder = Path(tempfile.mkdtemp(prefix="gridcommand-disk-"))
+    options = f"size={DISK_MB}m,mode=755"
+    mount = ["mount", "-t", "tmpfs", "-o", options, "gridcommand", str(folder)]
+    may = os.geteuid() == 0 and subprocess.run(mount, capture_output=True, check=False)
+    try:
+        yield folder if may and may.returncode == 0 else None
+    finally:
+        if may and may.returncode == 0:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def is_made_up_for(system: OwnSystem, away: AbstractContextManager[object]) -> None:
+    """Take the database away under load until beyond the first 503, and give it back."""
+    token = system.session(Role.GRID_WORKER)
+    async with sending(system, 4.0) as flow:
+        await flow.more(100)
+        with flow.outage():
+            await asyncio.to_thread(away.__enter__)
+            try:
+                await until_refused(system, token)
+                await asyncio.sleep(AWAY_S)
+            finally:
+                await asyncio.to_thread(away.__exit__, None, None, None)
+            await flow.until_decided(time.monotonic(), HEALED_S)
+        # What they had to keep they sent again: the checker finds all of it.
+        assert flow.phones.answers[503]
+
+
+async def until_refused(system: OwnSystem, token: str) -> None:
+    """Report until the answer is 503: a file may have room for a few rows yet."""
+    headers = {"Cookie": f"{COOKIE}={token}", "Origin": system.base_url}
+    async with (
+        asyncio.timeout(REFUSED_WITHIN_S),
+        aiohttp.ClientSession(system.base_url, headers=headers) as client,
+    ):
+        while True:
+            async with client.post("/api/reports", json={"text": "smoke"}) as answer:
+                if answer.status == 503:
+                    assert int(answer.headers["Retry-After"]) > 0
+                    return
+                assert answer.status == 202, await answer.text()
+            await asyncio.sleep(0.05)
+
+
+async def test_a_locked_sqlite(on_sqlite: OnSqlite) -> None:
+    await is_made_up_for(on_sqlite.system, _locked_file(on_sqlite.system))
+
+
+@contextmanager
+def _locked_file(system: OwnSystem) -> Iterator[None]:
+    file = system.folder / "gridcommand.db"
+    with closing(sqlite3.connect(file, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.rollback()
+
+
+async def test_a_full_disk_under_sqlite(on_sqlite: OnSqlite) -> None:
+    system, disk = on_sqlite
+    if disk is not None:
+        await is_made_up_for(system, _filled(disk))
+    else:
+        await is_made_up_for(system, _small_files(system.child("console"), system.child("worker")))
+
+
+@contextmanager
+def _filled(disk: Path) -> Iterator[None]:
+    """Leave no room on a disk: a write gets ENOSPC."""
+    ballast = disk / "ballast"
+    with ballast.open("wb") as file:
+        while free := shutil.disk_usage(disk).free:
+            os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), free)
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
+@contextmanager
+def _small_files(*processes: psutil.Process) -> Iterator[None]:
+    """Let no file of these processes grow: the nearest to a full disk without a disk of ours."""
     kind = resource.RLIMIT_FSIZE
     before = {one: resource.prlimit(one.pid, kind) for one in processes}
     for one, (_, hard) in before.items():
@@ -100,3 +179,66 @@ def full_disk(*processes: psutil.Process) -> Iterator[None]:
         for one, limits in before.items():
             if one.is_running():
                 resource.prlimit(one.pid, kind, limits)
+
+
+@pytest.mark.servers
+async def test_a_locked_table_in_postgresql(on_postgresql: OnPostgresql) -> None:
+    await is_made_up_for(on_postgresql.system, _locked_table(on_postgresql.address))
+
+
+@contextmanager
+def _locked_table(address: str) -> Iterator[None]:
+    with psycopg.connect(address) as other:
+        other.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
+        yield
+        other.rollback()
+
+
+@pytest.mark.servers
+async def test_a_halted_postgresql(on_postgresql: OnPostgresql) -> None:
+    await is_made_up_for(on_postgresql.system, _halted(on_postgresql.database))
+
+
+@contextmanager
+def _halted(database: ServerProgram) -> Iterator[None]:
+    database.suspend()
+    try:
+        yield
+    finally:
+        database.resume()
+
+
+@pytest.mark.servers
+async def test_a_killed_postgresql(on_postgresql: OnPostgresql) -> None:
+    await is_made_up_for(on_postgresql.system, _killed(on_postgresql.database))
+
+
+@contextmanager
+def _killed(database: ServerProgram) -> Iterator[None]:
+    database.kill()
+    try:
+        yield
+    finally:
+        database.start()
+
+
+@pytest.mark.servers
+async def test_a_full_disk_under_postgresql(on_postgresql: OnPostgresql) -> None:
+    system, _, disk = on_postgresql
+    if disk is None:
+        pytest.skip("nobody but root may mount a disk to fill")
+
+    await is_made_up_for(system, _without_room(on_postgresql, disk))
+
+
+@contextmanager
+def _without_room(on_postgresql: OnPostgresql, disk: Path) -> Iterator[None]:
+    with _filled(disk):
+        yield
+    deadline = time.monotonic() + HEALED_S
+    while not on_postgresql.answers():
+        # Without room for its log it ends by itself, and whoever made room starts it again.
+        if not on_postgresql.database.runs:
+            on_postgresql.database.start()
+        assert time.monotonic() < deadline, "PostgreSQL doesn't come back"
+        time.sleep(0.1)
