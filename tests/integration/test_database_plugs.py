@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -159,7 +159,9 @@ def _filled(disk: Path) -> Iterator[None]:
     ballast = disk / "ballast"
     with ballast.open("wb") as file:
         while free := shutil.disk_usage(disk).free:
-            os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), free)
+            # Who writes meanwhile may have taken some of it.
+            with suppress(OSError):
+                os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), free)
     try:
         yield
     finally:
