@@ -19,7 +19,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -57,6 +57,9 @@ PRIORITY_OF_OTHERS = 2
 """Of an event that another system wrote, while nobody has read it: that of a text at intake."""
 
 DATABASE_PAUSE_S = 1.0
+CLOCKS_DIFFER = timedelta(seconds=60)
+"""How far ahead of ours the clock of another machine may be and still be believed."""
+
 YIELD_EVERY_S = 0.01
 """How long classify works before it lets the other agents have a turn."""
 
@@ -300,15 +303,24 @@ class Agents:
 def classified_event(event: Event, pack: CityPack) -> Event:
     """Return the report as the desk reads it: the same id, for it is the same occurrence.
 
+    What comes dated ahead of our clock comes now: the desk's time follows its events and never
+    runs back, so one report from next year would leave it without a deadline until then. An
+    exercise has a time of its own.
+
     Raises
     ------
     EventError
         When the event is no report.
     """
-    if not isinstance(event.data, ReportReceived):
+    report = event.data
+    if not isinstance(report, ReportReceived):
         raise EventError(f"{event.type} is no report; only gridcommand.report.received is read")
+    at, now = event.time, datetime.now(UTC)
+    if not event.exercise and max(at, report.received_at) > now + CLOCKS_DIFFER:
+        at = min(at, now)
+        report = msgspec.structs.replace(report, received_at=min(report.received_at, now))
     return msgspec.structs.replace(
-        event, source=CLASSIFY_SOURCE, cause=event.cause, data=classify(event.data, pack)
+        event, source=CLASSIFY_SOURCE, time=at, cause=event.cause, data=classify(report, pack)
     )
 
 

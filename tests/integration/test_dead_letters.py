@@ -11,10 +11,11 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
@@ -40,6 +41,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 STALLED_S = 3.0
 NAMED_WITHIN_S = STALLED_S + LOOKS_S + BACK_WITHIN_S
 LARGE = 800_000
+AHEAD = datetime(2999, 1, 1, tzinfo=UTC)
 
 
 class Marked(NamedTuple):
@@ -174,6 +176,7 @@ def _evil() -> dict[str, Event]:
         "poles": _report(text="fire", lon=180.0, lat=-90.0),
         "half a place": _report(text="fire", lon=None),
         "nothing at all": _report(lon=None, lat=None),
+        "dated ahead": msgspec.structs.replace(_report(text="fire", received_at=AHEAD), time=AHEAD),
         "before all time": _report(text="fire", observed_at=first),
         "after all time": _report(text="fire", observed_at=last),
         "no such words": _report(text="\u202e\u0000\uffff" * 1000, language="\n", code="' OR 1=1"),
@@ -208,6 +211,9 @@ async def test_evil_content_in_a_valid_envelope_is_decided_or_a_dead_letter_with
             await until(lambda: set(ended().values()) == {1})
         except TimeoutError:
             assert ended() == dict.fromkeys(evil, 1)
+    with closing(system.store()) as store:
+        latest = max(decode(entry.body).time for entry in store.entries(HOME))
+    assert latest < datetime.now(UTC) + timedelta(minutes=5), "the desk's time is ours"
 
 
 async def test_a_report_that_a_desk_hangs_on_is_named_left_out_and_replayed_when_mended(

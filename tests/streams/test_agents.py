@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -127,6 +127,26 @@ async def test_a_batch_is_classified_in_order_under_the_same_ids(liyang: CityPac
     assert all(isinstance(event.data, ReportClassified) for event in found)
     assert {(topic, key) for topic, key, _ in world.published} == {("desk", HOME)}
     assert not world.letters
+
+
+@pytest.mark.parametrize(
+    "ahead", [timedelta(seconds=2), timedelta(hours=8), timedelta(days=300_000)]
+)
+async def test_what_comes_dated_ahead_of_our_clock_comes_now(
+    liyang: CityPack, ahead: timedelta
+) -> None:
+    subject, world = agents(liyang)
+    now = datetime.now(UTC)
+    event = report()
+    dated = msgspec.structs.replace(
+        event, time=now + ahead, data=msgspec.structs.replace(event.data, received_at=now + ahead)
+    )
+    await subject._on_reports(spec("reports"), record(encode(dated)))
+    (body,) = (body for _, _, body in world.published)
+    found = decode(body)
+    assert isinstance(found.data, ReportClassified)
+    for time in (found.time, found.data.received_at):
+        assert now <= time <= now + timedelta(seconds=60)
 
 
 async def test_an_exercise_stays_on_its_side(liyang: CityPack) -> None:
