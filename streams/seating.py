@@ -31,6 +31,10 @@ from streams.seats import Seat, read_situation
 from streams.watchdog import HANGS
 
 
+SELDOM = (50_000, 20, 20)
+"""Objects between two looks for garbage among the young, and so on (``gc.set_threshold``)."""
+
+
 class Taken(NamedTuple):
     """An open seat, and the journal's events of its opening."""
 
@@ -127,8 +131,10 @@ def sweep() -> None:
 
     City and program stay: looking them through for garbage again and again would hold up a
     proposal by 30 ms. A desk that was left must not stay with them, so they are looked through
-    once, when a seat has been taken and nothing holds the one before.
+    once, when a seat has been taken and nothing holds the one before. What a desk makes lives
+    long or ends by itself, so the young are looked through seldom: a tenth of deciding.
     """
+    gc.set_threshold(*SELDOM)
     gc.unfreeze()
     gc.collect()
     gc.freeze()
