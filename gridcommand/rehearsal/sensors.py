@@ -40,13 +40,15 @@ CLOCK_STEP_S = 1e-3
 SENML = "application/senml+json"
 HEARD_BEFORE_S = 12.0
 """A rise is told by what was before it, and sense keeps its windows every ten seconds."""
-SILENT_AFTER_S = 900.0
 DEPTH_HOLD_S = 61.0
 NEIGHBOUR_DEG = 0.001
 
 
 class Kind(Enum):
-    """What a place's sensors see: the rule of ``sense_rules.yaml`` that tells of it."""
+    """What a place's sensors see: the rule of ``sense_rules.yaml`` that tells of it.
+
+    Not silence, which counts minutes of listening: the tests of sense have it.
+    """
 
     SMOKE_ALARM = "smoke-alarm"
     """A threshold, at once."""
@@ -54,8 +56,6 @@ class Kind(Enum):
     """A threshold that must be held."""
     RISE = "temperature-rise"
     """A rate."""
-    SILENCE = "heartbeat"
-    """A gateway that repeats the last heartbeat of something that is silent, for good."""
     QUORUM = "water-depth-area"
     """Three neighbours under water, for good."""
 
@@ -71,13 +71,13 @@ class Kind(Enum):
 
     def sees(self, since_s: float) -> bool:
         """Whether it sees something, so long after it first began to."""
-        if self in (Kind.SILENCE, Kind.QUORUM):
+        if self is Kind.QUORUM:
             return since_s >= 0
         return since_s >= 0 and since_s % (2 * LASTS_S) < LASTS_S
 
     def began_last(self, now: float, began: float) -> float:
         """Return when what it sees now began, where the first time was at ``began``."""
-        if self in (Kind.SILENCE, Kind.QUORUM):
+        if self is Kind.QUORUM:
             return began
         return now - (now - began) % (2 * LASTS_S)
 
@@ -90,14 +90,11 @@ class Kind(Enum):
             return [{"n": "smoke", "u": "ppm", "v": 500 if sees else 20}]
         if self is Kind.RISE:
             return [{"n": "temperature", "u": "Cel", "v": 35 if sees else 20}]
-        if self is Kind.SILENCE:
-            # The same reading each time: the one of before it fell silent.
-            return [{"bt": began - SILENT_AFTER_S, "n": "heartbeat", "v": 1}]
         times = (began - DEPTH_HOLD_S, now) if sees else ()
         return [{"bt": at, "n": "water_depth", "u": "m", "v": 0.2} for at in times]
 
 
-EVERY_KIND = (Kind.SMOKE_ALARM, Kind.SMOKE, Kind.RISE, Kind.SILENCE, Kind.QUORUM)
+EVERY_KIND = (Kind.SMOKE_ALARM, Kind.SMOKE, Kind.RISE, Kind.QUORUM)
 
 
 class Watched(msgspec.Struct, frozen=True):
