@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 AWAY_S = 4.0
 REFUSED_WITHIN_S = 15.0
 FULL_AT_BYTES = 4096
+FILLED_AFTER = 20
 DISK_MB = 900
 """What `up` wants to be free at its start, and room for the reports of these tests."""
 
@@ -158,9 +159,10 @@ def _filled(disk: Path) -> Iterator[None]:
     """Leave no room on a disk: a write gets ENOSPC."""
     ballast = disk / "ballast"
     with ballast.open("wb") as file:
-        while free := shutil.disk_usage(disk).free:
-            # Who writes meanwhile may have taken some of it.
+        for _ in range(FILLED_AFTER):
+            # Who writes meanwhile may have taken some of it, or given some back.
             with suppress(OSError):
+                free = shutil.disk_usage(disk).free
                 os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), free)
     try:
         yield
