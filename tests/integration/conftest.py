@@ -33,6 +33,8 @@ HOME = "us-ca-sf"
 RATE = 200.0
 READINGS_A_SECOND = 2000.0
 WATCHES = len(EVERY_KIND) + 1
+RECONNECTED_S = 1.5
+"""How long after decisions flow again the console's own producer may still find no broker."""
 HEALED_S = 45.0
 BACK_WITHIN_S = 10.0
 SOON_S = 30.0
@@ -133,12 +135,12 @@ class Flow:
 
     @contextmanager
     def outage(self) -> Iterator[None]:
-        """Excuse readings that are refused while the block runs."""
+        """Excuse readings that are refused while the block runs, and until all are reconnected."""
         began = time.monotonic()
         try:
             yield
         finally:
-            self.outages.append((began, time.monotonic()))
+            self.outages.append((began, time.monotonic() + RECONNECTED_S))
 
     async def more(self, reports: int) -> None:
         """Wait until so many more reports are acknowledged."""

@@ -66,7 +66,7 @@ EMBEDDED_ALONE = "the embedded broker's topics have one partition, for one worke
 async def test_a_killed_process_loses_nothing_and_is_back(system: OwnSystem, name: str) -> None:
     if name in ("broker", "tansu") and system.settings.kafka_servers:
         pytest.skip("up runs no broker of its own beside a Kafka")
-    async with sending(system, 4.0) as flow:
+    async with sending(system, 8.0) as flow:
         await flow.more(200)
         killed = _tansu(system) if name == "tansu" else system.child(name)
         with flow.outage():
