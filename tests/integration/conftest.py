@@ -33,7 +33,7 @@ HOME = "us-ca-sf"
 RATE = 200.0
 READINGS_A_SECOND = 2000.0
 WATCHES = len(EVERY_KIND) + 1
-RECONNECTED_S = 1.5
+RECONNECTED_S = 5.0
 """How long after decisions flow again the console's own producer may still find no broker."""
 HEALED_S = 45.0
 BACK_WITHIN_S = 10.0
