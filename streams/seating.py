@@ -30,7 +30,6 @@ from streams.opening import opening_events
 from streams.seats import Seat, read_situation
 from streams.watchdog import HANGS
 
-
 SELDOM = (50_000, 20, 20)
 """Objects between two looks for garbage among the young, and so on (``gc.set_threshold``)."""
 
