@@ -87,9 +87,10 @@ async def test_updates_are_flushed_once_the_broker_has_them() -> None:
     answers = asyncio.Event()
 
     class Slow:
-        async def publish(self, _topic: str, _key: str, events: Sequence[bytes]) -> None:
+        async def publish(self, _topic: str, _key: str, events: Sequence[bytes]) -> dict[int, str]:
             await answers.wait()
             sent.extend(events)
+            return {}
 
     updates = Updates(Slow())  # type: ignore[arg-type]
     await updates.flush()
