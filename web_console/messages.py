@@ -34,6 +34,11 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "没有照片“{value}”，请先上传。",
         "There is no photo {value!r}; upload it first.",
     ),
+    "no_area": (
+        "请用且只用一种方式说明位置：经纬度加半径、至少三个角的多边形，或路段编号。",
+        "Say where, in one way: lon, lat and radius_m together, a ring of at least three corners, "
+        "or edges.",
+    ),
     "half_a_place": (
         "经度和纬度必须同时提供。",
         "Longitude and latitude belong together: give both or neither.",

@@ -237,7 +237,7 @@ FIELDS = st.sampled_from(
     """id text category code lon lat datum accuracy_m place observed_at photos language attributes
     type incident proposal units unit priority grade duplicate cancelled closure radius_m until
     priorities posture state note name password token role jurisdictions cells paused
-    speed""".split()  # noqa: SIM905
+    speed ring edges""".split()  # noqa: SIM905
 )
 TYPES = st.sampled_from([cls.type_name.removeprefix("order.") for cls in ev.ORDERS])
 PATHS = st.sampled_from(

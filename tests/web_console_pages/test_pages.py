@@ -67,8 +67,11 @@ def test_report_reaches_the_commander_who_confirms(open_page: OpenPage) -> None:
     expect(desk.get_by_text("Connected")).to_be_visible()
     # Life-threatening calls go out by themselves; this commander decides about them too.
     desk.get_by_role("button", name="Account and settings").click()
-    desk.get_by_label("1 · life-threatening").uncheck()
+    automatic = desk.get_by_label("1 · life-threatening")
+    automatic.click()
     expect(desk.locator(".note.good", has_text="Automation: done")).to_be_visible()
+    expect(automatic).not_to_be_checked()
+    expect(automatic).to_be_enabled()
     phone = open_page("worker-1", Role.GRID_WORKER, size=PHONE, has_touch=True)
     report(phone, "Two cars, one person hurt, confirm me")
     expect(desk.locator("[role=option]").first).to_be_visible()

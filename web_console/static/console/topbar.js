@@ -10,7 +10,7 @@ import { nameOf, otherLang, t, tOr } from '../lib/i18n.js';
 import { prefs, setLang, setTheme, usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
-import { order, tell } from './orders.js';
+import { order, pending, tell, waits } from './orders.js';
 import { kindName } from './parts.js';
 import { counts, kinds, rows } from './selectors.js';
 import { ask, link, live, theCity, theSession, tick } from './state.js';
@@ -196,6 +196,9 @@ function Account() {
       document.removeEventListener('keydown', away);
     };
   }, [open]);
+  // A second switch before the first one's answer would start from what no longer holds.
+  const automating = useStore(pending, (now) => waits(now, 'set_automation'));
+  const posing = useStore(pending, (now) => waits(now, 'set_posture'));
   const automatic = rules.automatic_priorities ?? [1];
   /** @param {number} p */
   const toggle = (p) => order(live.get().jurisdiction, 'set_automation', {
@@ -219,13 +222,13 @@ function Account() {
       onClick=${() => setOpen(!open)}>${(me.name || '?').slice(0, 1).toUpperCase()}</button>
     ${open && html`<div class="menu">
       <p class="menu-who"><b>${me.display_name ?? me.name}</b><span>${t(`role.${me.role}`)}</span></p>
-      <fieldset disabled=${!commander}>
+      <fieldset disabled=${!commander || automating} aria-busy=${automating}>
         <legend>${t('rules.automatic')}</legend>
         ${[1, 2, 3, 4].map((p) => html`<label key=${p} class="check"><input type="checkbox"
           checked=${automatic.includes(p)} onChange=${() => toggle(p)} />
           <span>${t(`priority.${p}`)}</span></label>`)}
       </fieldset>
-      <label class="check"><input type="checkbox" disabled=${!commander}
+      <label class="check"><input type="checkbox" disabled=${!commander || posing}
         checked=${rules.posture === 'emergency'}
         onChange=${() => order(live.get().jurisdiction, 'set_posture', {
           posture: rules.posture === 'emergency' ? 'routine' : 'emergency',
