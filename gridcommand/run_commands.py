@@ -82,7 +82,8 @@ def worker(
 
     - `gridcommand worker --stage desk` and `gridcommand worker --stage classify --stage sense`
     """
-    from streams.worker import STAGES, load_city, run_worker
+    from streams.groups import STAGES
+    from streams.worker import load_city, run_worker
 
     unknown = sorted(set(stages or ()) - set(STAGES))
     if unknown:

@@ -37,7 +37,6 @@ PORT_RANGE = (20000, 32000)
 READY_WITHIN_S = 10.0
 RECYCLE_REST_S = 5.0
 """Least time between two recyclings: workers must come to work in between, whatever flows."""
-STOP_WITHIN_S = 1.0
 # Ends the broker when our end of the pipe closes, which the kernel does even on kill -9.
 WATCHDOG = 'read -r _ || kill -9 "$1" 2>/dev/null'
 
@@ -195,10 +194,10 @@ class EmbeddedBroker:
         """End the broker; nothing to do when it doesn't run."""
         # The watchdog goes first, so that it can never meet a pid that is another's by then.
         if self._watchdog is not None:
-            await _end(self._watchdog, gently=False)
+            await _end(self._watchdog)
             self._watchdog = None
         if self._process is not None:
-            await _end(self._process, gently=True)
+            await _end(self._process)
             self._process = None
 
     async def recycle(self) -> None:
@@ -278,16 +277,12 @@ async def _first(*work: Awaitable[object], timeout_s: float) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _end(process: asyncio.subprocess.Process, *, gently: bool) -> None:
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a child at once: what it holds in memory is gone either way."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
-            process.terminate() if gently else process.kill()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            process.kill()
+        await process.wait()
 
 
 def _is_free(port: int) -> bool:

@@ -528,11 +528,11 @@ class DeskShell:
 
         async def tick(seat: Seat) -> None:
             nonlocal told
-            # Named once nothing is in flight: its seq is its own.
+            # Named once nothing is in flight: its seq is its own, and its time not before the last.
             told = Event(
                 id=f"tick/{seat.situation.seq + 1}",
                 source=f"/clock/{jurisdiction}",
-                time=now,
+                time=max(now, seat.situation.now or now),
                 jurisdiction=jurisdiction,
                 exercise=is_exercise(jurisdiction),
                 data=ev.ClockTicked(),

@@ -22,24 +22,18 @@ from models.city import CityPack
 from models.events import ReportReceived
 from models.settings import Settings
 from models.store import Store, open_store
-from models.topics import BATCH_CONTENT_TYPE, DESK, READINGS, REPORTS, topic_for
+from models.topics import BATCH_CONTENT_TYPE, DESK, REPORTS, topic_for
 from models.words import EXERCISE_MARK, Channel, is_exercise
 from playbooks.engine import PlaybookSet
 from streams import metrics
 from streams.agents import NO_EVENTS, Agents, Stages
-from streams.app import (
-    APP_ID,
-    broker_at_hand,
-    is_embedded,
-    kafka_servers,
-    make_app,
-    running,
-)
+from streams.app import broker_at_hand, is_embedded, kafka_servers, make_app, running
 from streams.claims import Place
 from streams.classify import classify
 from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
-from streams.errors import NotOursError, OpeningError
+from streams.errors import BrokerError, NotOursError, OpeningError
+from streams.groups import STAGES, begin_where_others_are, group_of
 from streams.handshake import answers
 from streams.housekeeping import keep_house
 from streams.lag import Lag
@@ -62,9 +56,7 @@ WRITES_LATE_S, WRITES_STUCK_S = 5.0, 120.0
 """A record that isn't acknowledged for so long is the broker's fault (too few copies in step, for
 one), and for so much longer may be our producer's."""
 
-STAGES = {"classify": REPORTS, "desk": DESK, "sense": READINGS}
-"""What a worker can do, and the topic that it reads for it; relay goes with classify."""
-
+LET_IN_WITHIN_S = 15.0
 OPEN_AGAIN_S = 1.0
 UPDATES_WITHIN_S = 0.5
 """How long the last updates may take when the process ends; screens read the journal."""
@@ -140,7 +132,7 @@ async def run_worker(
     )
     is_whole = set(stages) == set(STAGES)
     dead_letters = DeadLetters(store.add_dead_letters, publisher)
-    group = APP_ID if is_whole else f"{APP_ID}.{'-'.join(sorted(stages))}"
+    group = group_of(stages)
     app = make_app(settings, app_id=group)
     relay = Relay(
         settings,
@@ -185,6 +177,7 @@ async def run_worker(
 
     async def on_revoked(_app: Any, _revoked: Iterable[Any], **_more: Any) -> None:
         held.clear()
+        assigned.clear()
 
     app.on_partitions_revoked.connect(on_revoked)
     app.on_partitions_assigned.connect(on_assigned)
@@ -216,6 +209,8 @@ async def run_worker(
     try:
         if not await _before(stop, broker_at_hand(settings)):
             return
+        if not is_embedded(settings):
+            await begin_where_others_are(servers, stages)
         async with running(app, settings) as ended:
             watchdog.start()
             tasks = [
@@ -226,6 +221,7 @@ async def run_worker(
                 asyncio.create_task(lag.run(), name="lag"),
                 asyncio.create_task(keep_house(store, settings.remember_days), name="house"),
                 asyncio.create_task(give_signs(store, stages, assigned), name="sign of life"),
+                asyncio.create_task(let_in(assigned, servers), name="group"),
             ]
             ready = asyncio.create_task(_say_ready(assigned, on_ready))
             stopping = asyncio.create_task(stop.wait())
@@ -314,6 +310,24 @@ async def _turn(watchdog: Watchdog) -> None:
     while True:
         watchdog.turned()
         await asyncio.sleep(LOOK_S)
+
+
+async def let_in(assigned: asyncio.Event, servers: str) -> None:
+    """Fail when the group takes long to let this worker in, or in again, while a broker answers.
+
+    aiokafka's own routine may have ended, and tells nobody.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(LET_IN_WITHIN_S):
+                await assigned.wait()
+        except TimeoutError:
+            if await answers(servers):
+                raise BrokerError(
+                    f"the group of workers didn't let this one in within {LET_IN_WITHIN_S:g} s"
+                ) from None
+        else:
+            await asyncio.sleep(LOOK_S)
 
 
 async def _say_ready(assigned: asyncio.Event, on_ready: Callable[[], None] | None) -> None:

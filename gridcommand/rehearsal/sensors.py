@@ -116,9 +116,10 @@ class Watched(msgspec.Struct, frozen=True):
 
 
 class Pack(NamedTuple):
-    """A pack that was sent: when, by ``time.monotonic()``, and whether it was taken."""
+    """A pack that was sent: when and until when, by ``time.monotonic()``; whether it was taken."""
 
     at: float
+    until: float
     readings: int
     is_taken: bool
 
@@ -248,7 +249,7 @@ class Sensors:
                     "/api/readings", data=json.dumps(pack), headers=headers
                 ) as answer:
                     taken = answer.status == 202
-            self.packs.append(Pack(at, len(pack), taken))
+            self.packs.append(Pack(at, time.monotonic(), len(pack), taken))
             await asyncio.sleep(max(0.0, 1.0 - (time.time() - now)))
 
 
@@ -263,8 +264,13 @@ def _placed(places: Iterable[Point], kinds: Sequence[Kind]) -> Iterator[_Sensor]
 
 
 def share_taken(packs: Iterable[Pack], outages: Collection[tuple[float, float]] = ()) -> float:
-    """Return the share of the readings that were taken, of those sent outside of outages."""
-    counted = [pack for pack in packs if not any(a <= pack.at <= b for a, b in outages)]
+    """Return the share of the readings that were taken, of those sent outside of outages.
+
+    A pack that an outage cut off on its way was sent within it.
+    """
+    counted = [
+        pack for pack in packs if not any(a <= pack.until and pack.at <= b for a, b in outages)
+    ]
     sent = sum(pack.readings for pack in counted)
     return sum(pack.readings for pack in counted if pack.is_taken) / sent if sent else 1.0
 

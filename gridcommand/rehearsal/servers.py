@@ -253,9 +253,11 @@ def postgresql(place: Path | None = None) -> Iterator[ServerProgram]:
             account = pwd.getpwnam(user)
             os.chown(folder, account.pw_uid, account.pw_gid)
         initialise = ["-D", str(data), "-A", "trust", "-U", "gridcommand", "-E", "UTF8"]
+        log_sizes: list[str] = []
         if place is not None:
-            # A disk to fill: with the usual log segments it would have room for half a minute more.
+            # A disk to fill: the log that it keeps for later would be room for half a minute more.
             initialise += ["--wal-segsize=1"]
+            log_sizes = ["-c", "min_wal_size=2MB", "-c", "max_wal_size=2MB"]
         subprocess.run(
             [str(programs / "initdb"), *initialise],
             check=True,
@@ -265,7 +267,7 @@ def postgresql(place: Path | None = None) -> Iterator[ServerProgram]:
         )
         command = [
             str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder),
-            "-c", "listen_addresses=127.0.0.1",
+            "-c", "listen_addresses=127.0.0.1", *log_sizes,
         ]  # fmt: skip
         server = f"postgresql://gridcommand@127.0.0.1:{port}/postgres"
         node = ServerProgram(

@@ -60,8 +60,9 @@ def test_each_kind_is_told_once_by_its_own_rule_and_not_before_it_began(kind: Ki
 
 
 def test_what_is_refused_counts_only_outside_of_outages() -> None:
-    packs = [Pack(1.0, 10, True), Pack(2.0, 10, False), Pack(3.0, 20, True)]
+    packs = [Pack(1.0, 1.1, 10, True), Pack(2.0, 2.1, 10, False), Pack(3.0, 3.1, 20, True)]
     assert share_taken(packs) == 0.75
     assert share_taken(packs, [(1.5, 2.5)]) == 1.0
+    assert share_taken(packs, [(2.05, 2.5)]) == 1.0
     assert share_taken(packs, [(2.5, 4.0)]) == 0.5
     assert share_taken(packs, [(0.0, 4.0)]) == 1.0

@@ -172,7 +172,6 @@ async def sending(
     system: OwnSystem,
     at_least_s: float,
     *,
-    words: str = "Medical Incident",
     rate: float = RATE,
     at: Origin = OWN,
 ) -> AsyncIterator[Flow]:
@@ -181,7 +180,7 @@ async def sending(
     Reports at ``rate`` and readings beside them, some of which tell of something that lasts.
     """
     phones = Phones(system, *at)
-    reports = [{**place, "text": words} for place in recorded_places(144)]
+    reports = recorded_places(144)
     async with measuring(system) as sensors, watching(system, at=at) as screen:
         flow = Flow(phones, screen, sensors)
         enough = asyncio.Event()

@@ -18,9 +18,10 @@ from models.settings import Settings
 from models.store import InboxRow, Store, open_store
 from streams.broker import EmbeddedBroker
 from streams.declare import cluster_admin, declare_topics
+from streams.groups import STAGES
 from streams.lag import Lag, Place
 from streams.metrics import LAG
-from streams.worker import RELAYS, STAGES, _waiting
+from streams.worker import RELAYS, _waiting
 
 HOME = "us-ca-sf"
 

@@ -11,9 +11,9 @@ import pytest
 from models.errors import StoreError
 from models.journal import Head
 from models.topics import all_topics
-from streams.errors import OpeningError
+from streams.errors import BrokerError, OpeningError
 from streams.updates import Updates
-from streams.worker import open_desks, partition_of
+from streams.worker import let_in, open_desks, partition_of
 
 HOME = "tiny"
 PARTITIONS = 4
@@ -104,3 +104,29 @@ async def test_updates_are_flushed_once_the_broker_has_them() -> None:
     assert sent == [b"1"]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_worker_that_the_group_leaves_outside_ends_but_only_while_a_broker_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answered: asyncio.Queue[bool] = asyncio.Queue()
+
+    async def answers(_servers: str) -> bool:
+        return await answered.get()
+
+    monkeypatch.setattr("streams.worker.answers", answers)
+    monkeypatch.setattr("streams.worker.LET_IN_WITHIN_S", 0.01)
+    monkeypatch.setattr("streams.worker.LOOK_S", 0.0)
+    inside = asyncio.Event()
+    inside.set()
+    watching = asyncio.create_task(let_in(inside, "127.0.0.1:1"))
+    await asyncio.sleep(0.05)
+    assert not watching.done()
+
+    inside.clear()  # partitions are taken away, and none given
+    answered.put_nowait(False)
+    await asyncio.sleep(0.05)
+    assert not watching.done()
+    answered.put_nowait(True)
+    with pytest.raises(BrokerError, match="didn't let this one in"):
+        await asyncio.wait_for(watching, 10)
