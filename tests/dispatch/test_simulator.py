@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dispatch.correlation import distance_m
 from dispatch.legs import Leg
@@ -17,7 +19,7 @@ from dispatch.travel_times import TravelTimes
 from models import events as ev
 from models.city import CityPack, Facility, Text
 from models.events import Event, Payload, ReportReceived, ServiceRecorded
-from models.lifecycles import IncidentState, UnitState
+from models.lifecycles import AssignmentState, IncidentState, UnitState
 from models.situation import dump, load
 from models.words import Channel
 from tests.dispatch.desk_world import SOUTH, START, STEP, WEST, DeskWorld, of
@@ -334,3 +336,102 @@ def test_the_same_journal_gives_the_same_reports(city: CityPack, tiny_roads: Roa
         return night.told
 
     assert told() == told()
+
+
+CALL = st.tuples(
+    st.sampled_from([("accident.fire.structure", "engine"), ("health.medical", "medic")]),
+    st.tuples(st.integers(0, 3), st.integers(0, 3)),
+    st.floats(30, 2400),
+)
+HAPPENING = st.one_of(
+    CALL,
+    st.sampled_from(["recall", "close", "reopen", "restart"]),
+    st.floats(1, 1500),
+)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(happenings=st.lists(HAPPENING, min_size=1, max_size=14))
+def test_units_and_calls_are_conserved(
+    city: CityPack, tiny_roads: RoadGraph, happenings: list[object]
+) -> None:
+    """Whatever comes: nobody is in two places or vanishes, and in the end no call is open."""
+    night = Night(city, tiny_roads)
+    fleet = {unit.id for unit in city.units}
+    reports = 0
+    for number, happening in enumerate(happenings):
+        if isinstance(happening, tuple):
+            (category, kind), at, on_scene_s = happening
+            night.call(recorded(kind, on_scene_s), category=category, at=at)
+            reports += 1
+        elif isinstance(happening, float):
+            for moment in night.moments(happening):
+                _is_conserved(night, fleet, moment)
+        elif happening == "restart":
+            night.crews = _taken_up_again(night)
+        else:
+            _order(night, str(happening), number)
+        _is_conserved(night, fleet, night.world.now)
+    night.world.say(ev.ReopenRoad(closure="c", by="wang"))
+    night.look()
+    night.pass_time(12 * 3600)
+    for incident in list(night.world.situation.incidents):
+        # Who was recalled from it goes again once a person gives it back to the machine.
+        night.world.say(ev.LiftOverride(incident=incident, by="wang"))
+    night.world.settle()
+    night.look()
+    night.pass_time(12 * 3600)
+    _is_conserved(night, fleet, night.world.now)
+    situation = night.world.situation
+    assert night.crews.busy == 0
+    assert {unit.state for unit in situation.units.values()} == {UnitState.AVAILABLE}
+    told = [event.data.report for event in night.world.journal if _ends_in_an_incident(event)]
+    assert len(told) == len(set(told)) == reports
+    ended = {IncidentState.RESOLVED, IncidentState.CLOSED}
+    assert {incident.state for incident in situation.incidents.values()} <= ended
+
+
+def _is_conserved(night: Night, fleet: set[str], at: datetime) -> None:
+    """Each unit is somewhere once, and on one assignment at most."""
+    assert night.world.situation.units.keys() == fleet
+    assert night.crews.positions(at).keys() <= fleet
+    going = _going(night)
+    assert len(going) == len(set(going))
+    assert night.crews.busy <= len(fleet)
+
+
+def _going(night: Night) -> list[str]:
+    """Units of all assignments that aren't over."""
+    over = (AssignmentState.CLEARED, AssignmentState.CANCELLED)
+    return [one.unit for one in night.world.situation.assignments.values() if one.state not in over]
+
+
+def _ends_in_an_incident(event: Event) -> bool:
+    return isinstance(event.data, ev.IncidentOpened | ev.ReportLinked)
+
+
+def _order(night: Night, order: str, number: int) -> None:
+    """Recall who is under way, close the streets around a crossing, or open them again."""
+    world = night.world
+    if order == "close":
+        place = {"lon": WEST + STEP, "lat": SOUTH + STEP, "radius_m": 300.0}
+        world.say(ev.CloseRoad(closure="c", by="wang", **place))
+    elif order == "reopen":
+        world.say(ev.ReopenRoad(closure="c", by="wang"))
+    else:
+        if not (going := _going(night)):
+            return
+        world.say(ev.RecallUnit(unit=going[number % len(going)], by="wang"))
+    night.look()
+    world.settle()
+    night.look()
+
+
+def _taken_up_again(night: Night) -> Simulator:
+    """What another process knows of the same night."""
+    situation = load(dump(night.world.situation))
+    return Simulator.resume(situation, night.city, TravelTimes(night.roads), night.learnt)

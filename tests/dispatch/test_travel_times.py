@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import shortest_path
 
 from dispatch.metric import InForce, Metrics
 from dispatch.roads import (
@@ -25,6 +27,8 @@ from dispatch.roads import (
 )
 from dispatch.routes import WALK_M_S
 from dispatch.travel_times import BadPlaceError, TravelTimes
+from models.city import CityPack
+from models.settings import CHECKOUT
 
 N00, N01, N11, N33 = (119.40, 31.40), (119.405, 31.40), (119.405, 31.405), (119.415, 31.415)
 
@@ -89,6 +93,45 @@ def test_matrix_is_dijkstras_before_during_and_after_closures(
         np.testing.assert_allclose(
             travel.matrix(places[open_rows], places[open_rows[:2]]), got[:, :2], atol=1e-3
         )
+
+
+def test_a_whole_citys_times_are_scipys_before_during_and_after_closures() -> None:
+    """San Francisco, 14,000 streets: 60 places to 60 others."""
+    graph = RoadGraph.load(CityPack.load(CHECKOUT / "cities" / "san_francisco"))
+    travel, chance = TravelTimes(graph), np.random.default_rng(5)
+    for share in (0.0, 0.02, 0.2, 0.0):
+        count = int(share * len(graph.edge_ids))
+        closed = travel.set_closures(chance.choice(graph.edge_ids, count, replace=False).tolist())
+        is_open = np.array([edge not in closed for edge in graph.edge_ids])
+        # Places that are the end of an open street, on no other street by chance.
+        rows = []
+        for row in chance.permutation(len(graph.node_ids)).tolist():
+            snap = travel.snap(*graph.node_lonlat[row].tolist())
+            ends = (graph.edge_u[snap.edge], graph.edge_v[snap.edge])
+            if is_open[snap.edge] and snap.distance_m < 0.01 and row in ends:
+                rows.append(row)
+            if len(rows) == 120:
+                break
+        truth = scipy_s(graph, is_open, rows[:60])[:, rows[60:]]
+        got = travel.matrix(graph.node_lonlat[rows[:60]], graph.node_lonlat[rows[60:]])
+        assert share == 0.2 or np.isfinite(truth).mean() > 0.9
+        # The place may lie a hand's breadth off the crossing.
+        np.testing.assert_allclose(got, truth, rtol=1e-6, atol=0.05)
+
+
+def scipy_s(graph: RoadGraph, is_open: np.ndarray, sources: list[int]) -> np.ndarray:
+    """Seconds from some nodes to all, by SciPy; of streets side by side the faster one counts."""
+    ms = np.maximum(np.rint(graph.edge_length_m * 3600 / graph.edge_speed_kmh), 1.0)
+    there, back = is_open & (graph.edge_oneway >= 0), is_open & (graph.edge_oneway <= 0)
+    tail = np.concatenate([graph.edge_u[there], graph.edge_v[back]])
+    head = np.concatenate([graph.edge_v[there], graph.edge_u[back]])
+    cost = np.concatenate([ms[there], ms[back]])
+    order = np.lexsort((cost, head, tail))
+    pairs = np.stack([tail[order], head[order]])
+    first = np.append(True, (np.diff(pairs) != 0).any(axis=0))
+    size = len(graph.node_ids)
+    network = csr_array((cost[order][first], tuple(pairs[:, first])), shape=(size, size))
+    return np.asarray(shortest_path(network, method="D", indices=sources)) / 1000
 
 
 @settings(max_examples=40, deadline=None)
