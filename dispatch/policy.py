@@ -83,7 +83,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         Seconds that each patient beyond that makes a hospital count farther.
     fairness_most_s, fairness_full_s
         Who was out longer than is usual for its kind comes second by up to so many seconds,
-        all of them from so many seconds of duty beyond the usual on.
+        all of them from so many seconds of duty beyond the usual on. Rest makes duty fade, by half
+        in eight hours.
     """
 
     name: str = DEFAULT_POLICY

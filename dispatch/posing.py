@@ -54,7 +54,7 @@ class Poser:
         rows = {unit.id: row for row, unit in enumerate(free)}
         eligible = np.zeros((len(free), len(waiting)), bool)
         added_s = np.zeros((len(free), len(waiting)))
-        tired_s = self._tired_s(step.situation, free)
+        tired_s = self._tired_s(step, free)
         if self._aid_s:
             tired_s = tired_s + np.array([self._aid_s.get(u.neighbour, 0.0) for u in free])
         seconds: dict[Kind, list[int]] = {}
@@ -317,16 +317,19 @@ class Poser:
         seconds = seconds + np.array([[turnout_s(u, self._policy)] for u in free], np.float32)
         return np.asarray(seconds[:, [distinct[place] for place in places]], np.float32)
 
-    def _tired_s(self, situation: Situation, free: Sequence[Unit]) -> NDArray[np.float64]:
-        """Seconds by which those come second who were out for longer than others of their kind."""
+    def _tired_s(self, step: Step, free: Sequence[Unit]) -> NDArray[np.float64]:
+        """Seconds by which those come second who were out for longer than others of their kind.
+
+        Rest makes it fade.
+        """
         most_s, per_s = self._policy.fairness_most_s, self._policy.fairness_full_s
         if not free or not most_s:
             return np.zeros(len(free))
         hours: dict[str, list[float]] = {}
-        for _, unit in sorted(situation.units.items()):
-            hours.setdefault(unit.kind, []).append(unit.duty_s)
+        for _, unit in sorted(step.situation.units.items()):
+            hours.setdefault(unit.kind, []).append(unit.tired_s(step.now))
         usual = {kind: fmean(of_all) for kind, of_all in hours.items()}
-        over = [(unit.duty_s - usual[unit.kind]) / per_s for unit in free]
+        over = [(unit.tired_s(step.now) - usual[unit.kind]) / per_s for unit in free]
         return np.round(most_s * np.clip(over, 0.0, 1.0), 1)
 
 

@@ -47,6 +47,8 @@ Touched: TypeAlias = set[tuple[Kind, str]]
 ENDED_KEPT = 300
 ESCALATIONS_KEPT = 20
 PATIENTS_HOUR = timedelta(hours=1)
+REST_HALVES_S = 8 * 3600.0
+"""What a unit did counts half after so much rest: a night's work is over after a day."""
 DEMAND_SIDE_DEG = 0.005
 """Side of the squares in which demand is counted: some 450 by 550 m in a temperate city."""
 
@@ -124,9 +126,9 @@ class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):
     """People and vehicle that can be sent. ``queue`` holds what it does next, visible to all.
 
     ``post`` names where it stands, or drives to, away from home, with its place; empty: at home.
-    ``duty_s`` are the seconds that its ended assignments took, for fairness; until ``stays_until``
-    no move-up is proposed for it, for it moved or a person refused one. ``neighbour`` is who lends
-    it.
+    ``duty_s`` are the seconds that its ended assignments took, for fairness, as they counted at
+    ``duty_at``; see :meth:`tired_s`. Until ``stays_until`` no move-up is proposed for it, for it
+    moved or a person refused one. ``neighbour`` is who lends it.
     """
 
     id: str
@@ -152,8 +154,14 @@ class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):
     post_lon: float | None = None
     post_lat: float | None = None
     duty_s: float = 0.0
+    duty_at: datetime | None = None
     stays_until: datetime | None = None
     neighbour: str = ""
+
+    def tired_s(self, now: datetime) -> float:
+        """Seconds under way that still count: half of them after `REST_HALVES_S` of rest."""
+        rest_s = (now - self.duty_at).total_seconds() if self.duty_at else 0.0
+        return round(self.duty_s * 0.5 ** max(0.0, rest_s / REST_HALVES_S), 1)
 
 
 class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -475,6 +483,7 @@ def _unit_registered(s: Situation, event: Event, data: ev.UnitRegistered, touche
         post_lon=known.post_lon if known else None,
         post_lat=known.post_lat if known else None,
         duty_s=known.duty_s if known else 0.0,
+        duty_at=known.duty_at if known else None,
         stays_until=known.stays_until if known else None,
         neighbour=data.neighbour,
     )
@@ -760,7 +769,8 @@ def _assignment_moved(
             unit.assignment, unit.incident = "", ""
             unit.state, unit.since = UnitState.RETURNING, event.time
         began = assignment.times.get(AssignmentState.ORDERED.value, event.time)
-        unit.duty_s += round((event.time - began).total_seconds(), 1)
+        took_s = round((event.time - began).total_seconds(), 1)
+        unit.duty_s, unit.duty_at = unit.tired_s(event.time) + took_s, event.time
         _leave_hospital(s, event, assignment, touched)
         s.plan_due = True
     else:

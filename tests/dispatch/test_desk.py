@@ -427,3 +427,23 @@ def test_a_desk_that_wakes_from_a_snapshot_goes_on_the_same(world: DeskWorld) ->
         id="t", source="/test", time=world.now, jurisdiction="tiny", data=ev.ClockTicked()
     )
     assert [ev.encode(e) for e in woken.step(tick)] == [ev.encode(e) for e in world.desk.step(tick)]
+
+
+def test_who_was_out_for_long_comes_second_until_it_has_rested(world: DeskWorld) -> None:
+    beside = (WEST + 2 * STEP, SOUTH + 2 * STEP)
+
+    def goes_next(at: tuple[int, int], hours: float) -> str:
+        for unit in ("E01", "E02"):
+            world.say(ev.UnitPositionsReported(positions={unit: beside}))
+        made = world.report(at=at)
+        made += world.settle()
+        (sent,) = of(made, ev.AssignmentOrdered)
+        world.status(sent.unit, *GO)
+        world.wait(hours * 3600)
+        world.status(sent.unit, UnitState.RETURNING, UnitState.AVAILABLE)
+        return sent.unit
+
+    assert goes_next((1, 1), 6.0) == "E01"
+    assert goes_next((2, 1), 0.1) == "E02"
+    world.wait(5 * 24 * 3600)
+    assert goes_next((1, 2), 0.1) == "E01"
