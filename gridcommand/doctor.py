@@ -176,6 +176,17 @@ def playbooks(settings: Settings) -> Finding:
     return Finding("playbooks", f"no mistakes in {settings.plans_dir}")
 
 
+def sense_rules(settings: Settings) -> Finding:
+    """The rules that turn readings into alarms."""
+    from gridcommand.preparation import check_sense_rules
+
+    try:
+        check_sense_rules(settings)
+    except GridcommandError as error:
+        return Finding("sense rules", str(error), "mend the file, or remove it to use ours")
+    return Finding("sense rules", str(settings.own_sense_rules or "ours"))
+
+
 def database(settings: Settings) -> Finding:
     """The database: there, answering, of this version."""
     from models.store import open_store
@@ -296,6 +307,7 @@ CHECKS: tuple[Check, ...] = (
     environment,
     city,
     playbooks,
+    sense_rules,
     database,
     broker,
     ports,

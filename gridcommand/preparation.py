@@ -28,7 +28,7 @@ class PlaybooksRefusedError(GridcommandError):
 
 
 def prepare(settings: Settings, *, exercise: bool) -> Prepared:
-    """Check city and playbooks, bring database and topics up to date, make sign-in links.
+    """Check what is read from files, bring database and topics up to date, make sign-in links.
 
     Parameters
     ----------
@@ -44,6 +44,7 @@ def prepare(settings: Settings, *, exercise: bool) -> Prepared:
     """
     pack = load_city(settings)
     check_playbooks(settings)
+    check_sense_rules(settings)
     if settings.kafka_servers:
         asyncio.run(make_topics(settings.kafka_servers))
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -124,6 +125,14 @@ def check_playbooks(settings: Settings) -> None:
         raise PlaybooksRefusedError(
             f"{len(problems)} to mend in the playbooks before anything starts:\n  {lines}"
         )
+
+
+def check_sense_rules(settings: Settings) -> None:
+    """Raise :class:`RulesError` unless the city's own rules for readings, if any, make sense."""
+    if settings.own_sense_rules is not None:
+        from streams.sense_rules import load_sense_rules
+
+        load_sense_rules(settings.own_sense_rules)
 
 
 def _link(

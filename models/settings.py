@@ -24,6 +24,7 @@ PLANS = CHECKOUT / "playbooks" / "plans"
 GENERIC_PLANS = PLANS / "generic"
 """Playbooks of a city that has none of its own."""
 OWN_PLANS = "playbooks"
+OWN_SENSE_RULES = "sense_rules.yaml"
 """Folder of a city pack's own playbooks, within the pack."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -270,6 +271,12 @@ class Settings(BaseSettings):
     def plans_dir(self) -> Path:
         """Folder of the playbooks in force."""
         return self.playbooks_dir or own_plans(self.city_path) or GENERIC_PLANS
+
+    @property
+    def own_sense_rules(self) -> Path | None:
+        """File of the city pack's own rules for readings; None where it has none."""
+        file = self.city_path / OWN_SENSE_RULES
+        return file if file.is_file() else None
 
 
 def own_plans(city: Path) -> Path | None:

@@ -161,7 +161,7 @@ class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):
     def tired_s(self, now: datetime) -> float:
         """Seconds under way that still count: half of them after `REST_HALVES_S` of rest."""
         rest_s = (now - self.duty_at).total_seconds() if self.duty_at else 0.0
-        return round(self.duty_s * 0.5 ** max(0.0, rest_s / REST_HALVES_S), 1)
+        return round(self.duty_s * math.pow(0.5, max(0.0, rest_s / REST_HALVES_S)), 1)
 
 
 class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -1,5 +1,7 @@
 """Rules that turn readings into alarms, as data: ``data/sense_rules.yaml``, read and checked once.
 
+A city pack may bring a file of its own, which takes the place of ours as a whole.
+
 Not for evaluating them; that is :mod:`streams.sense`.
 """
 
@@ -19,7 +21,7 @@ from ruamel.yaml.error import YAMLError
 from models.categories import categories
 from streams.errors import RulesError
 
-DATA = Path(__file__).parent / "data" / "sense_rules.yaml"
+OUR_RULES = Path(__file__).parent / "data" / "sense_rules.yaml"
 
 
 class RuleBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,7 +127,7 @@ class SenseRules:
 
 
 @lru_cache(maxsize=4)
-def load_sense_rules(path: Path = DATA) -> SenseRules:
+def load_sense_rules(path: Path = OUR_RULES) -> SenseRules:
     """Read and check a file of rules, once.
 
     Raises

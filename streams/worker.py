@@ -41,6 +41,7 @@ from streams.own_records import OwnPublisher
 from streams.publisher import Publisher
 from streams.relay import Relay
 from streams.sense_keeper import SenseKeeper
+from streams.sense_rules import OUR_RULES, SenseRules, load_sense_rules
 from streams.sign_of_life import give_signs
 from streams.updates import Updates
 from streams.watchdog import LOOK_S, Watchdog
@@ -68,10 +69,11 @@ class City(NamedTuple):
     pack: CityPack
     playbooks: PlaybookSet
     graph: RoadGraph
+    sense_rules: SenseRules
 
 
 def load_city(settings: Settings) -> City:
-    """Read a city's pack, playbooks and roads, and what of them is otherwise read at first use.
+    """Read a city's pack, playbooks, roads and rules, and what is otherwise read at first use.
 
     Raises
     ------
@@ -80,7 +82,8 @@ def load_city(settings: Settings) -> City:
     """
     pack = CityPack.load(settings.city_path)
     playbooks = PlaybookSet.load(settings.plans_dir, settings.data_dir / "cache")
-    city = City(pack, playbooks, RoadGraph.load(pack))
+    rules = load_sense_rules(settings.own_sense_rules or OUR_RULES)
+    city = City(pack, playbooks, RoadGraph.load(pack), rules)
     # The first report of a night must not wait for indexes and word lists.
     lon, lat = pack.center
     first = ReportReceived(
@@ -142,7 +145,7 @@ async def run_worker(
         is_active=lambda: RELAYS in held,
         claims=lambda: [(head.jurisdiction, head.epoch) for head in store.heads()],
     )
-    sense = SenseKeeper(pack, store, alone=is_embedded(settings))
+    sense = SenseKeeper(pack, store, city.sense_rules, alone=is_embedded(settings))
     Agents(
         app,
         Stages(

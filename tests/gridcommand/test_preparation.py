@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
+
+from gridcommand.doctor import sense_rules
 from gridcommand.preparation import prepare
-from models.settings import Settings
+from models.settings import CHECKOUT, Settings
 from models.store import open_store
+from streams.errors import RulesError
+from streams.sense_rules import OUR_RULES
+from streams.worker import load_city
 
 
 def test_the_first_grid_worker_answers_for_cells_so_that_tasks_come(tmp_path: Path) -> None:
@@ -18,3 +25,26 @@ def test_the_first_grid_worker_answers_for_cells_so_that_tasks_come(tmp_path: Pa
     store.close()
     assert account is not None
     assert account.cells
+
+
+def test_a_city_brings_its_own_rules_for_readings_and_a_mistake_in_them_stops_up(
+    tmp_path: Path,
+) -> None:
+    pack = tmp_path / "liyang"
+    shutil.copytree(CHECKOUT / "cities" / "liyang", pack)
+    settings = Settings(data_dir=tmp_path / "var", city=str(pack))
+    assert "ours" in sense_rules(settings).said
+    own = pack / "sense_rules.yaml"
+    own.write_text(OUR_RULES.read_text().replace("id: heartbeat", "id: pulse"), encoding="utf-8")
+    rules = {rule.id for rule in load_city(settings).sense_rules.rules}
+    assert "pulse" in rules
+    assert "heartbeat" not in rules
+    assert str(own) in sense_rules(settings).said
+
+    wrong = pack.rename(tmp_path / "wrong")
+    settings = Settings(data_dir=tmp_path / "var", city=str(wrong))
+    own = wrong / own.name
+    own.write_text(OUR_RULES.read_text().replace("priority: 1", "priority: 7"), encoding="utf-8")
+    with pytest.raises(RulesError, match="priority 7"):
+        prepare(settings, exercise=False)
+    assert "priority 7" in sense_rules(settings).said
