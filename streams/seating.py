@@ -27,7 +27,7 @@ from playbooks.engine import PlaybookSet
 from streams.claims import Claims
 from streams.errors import OpeningError
 from streams.opening import opening_events
-from streams.seats import Seat, read_situation
+from streams.seats import Seat, read_journal
 from streams.watchdog import HANGS
 
 SELDOM = (50_000, 20, 20)
@@ -104,7 +104,7 @@ class Seating:
 
     def _built(self, lease: Lease) -> Seat:
         jurisdiction = lease.jurisdiction
-        situation = read_situation(self._store, jurisdiction)
+        situation, since = read_journal(self._store, jurisdiction)
         if situation.seq != lease.seq:
             raise JournalBrokenError(
                 f"the journal of {jurisdiction} is read up to seq {situation.seq} and its head "
@@ -122,7 +122,7 @@ class Seating:
         )
         hung = self._store.dead_letter_ids(jurisdiction, code=HANGS)
         clock = read_clock(self._store, jurisdiction)
-        return Seat(self._store, lease, desk, clock, hung, self._settings.snapshot_every)
+        return Seat(self._store, lease, desk, clock, hung, since, self._settings.snapshot_every)
 
 
 def sweep() -> None:

@@ -48,6 +48,22 @@ class Decided(NamedTuple):
     began: float
 
 
+class Since(NamedTuple):
+    """What the journal has had since the last snapshot.
+
+    Attributes
+    ----------
+    seq
+        Of the snapshot; 0 where there is none.
+    snapshot_bytes, journal_bytes
+        Size of the snapshot, and of the events after it.
+    """
+
+    seq: int
+    snapshot_bytes: int
+    journal_bytes: int
+
+
 class Seat:
     """One jurisdiction that this process writes.
 
@@ -57,8 +73,12 @@ class Seat:
         As it was claimed.
     hung
         Ids of events that a desk hung on.
+    since
+        The last snapshot, and what came after.
     snapshot_every
-        Journal events from one snapshot to the next.
+        Journal events from one snapshot to the next, at least. The more is open in a city the
+        larger its snapshot is: there are also as many bytes of journal between two as one has, so
+        that snapshots cost no more than the journal does.
     """
 
     def __init__(
@@ -68,6 +88,7 @@ class Seat:
         desk: Desk,
         clock: JurisdictionClock,
         hung: frozenset[str],
+        since: Since,
         snapshot_every: int,
     ) -> None:
         self.lease = lease
@@ -82,7 +103,7 @@ class Seat:
         self._store = store
         self._hung = hung
         self._snapshot_every = snapshot_every
-        self._snapshot_seq = lease.seq
+        self._since = since
         self._unwritten: set[str] = set()
 
     @property
@@ -125,21 +146,19 @@ class Seat:
         if not made:
             return Decided(batch, None, [], began)
         finished = [event.id for event in batch]
-        is_snapshot_due = situation.seq - self._snapshot_seq >= self._snapshot_every
         encoded = [encode(event) for event in made]
+        snapshot = self._snapshot_if_due(encoded)
         step = self._store.ready_step(
             self.lease,
             made,
             encoded,
             entities=_entities(situation, self.desk.take_touched()),
             finished=finished,
-            snapshot=dump(situation) if is_snapshot_due else None,
+            snapshot=snapshot,
             position=position,
             wall=datetime.now(UTC),
         )
         self.lease = step.after
-        if is_snapshot_due:
-            self._snapshot_seq = situation.seq
         self._unwritten.update(finished)
         return Decided(batch, step, encoded, began)
 
@@ -175,6 +194,17 @@ class Seat:
                 tracing.note("decide", event.traceparent, took, together=len(batch))
         return decided.encoded
 
+    def _snapshot_if_due(self, encoded: list[bytes]) -> bytes | None:
+        """Return the situation when the journal, with what was just decided, has enough behind."""
+        since, seq = self._since, self.situation.seq
+        grown = since.journal_bytes + sum(map(len, encoded))
+        if seq - since.seq < self._snapshot_every or grown < since.snapshot_bytes:
+            self._since = since._replace(journal_bytes=grown)
+            return None
+        snapshot = dump(self.situation)
+        self._since = Since(seq, len(snapshot), 0)
+        return snapshot
+
     def _hangs(self, event: Event) -> bool:
         """Whether an event that a desk hung on is still given up: somebody may have replayed it."""
         self._hung = self._store.dead_letter_ids(event.jurisdiction, code=HANGS)
@@ -183,15 +213,22 @@ class Seat:
 
 def read_situation(store: Store, jurisdiction: str) -> Situation:
     """Return the situation of a jurisdiction: its latest snapshot and the journal since."""
+    return read_journal(store, jurisdiction)[0]
+
+
+def read_journal(store: Store, jurisdiction: str) -> tuple[Situation, Since]:
+    """Return the situation of a jurisdiction, and what of it no snapshot has."""
     snapshot = store.latest_snapshot(jurisdiction)
     if snapshot is None:
         situation = Situation(jurisdiction=jurisdiction, exercise=is_exercise(jurisdiction))
     else:
         situation = load(snapshot)
+    since = Since(situation.seq, len(snapshot or b""), 0)
     while tail := store.read(jurisdiction, situation.seq, READ_AT_ONCE):
         for raw in tail:
             apply(situation, ev.decode(raw))
-    return situation
+        since = since._replace(journal_bytes=since.journal_bytes + sum(map(len, tail)))
+    return situation, since
 
 
 def _entities(situation: Situation, touched: Touched) -> list[Entity]:

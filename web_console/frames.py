@@ -15,7 +15,7 @@ import msgspec
 
 from models import events as ev
 from models.events import TYPE_PREFIX, Event
-from models.situation import Situation
+from models.situation import Incident, Situation
 
 KINDS: Final = (
     "incidents",
@@ -28,6 +28,10 @@ KINDS: Final = (
     "hospitals",
 )
 RULES: Final = "rules"
+
+NEWEST: Final = 50
+"""Of an incident's reports, texts and photos so many go out with it at most: a quake has thousands,
+and each of them would send all the others to every screen once more."""
 
 # Too many to read, and nothing that a person decided or must know.
 _NOT_LOGGED = (ev.UnitPositionsReported, ev.ClockTicked)
@@ -148,9 +152,22 @@ def log_entry(event: Event) -> LogEntry | None:
     )
 
 
+def brief(entity: Any) -> Any:
+    """Return an entity as it goes out: an incident with the newest of many reports only."""
+    if isinstance(entity, Incident) and entity.report_count > NEWEST:
+        return msgspec.structs.replace(
+            entity,
+            reports=entity.reports[-NEWEST:],
+            texts=entity.texts[-NEWEST:],
+            photos=entity.photos[-NEWEST:],
+        )
+    return entity
+
+
 def everything(situation: Situation) -> Upsert:
     """Return all entities that a screen shows."""
     whole: Upsert = {kind: list(getattr(situation, kind).values()) for kind in KINDS}
+    whole["incidents"] = [brief(one) for one in whole["incidents"]]
     whole[RULES] = situation.rules
     return whole
 
@@ -167,7 +184,7 @@ def changes(situation: Situation, touched: Iterable[tuple[str, str]]) -> tuple[U
         if entity is None:
             remove.setdefault(kind, []).append(entity_id)
         else:
-            upsert.setdefault(kind, []).append(entity)
+            upsert.setdefault(kind, []).append(brief(entity))
     return upsert, remove
 
 

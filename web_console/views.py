@@ -15,7 +15,7 @@ import msgspec
 
 from models.situation import Assignment, Incident, Situation, Task
 from models.words import Role
-from web_console.frames import RULES, Removed, Upsert
+from web_console.frames import RULES, Removed, Upsert, brief
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class WorkerView:
         self._shown.clear()
         shown: Upsert = {
             kind: [
-                entity
+                self._as_shown(entity)
                 for entity in getattr(situation, kind).values()
                 if self._show(situation, kind, entity)
             ]
@@ -75,11 +75,21 @@ class WorkerView:
                 continue
             entity = getattr(situation, kind).get(entity_id)
             if entity is not None and self._show(situation, kind, entity):
-                upsert.setdefault(kind, []).append(entity)
+                upsert.setdefault(kind, []).append(self._as_shown(entity))
             elif (kind, entity_id) in self._shown:
                 self._shown.discard((kind, entity_id))
                 remove.setdefault(kind, []).append(entity_id)
         return upsert, remove
+
+    def _as_shown(self, entity: Any) -> Any:
+        """An entity as it goes out: of many reports the newest, and the worker's own."""
+        shown = brief(entity)
+        if shown is not entity:
+            shown.reports = [*self._own(entity.reports[: -len(shown.reports)]), *shown.reports]
+        return shown
+
+    def _own(self, reports: Iterable[str]) -> list[str]:
+        return [one for one in reports if self._reporters.get(one) == self._viewer.name]
 
     def _show(self, situation: Situation, kind: str, entity: Any) -> bool:
         match kind:
@@ -106,10 +116,7 @@ class WorkerView:
         return assignment.unit == self._viewer.name
 
     def _incident(self, situation: Situation, incident: Incident) -> bool:
-        name = self._viewer.name
-        if incident.cell in self._viewer.cells:
-            return True
-        if any(self._reporters.get(report) == name for report in incident.reports):
+        if incident.cell in self._viewer.cells or self._own(incident.reports):
             return True
         tasks = (situation.tasks.get(task) for task in incident.tasks)
         if any(task is not None and self._task(task) for task in tasks):

@@ -28,6 +28,8 @@ from web_console.accounts import COOKIE
 TRY_AGAIN_S = 0.2
 ANSWER_S = 5.0
 ACKNOWLEDGED = 202
+TAKES_IN = frozenset({"incident.opened", "report.linked"})
+"""Lines of a screen's log that name a report as their cause."""
 
 
 class Phones:
@@ -252,6 +254,9 @@ class Screen:
                 if isinstance(many, list):
                     self.kinds.setdefault(kind, {}).update({one["id"]: one for one in many})
             self._note(frame["upsert"].get("incidents", ()))
+            # Of an incident with very many reports only the newest come with it.
+            causes = [line.get("cause", "") for line in frame["log"] if line["type"] in TAKES_IN]
+            self._note([{"reports": causes}])
             for kind, ids in frame["remove"].items():
                 for name in ids:
                     self.kinds.get(kind, {}).pop(name, None)

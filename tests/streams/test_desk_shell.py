@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,19 @@ from dispatch.roads import RoadGraph
 from models import events as ev
 from models.city import CityPack
 from models.errors import StoreError
-from models.events import Event, decode
+from models.events import Event, decode, encode
 from models.inbox import InboxRow
 from models.lifecycles import UnitState
 from models.registers import Drill
 from models.settings import Settings
-from models.situation import dump
+from models.situation import Situation, apply, dump, load
 from models.steps import Position
 from models.store import Store
 from models.words import Channel, Grade
 from playbooks.engine import PlaybookSet
 from streams.desk_shell import DeskShell
 from streams.errors import NotOursError, OpeningError
-from streams.seats import read_situation
+from streams.seats import read_journal, read_situation
 from tests.dispatch.conftest import write_tiny_city
 from tests.dispatch.desk_world import PLANS
 
@@ -174,6 +175,38 @@ async def test_a_restarted_desk_goes_on_from_snapshot_and_tail(bench: Bench) -> 
     assert dump(read_situation(bench.store, "tiny")) == before, "nothing to open anew"
     await again.handle("tiny", [report("later")])
     assert len({e.id for e in bench.journal()}) == len(bench.journal())
+
+
+async def test_a_snapshot_comes_when_the_journal_grew_by_as_much_also_over_restarts(
+    bench: Bench,
+) -> None:
+    """Many small lives of a desk leave no long tail, and much that is open no heap of snapshots."""
+    taken: list[int] = []
+    for life in range(40):
+        shell = bench.shell()
+        await shell.handle("tiny", [report(f"r{life}-{number}") for number in range(3)])
+        await shell.close()
+        raw = bench.store.latest_snapshot("tiny")
+        if raw is not None and load(raw).seq not in taken:
+            taken.append(load(raw).seq)
+            size = len(raw)
+    situation, since = read_journal(bench.store, "tiny")
+    assert len(taken) > 2
+    assert since.seq == taken[-1]
+    assert since.journal_bytes < size + 20_000, "a batch beyond what is due"
+    steps = [after - before for before, after in pairwise(taken)]
+    assert min(steps) >= bench.settings.snapshot_every
+    assert situation.seq == bench.journal()[-1].seq
+    written = [len(encode(event)) for event in bench.journal()]
+    for before, after in pairwise(taken[:-1]):
+        assert sum(written[before:after]) >= len(dump(_as_of(bench, before)))
+
+
+def _as_of(bench: Bench, seq: int) -> Situation:
+    situation = Situation(jurisdiction="tiny", exercise=False)
+    for event in bench.journal()[:seq]:
+        apply(situation, event)
+    return situation
 
 
 async def test_a_desk_that_was_left_is_gone_once_the_next_is_taken(

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from models import events as ev
 from models.errors import NewerVersionError
-from models.situation import Situation, apply, dump
-from models.words import Role
+from models.lifecycles import IncidentState
+from models.situation import Incident, Situation, apply, dump
+from models.words import Grade, Role
 from tests.conftest import InvariantCases
 from web_console import frames
 from web_console.frames import KINDS, Pipeline
@@ -390,3 +391,29 @@ async def test_rooms_that_nobody_needs_are_closed_and_open_again(
     watched.leave(page)
     hub.close_unused({"kept"}, unused_s=60.0)
     assert hub.follows("watched")
+
+
+def test_of_very_many_reports_the_newest_go_out_and_a_workers_own() -> None:
+    reports = [f"r{number}" for number in range(5000)]
+    now = datetime(2026, 7, 1, 3, tzinfo=UTC)
+    incident = Incident(
+        id="i", number="1", state=IncidentState.OPEN, category="natural.earthquake", priority=1,
+        grade=Grade.I, confidence=1.0, opened_at=now, updated_at=now, updated_seq=5000,
+        reports=reports, report_count=5000, texts=["it shakes"] * 4999,
+    )  # fmt: skip
+    situation = Situation(jurisdiction=HOME, exercise=False, incidents={"i": incident})
+    upsert, _ = frames.changes(situation, [("incidents", "i")])
+    (shown,) = upsert["incidents"]
+    assert shown.report_count == 5000
+    assert shown.reports == reports[-frames.NEWEST :]
+    assert len(shown.texts) == frames.NEWEST
+    assert frames.everything(situation)["incidents"] == [shown]
+    assert incident.reports == reports, "what the journal says stays"
+
+    view = WorkerView(
+        Viewer(name="far away", role=Role.GRID_WORKER), {"r7": "far away", "r9": "other"}
+    )
+    (own,) = view.everything(situation)["incidents"]
+    assert own.reports == ["r7", *shown.reports]
+    (changed,) = view.changes(situation, [("incidents", "i")])[0]["incidents"]
+    assert changed == own

@@ -15,8 +15,8 @@ export interface Incident {
   confidence: number; opened_at: string; updated_at: string; updated_seq: number;
   triage?: boolean; text?: string; code?: string; channel?: string; lon?: number | null;
   lat?: number | null; place?: string; cell?: string; outside?: boolean;
-  observed_at?: string | null; clock_skew_s?: number; reports?: string[]; texts?: string[];
-  photos?: string[]; facts?: Record<string, boolean | number | string>; playbooks?: string[]; playbook_names?: Record<string, Names>;
+  observed_at?: string | null; clock_skew_s?: number; reports?: string[]; report_count?: number;
+  texts?: string[]; photos?: string[]; facts?: Record<string, boolean | number | string>; playbooks?: string[]; playbook_names?: Record<string, Names>;
   requirements?: Requirement[]; notices?: Names[]; response_level?: number | null;
   assignments?: string[]; tasks?: string[]; proposal?: string; by_hand?: boolean;
   triaged_by?: string; pins?: string[]; bans?: string[]; escalations?: Escalation[];

@@ -84,7 +84,7 @@ function What({ incident }) {
   const zone = theCity().timezone;
   const skew = incident.clock_skew_s ?? 0;
   const facts = Object.entries(incident.facts ?? {});
-  const reports = incident.reports?.length ?? 1;
+  const reports = incident.report_count ?? incident.reports?.length ?? 1;
   return html`<section class="block">
     <h3>${t('what.title')}</h3>
     ${[incident.text, ...(incident.texts ?? [])].filter(Boolean).map((text, n) =>
