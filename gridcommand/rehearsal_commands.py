@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import tempfile
 import time
 from contextlib import ExitStack
@@ -63,6 +64,9 @@ def chaos(
 
     if kafka and (lacking := missing()):
         raise RehearsalError(f"{lacking} here. {HOW}")
+    # Told to end, or its terminal closed, it ends all that it started as it does for Ctrl-C.
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
     began = time.monotonic()
 
     def tell(sentence: str) -> None:

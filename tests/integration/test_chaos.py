@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gridcommand.rehearsal.faults import BESIDE, BETWEEN_S, LASTS_S, STAYS_S, plan
@@ -55,3 +56,21 @@ def test_a_short_run_loses_nothing(tmp_path: Path, options: list[str]) -> None:
     assert verdict["watched"] == {"conditions": 20, "missed": 0, "doubled": 0}
     assert (verdict["lost"], verdict["doubled"], verdict["two_places"]) == (0, 0, 0)
     assert "acknowledged; " in done.stderr, "something was done to it"
+
+
+@pytest.mark.broker
+def test_told_to_end_it_leaves_nothing_running(tmp_path: Path) -> None:
+    command = ["chaos", "--minutes", "5", "--keep", str(tmp_path / "var")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "gridcommand", *command], stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if "acknowledged; " in line:
+                break
+        started = psutil.Process(running.pid).children(recursive=True)
+        assert len(started) >= len(CHILDREN)
+        running.terminate()
+        running.communicate(timeout=30)
+    _, alive = psutil.wait_procs(started, timeout=5)
+    assert not alive
