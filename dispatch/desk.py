@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 
 from dispatch import closing
 from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, merge_facts
-from dispatch.hospitals import Hospitals
 from dispatch.orders import OrderBook
 from dispatch.planning import Planner
 from dispatch.policy import Policy
@@ -86,8 +85,7 @@ class Desk:
         self._zone = ZoneInfo(pack.timezone)
         self._planner = Planner(situation, travel, self._policy, pack)
         self._open_incidents = OpenIncidents(situation, self._policy)
-        self._hospitals = Hospitals(travel, self._policy)
-        self._orders = OrderBook(self._planner, self._hospitals, self._adopt_plan)
+        self._orders = OrderBook(self._planner, self._adopt_plan)
         self._due: list[tuple[datetime, str, str]] = []
         self._touched: Touched = set()
         self._handlers: dict[type[ev.Payload], Callable[[Step, Any], None]] = {
@@ -363,7 +361,7 @@ class Desk:
                 incident=assignment.incident,
             )
             if new is AssignmentState.TRANSPORTING and not assignment.hospital:
-                self._hospitals.choose(step, assignment)
+                self._planner.hospitals.choose(step, assignment)
             closing.settle(step, incident)
         elif new is not assignment.state:
             self._refuse(

@@ -1,14 +1,16 @@
 """Which hospital takes the patients: soonest there, and not more than it can take.
 
-For: a unit that begins to transport, and those bound for a hospital that closes. Not for: what
-is done inside a hospital; the city says how many patients it takes in an hour, in its pack or by
-an order. A hospital's cost is the drive plus ``hospital_over_s`` for each patient beyond that;
-ties are broken by id. A person's choice stands until its hospital closes.
+For: a unit that begins to transport, those bound for a hospital that closes, and those whose way
+there changes with the roads. Not for: what is done inside a hospital; the city says how many
+patients it takes in an hour, in its pack or by an order. A hospital's cost is the drive plus
+``hospital_over_s`` for each patient beyond that; ties are broken by id. A person's choice stands
+until its hospital closes or can't be reached.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from dispatch.policy import Policy
 from dispatch.step import Step
@@ -23,6 +25,13 @@ TRANSPORT_SKILL = "medical_transport"
 
 CLOSED = "closed"
 OPENED = "opened"
+ROADS = "roads"
+CHANGED_S = 5.0
+"""A way that takes so much longer or less than before is another one."""
+
+TURNED_FOR_S = 60.0
+"""Nobody is turned to another hospital on the way for less."""
+
 OPTIONS_SHOWN = 8
 
 
@@ -78,6 +87,43 @@ class Hospitals:
             if whose or sent.state is AssignmentState.TRANSPORTING:
                 self.choose(step, sent, reason=reason)
 
+    def ways(self, step: Step) -> dict[str, float]:
+        """Return the seconds that who transports still has to its hospital, by assignment."""
+        found: dict[str, float] = {}
+        for _, sent in sorted(step.situation.assignments.items()):
+            hospital = step.situation.hospitals.get(sent.hospital)
+            if hospital is not None and sent.state is AssignmentState.TRANSPORTING:
+                unit = step.unit(sent.unit)
+                travel = self._travel.of_kind(unit.kind)
+                there = [(hospital.lon, hospital.lat)]
+                found[sent.id] = float(travel.matrix([(unit.lon, unit.lat)], there)[0, 0])
+        return found
+
+    def roads_changed(self, step: Step, before: Mapping[str, float]) -> None:
+        """Tell those whose way changed, and turn those who are sooner elsewhere now.
+
+        Parameters
+        ----------
+        before
+            What :meth:`ways` said before.
+        """
+        for name, now_s in self.ways(step).items():
+            before_s = before[name]
+            if now_s == before_s or abs(now_s - before_s) <= CHANGED_S:
+                continue
+            sent = step.situation.assignments[name]
+            stays = self._stays(step, sent)
+            by = sent.hospital_by if stays else MACHINE
+            self.choose(step, sent, hospital=sent.hospital if stays else "", by=by, reason=ROADS)
+
+    def _stays(self, step: Step, sent: Assignment) -> bool:
+        """Whether a unit under way keeps its hospital."""
+        options = self._options(step, sent)
+        own = next(one for one in options if one.hospital == sent.hospital)
+        if not _can_take(own):
+            return False
+        return sent.hospital_by != MACHINE or _cost(own) < _cost(options[0]) + TURNED_FOR_S
+
     def _options(self, step: Step, assignment: Assignment) -> list[HospitalOption]:
         hospitals = [one for _, one in sorted(step.situation.hospitals.items())]
         if not hospitals:
@@ -120,6 +166,9 @@ def _can_take(option: HospitalOption) -> bool:
     return option.drive_s is not None and not option.closed
 
 
+def _cost(option: HospitalOption) -> float:
+    return math.inf if option.drive_s is None else option.drive_s + option.over_s
+
+
 def _order(option: HospitalOption) -> tuple[bool, float, str]:
-    cost = math.inf if option.drive_s is None else option.drive_s + option.over_s
-    return not _can_take(option), cost, option.hospital
+    return not _can_take(option), _cost(option), option.hospital

@@ -14,7 +14,7 @@ from typing import Any
 
 from dispatch import closing, diversion
 from dispatch.correlation import distance_m
-from dispatch.hospitals import TRANSPORT_SKILL, Hospitals
+from dispatch.hospitals import TRANSPORT_SKILL
 from dispatch.move_ups import move_up
 from dispatch.planning import Planner, order
 from dispatch.roads import RoadGraph
@@ -47,20 +47,12 @@ class OrderBook:
     ----------
     planner
         For the road to a place, and for the new proposal that a refusal hands out.
-    hospitals
-        For those on the way to one that closes.
     adopt
         Matches the playbooks anew, after a person said what an incident really is.
     """
 
-    def __init__(
-        self,
-        planner: Planner,
-        hospitals: Hospitals,
-        adopt: Callable[[Step, Incident], None],
-    ) -> None:
+    def __init__(self, planner: Planner, adopt: Callable[[Step, Incident], None]) -> None:
         self._planner = planner
-        self._hospitals = hospitals
         self._adopt = adopt
         self._handlers: dict[type[ev.Order], Callable[[Step, Any], None]] = {
             ev.ConfirmProposal: self._confirm,
@@ -345,7 +337,7 @@ class OrderBook:
                 reason=given.reason,
             )
         )
-        self._hospitals.choose_anew(step, hospital)
+        self._planner.hospitals.choose_anew(step, hospital)
 
     def _send_to_hospital(self, step: Step, given: ev.SendToHospital) -> None:
         unit, hospital = _unit(step, given.unit), _hospital(step, given.hospital)
@@ -357,7 +349,9 @@ class OrderBook:
             )
         if sent.hospital == hospital.id:
             raise RefusalError("already_sent", f"unit {unit.id} goes to {hospital.id} already")
-        self._hospitals.choose(step, sent, hospital=hospital.id, by=given.by, reason=given.reason)
+        self._planner.hospitals.choose(
+            step, sent, hospital=hospital.id, by=given.by, reason=given.reason
+        )
 
     # ── what a person keeps back, pins and bans ───────────────────────────────────────────────
 

@@ -18,6 +18,7 @@ import msgspec
 from dispatch import assignment, diversion
 from dispatch.coverage import Coverage
 from dispatch.explanation import PIN_RULES, Explainer, Found, rounded
+from dispatch.hospitals import Hospitals
 from dispatch.move_ups import MoveUps
 from dispatch.policies import Rule, rule_named
 from dispatch.policy import Policy
@@ -72,7 +73,8 @@ class Planner:
         self.explainer = Explainer(travel, policy, {n.id: n for n in pack.neighbours})
         self._poser = Poser(travel, policy, {n.id: n.cost_s for n in pack.neighbours})
         self._reserves = Reserves(pack)
-        self.rerouting = Rerouting(travel, self.explainer)
+        self.hospitals = Hospitals(travel, policy)
+        self.rerouting = Rerouting(travel, self.explainer, self.hospitals)
         self._coverage: Coverage | None = None
         self._move_ups: MoveUps | None = None
         if self.rule.covers:

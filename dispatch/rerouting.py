@@ -16,6 +16,7 @@ import numpy as np
 
 from dispatch import diversion
 from dispatch.explanation import Explainer, rounded
+from dispatch.hospitals import Hospitals
 from dispatch.routes import Route
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
@@ -36,11 +37,14 @@ class Rerouting:
         The planner's.
     explainer
         For where units are.
+    hospitals
+        For those who bring patients there.
     """
 
-    def __init__(self, travel: TravelTimes, explainer: Explainer) -> None:
+    def __init__(self, travel: TravelTimes, explainer: Explainer, hospitals: Hospitals) -> None:
         self._travel = travel
         self._explainer = explainer
+        self._hospitals = hospitals
 
     def change(self, step: Step, change: RoadClosed | RoadReopened) -> None:
         """Close, slow or open roads, and tell what that changes.
@@ -53,8 +57,10 @@ class Rerouting:
         close_roads(situation, self._travel)
         sent = [a for _, a in sorted(situation.assignments.items()) if _on_a_way(step, a)]
         before = [self._way(step, one) for one in sent]
+        to_hospital = self._hospitals.ways(step)
         step.emit(change)
         close_roads(situation, self._travel)
+        self._hospitals.roads_changed(step, to_hospital)
         turned = set()
         for one, old in zip(sent, before, strict=True):
             new = self._way(step, one)

@@ -147,6 +147,34 @@ def test_a_closed_road_counts(world: DeskWorld) -> None:
     assert on_foot > 300
 
 
+def test_roads_that_change_on_the_way_are_told_and_turn_who_is_sooner_elsewhere(
+    world: DeskWorld,
+) -> None:
+    chosen = bring(world)
+    assert chosen is not None
+    assert chosen.hospital == NEAR
+    around = {"lon": WEST + STEP, "lat": SOUTH + 2 * STEP, "radius_m": 400.0}
+    slow = ev.CloseRoad(closure="s", **around, speed=0.5, by="li")
+    (told,) = of(world.say(slow), ev.HospitalChosen)
+    assert (told.hospital, told.reason, told.by) == (NEAR, "roads", "gridcommand")
+    assert told.drive_s > chosen.drive_s
+
+    (turned,) = of(world.say(ev.CloseRoad(closure="c", **around, by="li")), ev.HospitalChosen)
+    assert (turned.hospital, turned.reason) == (FAR, "roads")
+    assert world.situation.hospitals[NEAR].bound == []
+    # Nothing of that lies on the way to the other one.
+    assert not of(world.say(ev.ReopenRoad(closure="s", by="li")), ev.HospitalChosen)
+
+
+def test_who_was_sent_by_a_person_stays_and_hears_how_long_it_takes(world: DeskWorld) -> None:
+    bring(world)
+    world.say(ev.SendToHospital(unit="M01", hospital=FAR, by="wang", reason="burns"))
+    east = {"lon": WEST + 3 * STEP, "lat": SOUTH, "radius_m": 800.0}
+    made = world.say(ev.CloseRoad(closure="s", **east, speed=0.1, by="li"))
+    (told,) = of(made, ev.HospitalChosen)
+    assert (told.hospital, told.by, told.reason) == (FAR, "wang", "roads")
+
+
 def test_a_city_without_hospitals_says_nothing(tiny_city: CityPack, tiny_roads: RoadGraph) -> None:
     assert bring(DeskWorld(tiny_city, tiny_roads, automatic=(1, 2, 3, 4))) is None
 
