@@ -27,6 +27,8 @@ GATE_FD = "GRIDCOMMAND_GATE_FD"
 ABOUT = ("event", "jurisdiction", "stage", "code")
 """What a line of the log may be about; given to the logger as ``extra``."""
 
+SAME_S = 10.0
+
 SWITCH_S = 0.0005
 """How long a thread that computes may keep the others waiting, in seconds. A desk that plans has
 Kafka's threads beside it, and each of their turns would wait for ten times that by default."""
@@ -70,10 +72,40 @@ def configure_logging(settings: Settings) -> None:
         formatter.converter = time.gmtime
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
+    handler.addFilter(_Seldom())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     # They tell each fetch and each request at INFO, and a broker that is away many times a second.
     for name in ("aiokafka", "faust", "mode", "uvicorn.access", "alembic"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+class _Seldom(logging.Filter):
+    """Lets Kafka's client say the same thing once in `SAME_S`, and how often it would have.
+
+    While a broker is away it says so thirty times a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to say it."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        # By the line of code, for what it says names partitions and ports.
+        key, now = (record.pathname, record.lineno), time.monotonic()
+        said_at, more = self._said.get(key, (float("-inf"), 0))
+        if now - said_at < SAME_S:
+            self._said[key] = said_at, more + 1
+            return False
+        self._said[key] = now, 0
+        if more:
+            record.msg, record.args = (
+                f"{record.getMessage()} (and {more} more since that was said last)",
+                (),
+            )
+        return True
 
 
 class _JsonFormatter(logging.Formatter):

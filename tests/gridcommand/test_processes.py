@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
-from gridcommand.processes import configure_logging
+from gridcommand.processes import SAME_S, configure_logging
 from models.settings import Settings
 
 
@@ -39,3 +41,25 @@ def test_a_line_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(Settings())
     logging.getLogger("streams.x").info("worker ready")
     assert "INFO streams.x: worker ready" in capsys.readouterr().err
+
+
+def test_a_client_of_kafka_says_the_same_seldom_and_how_often_and_others_as_they_like(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    clocks = SimpleNamespace(monotonic=lambda: now, gmtime=time.gmtime)
+    monkeypatch.setattr("gridcommand.processes.time", clocks)
+    configure_logging(Settings())
+    client, ours = logging.getLogger("aiokafka.consumer"), logging.getLogger("streams.x")
+    for _ in range(2):
+        for number in range(50):
+            client.error("no broker at port %d", number)
+            ours.error("look here")
+        now += SAME_S + 1
+        client.warning("something else")
+    said = capsys.readouterr().err
+    assert said.count("look here") == 100
+    assert said.count("something else") == 2
+    first, second = (line for line in said.splitlines() if "no broker" in line)
+    assert first.endswith("no broker at port 0")
+    assert second.endswith("no broker at port 0 (and 49 more since that was said last)")
