@@ -21,6 +21,7 @@ from gridcommand.rehearsal.checker import Verdict, check
 from gridcommand.rehearsal.clients import Phones, Screen
 from gridcommand.rehearsal.faults import BESIDE, Fault
 from gridcommand.rehearsal.intruders import Poisoner, deaf_screens, locked_database, second_worker
+from gridcommand.rehearsal.ledger import taken_in
 from gridcommand.rehearsal.sensors import Sensors
 from gridcommand.rehearsal.servers import EMBEDDED, ServerProgram, Servers
 from gridcommand.rehearsal.silence import Outage
@@ -105,6 +106,8 @@ async def run(
                 tell(f"all {len(phones.acknowledged)} reports are acknowledged; waiting")
             else:
                 tell(f"{len(phones.waiting)} reports have no answer; logs in {folder / 'log'}")
+            await _until_up_to_date(screen, store, pack.jurisdiction)
+            screen.add_shown(await asyncio.to_thread(_taken_in, store, pack.jurisdiction))
             await screen.until_seen(set(phones.acknowledged), HEALED_S)
             ended = time.monotonic()
             await trouble.poisoner.until_buried(HEALED_S)
@@ -135,6 +138,10 @@ async def _until_up_to_date(screen: Screen, store: Store, jurisdiction: str) -> 
     if head is not None:
         with suppress(TimeoutError):
             await screen.until(lambda: (screen.seq or 0) >= head.seq, BACK_WITHIN_S)
+
+
+def _taken_in(store: Store, jurisdiction: str) -> list[tuple[int, str]]:
+    return list(taken_in(store, jurisdiction))
 
 
 class Trouble:

@@ -21,6 +21,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Origin
 
+from gridcommand.rehearsal.ledger import TAKES_IN
 from gridcommand.rehearsal.system import OwnSystem
 from models.words import Role
 from web_console.accounts import COOKIE
@@ -28,8 +29,6 @@ from web_console.accounts import COOKIE
 TRY_AGAIN_S = 0.2
 ANSWER_S = 5.0
 ACKNOWLEDGED = 202
-TAKES_IN = frozenset({"incident.opened", "report.linked"})
-"""Lines of a screen's log that name a report as their cause."""
 
 
 class Phones:
@@ -143,6 +142,8 @@ class Screen:
         When the last report came that wasn't there before, and which it was.
     kinds
         The situation as the frames add up to it: kind to id to entity.
+    snapshots
+        Up to which seq, and when, by ``time.monotonic()``.
     pipeline
         Whether processing is delayed and since when, as the last heartbeat has it.
     pipelines
@@ -173,7 +174,7 @@ class Screen:
         self.pipeline: dict[str, Any] = {}
         self.pipelines: list[tuple[float, dict[str, Any]]] = []
         self.wall: datetime | None = None
-        self.snapshots = 0
+        self.snapshots: list[tuple[int, float]] = []
         self.connections = 0
         self._heard = asyncio.Event()
 
@@ -192,6 +193,20 @@ class Screen:
                     self._heard.clear()
                     await self._heard.wait()
         return reports - self.seen.keys()
+
+    def add_shown(self, taken_in: Iterable[tuple[int, str]]) -> None:
+        """Count what a snapshot showed without naming it: of very many reports only the newest.
+
+        Parameters
+        ----------
+        taken_in
+            Reports with the seq of the journal by which an incident has them.
+        """
+        for seq, report in taken_in:
+            if report not in self.seen:
+                shown = (at for upto, at in self.snapshots if upto >= seq)
+                if (at := next(shown, None)) is not None:
+                    self.seen[report] = at
 
     async def until(self, holds: Any, within_s: float = 20.0) -> None:
         """Wait until ``holds()`` is true of what the screen shows.
@@ -241,8 +256,8 @@ class Screen:
 
     def _take(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "snapshot":
-            self.snapshots += 1
             self.seq = frame["seq"]
+            self.snapshots.append((frame["seq"], time.monotonic()))
             kinds = {k: v for k, v in frame["situation"].items() if isinstance(v, list)}
             self.kinds = {kind: {one["id"]: one for one in many} for kind, many in kinds.items()}
             self._note(self.kinds.get("incidents", {}).values())

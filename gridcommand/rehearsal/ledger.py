@@ -7,10 +7,14 @@ For :mod:`gridcommand.rehearsal.checker`. Folds journal events by itself and sha
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
+from models.errors import EventError
 from models.events import (
+    TYPE_PREFIX,
     AssignmentMoved,
     AssignmentOrdered,
     Event,
@@ -18,8 +22,23 @@ from models.events import (
     IncidentOpened,
     PlanAdopted,
     ReportLinked,
+    decode,
 )
 from models.lifecycles import ENDED_ASSIGNMENT, AssignmentState
+from models.store import Store
+
+TAKES_IN = frozenset({IncidentOpened.type_name, ReportLinked.type_name})
+"""What says that an incident has a report, which is its cause."""
+
+
+def taken_in(store: Store, jurisdiction: str) -> Iterator[tuple[int, str]]:
+    """Yield which reports incidents have, each with the seq of the journal that says so."""
+    for entry in store.entries(jurisdiction):
+        if entry.type.removeprefix(TYPE_PREFIX) in TAKES_IN:
+            with suppress(EventError):
+                data = decode(entry.body).data
+                if isinstance(data, IncidentOpened | ReportLinked):
+                    yield entry.seq, data.report
 
 
 class _Sent(msgspec.Struct):

@@ -21,6 +21,7 @@ import pytest
 
 from gridcommand.rehearsal.checker import Verdict, check
 from gridcommand.rehearsal.clients import Phones, Screen
+from gridcommand.rehearsal.ledger import taken_in
 from gridcommand.rehearsal.sensors import EVERY_KIND, Sensors, share_taken
 from gridcommand.rehearsal.servers import Servers
 from gridcommand.rehearsal.system import OwnSystem, running_system
@@ -198,6 +199,9 @@ async def sending(
         missing = await screen.until_seen(set(phones.acknowledged), HEALED_S)
         store = system.store()
         try:
+            if missing:
+                screen.add_shown(taken_in(store, HOME))
+                missing -= screen.seen.keys()
             await sensors.until_told(store, HEALED_S)
             verdict = flow.verdict = check(
                 store,

@@ -1,0 +1,40 @@
+"""What a rehearsal's screen counts as shown."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from gridcommand.rehearsal.clients import Screen
+
+SYSTEM: Any = SimpleNamespace(base_url="http://127.0.0.1:1", session=lambda _role: "token")
+
+
+def snapshot(seq: int, *reports: str) -> dict[str, Any]:
+    incident = {"id": "i1", "reports": list(reports), "report_count": 900}
+    return {"type": "snapshot", "seq": seq, "situation": {"incidents": [incident], "rules": {}}}
+
+
+def delta(begin: int, seq: int, *lines: tuple[str, str]) -> dict[str, Any]:
+    log = [{"type": kind, "cause": cause} for kind, cause in lines]
+    return {"type": "delta", "from": begin, "seq": seq, "upsert": {}, "remove": {}, "log": log}
+
+
+def test_a_report_is_seen_by_its_line_in_the_log_though_the_incident_doesnt_name_it() -> None:
+    screen = Screen(SYSTEM, "home")
+    screen._take(snapshot(10, "r9"))
+    screen._take(delta(10, 14, ("report.linked", "r10"), ("task.moved", "r11")))
+    assert screen.seen.keys() == {"r9", "r10"}
+    assert screen.last_report == "r10"
+    assert not screen.gaps
+
+
+def test_what_a_snapshot_shows_without_naming_it_is_seen_when_that_came() -> None:
+    screen = Screen(SYSTEM, "home")
+    screen._take(snapshot(10, "r9"))
+    screen._take(snapshot(20, "r19"))
+    screen.add_shown([(3, "r3"), (9, "r9"), (12, "r12"), (21, "r21")])
+    (first, second) = (at for _, at in screen.snapshots)
+    assert screen.seen["r3"] == first
+    assert screen.seen["r12"] == second
+    assert "r21" not in screen.seen
