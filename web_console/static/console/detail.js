@@ -85,8 +85,10 @@ function What({ incident }) {
   const skew = incident.clock_skew_s ?? 0;
   const facts = Object.entries(incident.facts ?? {});
   const reports = incident.report_count ?? incident.reports?.length ?? 1;
+  const sent = incident.reports?.length ?? 1;
   return html`<section class="block">
     <h3>${t('what.title')}</h3>
+    ${sent < reports && html`<p class="faint">${t('what.newest', { n: sent, all: reports })}</p>`}
     ${[incident.text, ...(incident.texts ?? [])].filter(Boolean).map((text, n) =>
       html`<blockquote key=${n}>${text}</blockquote>`)}
     <dl>

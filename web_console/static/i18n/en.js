@@ -202,6 +202,7 @@ export const en = {
   'what.reports': 'Reports',
   'what.one': '1',
   'what.merged': '{n} merged',
+  'what.newest': 'The newest {n} of {all} reports are shown; the journal has all of them.',
   'what.code': 'Source code',
   'what.cell': 'Cell',
   'what.confidence': 'Confidence',

@@ -202,6 +202,7 @@ export const zh = {
   'what.reports': '上报',
   'what.one': '1 条',
   'what.merged': '合并 {n} 条',
+  'what.newest': '仅显示最近 {n} 条上报（共 {all} 条），全部上报见日志。',
   'what.code': '来源代码',
   'what.cell': '网格',
   'what.confidence': '把握',
