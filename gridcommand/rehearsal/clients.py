@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import ssl
 import time
 from collections import Counter
@@ -26,7 +27,10 @@ from gridcommand.rehearsal.system import OwnSystem
 from models.words import Role
 from web_console.accounts import COOKIE
 
-TRY_AGAIN_S = 0.2
+TRY_AGAIN_S, TRY_AGAIN_MOST_S = 0.2, 3.0
+"""A phone waits twice as long each time, and no two the same: thousands that wait for a console
+must not hold it down when it is back."""
+
 ANSWER_S = 5.0
 ACKNOWLEDGED = 202
 
@@ -59,6 +63,7 @@ class Phones:
         self.left_alone = 0
         """Answers that meant "try again" without saying when."""
         self._answered = asyncio.Event()
+        self._chance = random.Random(1)
 
     async def send_all(
         self,
@@ -112,6 +117,7 @@ class Phones:
     async def _keep_sending(self, client: aiohttp.ClientSession, body: Mapping[str, Any]) -> None:
         name = body["id"]
         self.waiting.add(name)
+        pause_s = TRY_AGAIN_S
         while name in self.waiting:
             self.tries += 1
             with suppress(aiohttp.ClientError, TimeoutError, OSError):
@@ -128,7 +134,8 @@ class Phones:
                         self.waiting.discard(name)
             self._answered.set()
             if name in self.waiting:
-                await asyncio.sleep(TRY_AGAIN_S)
+                await asyncio.sleep(pause_s * self._chance.uniform(0.5, 1.5))
+                pause_s = min(2 * pause_s, TRY_AGAIN_MOST_S)
 
 
 class Screen:
