@@ -59,11 +59,13 @@ class ServerProgram:
         *,
         address: str,
         user: str | None = None,
+        stops_by: signal.Signals = signal.SIGTERM,
     ) -> None:
         self._command = command
         self._log = log
         self._is_up = is_up
         self._user = user
+        self._stops_by = stops_by
         self._process: subprocess.Popen[bytes] | None = None
         self.address = address
 
@@ -123,7 +125,7 @@ class ServerProgram:
         """Ask it to end, and kill it when it takes too long."""
         if self._process is None or not self.runs:
             return
-        self._process.send_signal(signal.SIGINT)
+        self._process.send_signal(self._stops_by)
         try:
             self._process.wait(STOP_S)
         except subprocess.TimeoutExpired:
@@ -276,6 +278,7 @@ def postgresql(place: Path | None = None) -> Iterator[ServerProgram]:
             lambda: _answers(server),
             address=f"postgresql+psycopg://gridcommand@127.0.0.1:{port}/gridcommand",
             user=user,
+            stops_by=signal.SIGINT,  # by SIGTERM it waits for its clients
         )
         with _running(node):
             with psycopg.connect(server, autocommit=True) as connection:
