@@ -94,7 +94,6 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     observed_at: datetime | None = None
     clock_skew_s: float = 0.0
     reports: list[str] = []
-    report_count: int = 0
     texts: list[str] = []
     photos: list[str] = []
     facts: dict[str, FactValue] = {}
@@ -526,7 +525,6 @@ def _incident_opened(s: Situation, event: Event, data: ev.IncidentOpened, touche
         observed_at=data.observed_at,
         clock_skew_s=data.clock_skew_s,
         reports=[data.report],
-        report_count=1,
         photos=list(data.photos),
         facts=dict(data.facts),
     )
@@ -542,7 +540,6 @@ def _incident_opened(s: Situation, event: Event, data: ev.IncidentOpened, touche
 def _report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: Touched) -> None:
     incident = _touch_incident(s, event, data.incident, touched)
     incident.reports.append(data.report)
-    incident.report_count = len(incident.reports)
     if data.text:
         incident.texts.append(data.text)
     incident.photos.extend(data.photos)

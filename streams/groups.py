@@ -78,4 +78,6 @@ async def _begin(servers: str, stages: Collection[str]) -> None:
 
 
 def _groups() -> set[str]:
-    return {group_of(some) for size in range(1, 4) for some in combinations(STAGES, size)}
+    return {
+        group_of(some) for size in range(1, len(STAGES) + 1) for some in combinations(STAGES, size)
+    }

@@ -30,8 +30,8 @@ KINDS: Final = (
 RULES: Final = "rules"
 
 NEWEST: Final = 50
-"""Of an incident's reports, texts and photos so many go out with it at most: a quake has thousands,
-and each of them would send all the others to every screen once more."""
+"""Where an incident has more reports, only so many of them, of its texts and photos go out with
+it: a quake has thousands, and each would send all the others to every screen once more."""
 
 # Too many to read, and nothing that a person decided or must know.
 _NOT_LOGGED = (ev.UnitPositionsReported, ev.ClockTicked)
@@ -42,6 +42,12 @@ Upsert = dict[str, Any]
 """Kind to the list of its entities; ``rules`` to the rules themselves."""
 Removed = dict[str, list[str]]
 """Kind to the ids that are gone."""
+
+
+class BriefIncident(Incident, kw_only=True, omit_defaults=True):
+    """An incident with the newest of very many reports; ``report_count`` is of all of them."""
+
+    report_count: int
 
 
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -153,14 +159,11 @@ def log_entry(event: Event) -> LogEntry | None:
 
 
 def brief(entity: Any) -> Any:
-    """Return an entity as it goes out: an incident with the newest of many reports only."""
-    if isinstance(entity, Incident) and entity.report_count > NEWEST:
-        return msgspec.structs.replace(
-            entity,
-            reports=entity.reports[-NEWEST:],
-            texts=entity.texts[-NEWEST:],
-            photos=entity.photos[-NEWEST:],
-        )
+    """Return an entity as it goes out: of very many reports the newest, and how many there are."""
+    if isinstance(entity, Incident) and len(entity.reports) > NEWEST:
+        newest = {name: getattr(entity, name)[-NEWEST:] for name in ("reports", "texts", "photos")}
+        whole = msgspec.structs.asdict(entity)
+        return BriefIncident(**(whole | newest), report_count=len(entity.reports))
     return entity
 
 

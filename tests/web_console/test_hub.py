@@ -399,7 +399,7 @@ def test_of_very_many_reports_the_newest_go_out_and_a_workers_own() -> None:
     incident = Incident(
         id="i", number="1", state=IncidentState.OPEN, category="natural.earthquake", priority=1,
         grade=Grade.I, confidence=1.0, opened_at=now, updated_at=now, updated_seq=5000,
-        reports=reports, report_count=5000, texts=["it shakes"] * 4999,
+        reports=reports, texts=["it shakes"] * 4999,
     )  # fmt: skip
     situation = Situation(jurisdiction=HOME, exercise=False, incidents={"i": incident})
     upsert, _ = frames.changes(situation, [("incidents", "i")])
