@@ -7,7 +7,7 @@ so that it is decided once as any other. When it fails again, the letter is open
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -116,11 +116,11 @@ class DeadLetters:
                         body=letter.body if letter.code in _STRANGERS else None,
                     )
 
-    def dead_letter_ids(self, jurisdiction: str, *, code: str) -> frozenset[str]:
-        """Return the ids of events that were given up for a reason, and not replayed since."""
+    def dead_letter_ids(self, jurisdiction: str, *, codes: Collection[str]) -> frozenset[str]:
+        """Return the ids of events that were given up for these reasons, not replayed since."""
         query = select(_dead.c.event_id).where(
             _dead.c.jurisdiction == jurisdiction,
-            _dead.c.code == code,
+            _dead.c.code.in_(codes),
             _dead.c.replayed_at.is_(None),
         )
         with transaction(self._engine, writes=False) as connection:

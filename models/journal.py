@@ -122,6 +122,19 @@ class Journal:
             ).one()
         return Lease(jurisdiction, bool(row.exercise), row.epoch, row.seq, bytes(row.head_hash))
 
+    def renew(self, lease: Lease) -> Lease:
+        """Return a lease as its journal stands now; for who lost the situation, not the claim.
+
+        Raises
+        ------
+        FencedError
+            Somebody else claimed the jurisdiction.
+        """
+        head = self.head(lease.jurisdiction)
+        if head is None or head.epoch != lease.epoch:
+            raise _fenced(lease)
+        return Lease(head.jurisdiction, head.exercise, head.epoch, head.seq, head.head_hash)
+
     def commit_step(
         self,
         lease: Lease,
@@ -224,9 +237,7 @@ class Journal:
                 },
             )
             if moved.rowcount != 1:
-                raise FencedError(
-                    f"epoch {lease.epoch} of {lease.jurisdiction} is over: another desk claimed it"
-                )
+                raise _fenced(lease)
             for statement, values in step.statements:
                 connection.exec_driver_sql(statement, values)
             finish_rows(connection, lease.jurisdiction, step.finished, step.wall)
@@ -360,6 +371,12 @@ class Journal:
                 )
             ).scalar()
         return None if doc is None else bytes(doc)
+
+
+def _fenced(lease: Lease) -> FencedError:
+    return FencedError(
+        f"epoch {lease.epoch} of {lease.jurisdiction} is over: another desk claimed it"
+    )
 
 
 def _write_snapshot(

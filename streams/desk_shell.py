@@ -33,14 +33,14 @@ from models.clock import read_clock
 from models.errors import FencedError, JournalBrokenError, StoreError
 from models.events import Event, encode
 from models.settings import Settings
-from models.steps import Position
+from models.steps import Lease, Position
 from models.store import DeadLetterRow, Store
 from models.words import home_jurisdiction, is_exercise
 from playbooks.engine import PlaybookSet
 from streams.claims import Claims, Place, pause_s
-from streams.errors import OpeningError, StreamsError
+from streams.errors import OpeningError, StreamsError, StumbledError
 from streams.seating import Seating, sweep
-from streams.seats import Seat
+from streams.seats import DESK_FAILED, Seat
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class _Given(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """What waited together and is decided together."""
+    """What waited together and is decided together, as long as nothing fails."""
 
     given: list[_Given]
 
@@ -132,6 +132,7 @@ class DeskShell:
         self._claims = Claims(holds)
         self._seating = Seating(settings, store, pack, playbooks, graph, self._claims)
         self._seats: dict[str, Seat] = {}
+        self._kept: dict[str, Lease] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._queues: dict[str, asyncio.Queue[_Given]] = {}
         self._failed_ticks: dict[str, int] = {}
@@ -257,7 +258,7 @@ class DeskShell:
                     return
                 await self._overlapping(jurisdiction, left, queue)
                 for one in left:
-                    await self._decide(jurisdiction, one.events, one.position)
+                    await self._decide(jurisdiction, one)
             except StreamsError as error:
                 # Told where it happened: this is only one more event that waits for it.
                 log.debug("events for %s are left to the inbox: %s", jurisdiction, error)
@@ -316,41 +317,52 @@ class DeskShell:
                     writing = self._on(self._writer, seat.write, decided)
                 await settle()
             except Exception as error:
-                is_fenced = isinstance(error, FencedError)
+                failures = [error]
                 try:
                     await settle()
                 except Exception as of_writing:
-                    is_fenced = is_fenced or isinstance(of_writing, FencedError)
-                self._leave(jurisdiction)
-                if is_fenced:
+                    failures.append(of_writing)
+                is_stored = not any(isinstance(each, StoreError) for each in failures)
+                self._leave(jurisdiction, keeps=is_stored)
+                if any(isinstance(each, FencedError) for each in failures):
                     self._gave_up(jurisdiction)
                     while left:
                         left.popleft().done()
 
-    async def _decide(
-        self, jurisdiction: str, events: list[Event], position: Position | None = None
-    ) -> None:
+    async def _decide(self, jurisdiction: str, batch: _Batch) -> None:
         """Decide on a batch; return when it is in the journal (or in dead letters).
 
-        Where that fails, they are decided on one by one, and only who fails alone is given up.
+        Where the desk fails on one of them, those before it are decided on, then it alone, then
+        those behind it: only what fails alone is given up.
         """
+        pieces = deque([batch.events])
+        while pieces:
+            some = pieces.popleft()
+            # Out of the error's reach, which holds the seat that failed, and with it a whole desk.
+            pieces.extendleft(reversed(await self._attempt(jurisdiction, some, batch.position)))
+
+    async def _attempt(
+        self, jurisdiction: str, events: list[Event], position: Position | None
+    ) -> list[list[Event]]:
+        """Decide on events together; return them in pieces, in order, if that fails."""
         try:
             await self._sequentially(jurisdiction, lambda seat: self._step(seat, events, position))
-            return
+            return []
+        except StumbledError as error:
+            if len(events) > 1:
+                return _apart(events, events.index(error.event))
+            await self._bury(events[0], error)
         except StreamsError:
             raise
         except Exception as error:
             if not events:
                 raise
-            if len(events) == 1:
-                await self._bury(events[0], error)
-        if len(events) == 1:
-            # Deadlines must not wait for the next event.
-            await self._sequentially(jurisdiction, _nothing)
-            return
-        # Out of the error's reach, which holds the seat that failed, and with it a whole desk.
-        for event in events:
-            await self._decide(jurisdiction, [event], position)
+            if len(events) > 1:
+                return _apart(events, len(events) // 2)
+            await self._bury(events[0], error)
+        # Deadlines must not wait for the next event.
+        await self._sequentially(jurisdiction, _nothing)
+        return []
 
     async def _sequentially(
         self, jurisdiction: str, work: Callable[[Seat], Awaitable[None]]
@@ -385,7 +397,7 @@ class DeskShell:
                     if self._closing:
                         return
                 except Exception:
-                    self._leave(jurisdiction)
+                    self._leave(jurisdiction, keeps=True)
                     raise
                 await asyncio.sleep(RETRY_S)
 
@@ -408,9 +420,10 @@ class DeskShell:
     async def _bury(self, event: Event, error: Exception) -> None:
         """Give up what a desk can't handle."""
         about = {"event": event.id, "jurisdiction": event.jurisdiction, "stage": "desk"}
+        cause = error.why if isinstance(error, StumbledError) else error
         what = f"desk of {event.jurisdiction} can't handle event {event.id}"
-        log.error("%s", what, extra=about, exc_info=error)
-        await self._give_up([event], "desk_failed", f"{type(error).__name__}: {error}")
+        log.error("%s", what, extra=about, exc_info=cause)
+        await self._give_up([event], DESK_FAILED, f"{type(cause).__name__}: {cause}")
 
     async def _give_up(self, events: Iterable[Event], code: str, detail: str) -> None:
         """Write dead letters; waits as long as the database is away, but not when closing."""
@@ -444,7 +457,8 @@ class DeskShell:
         if jurisdiction in self._seats:
             return self._seats[jurisdiction]
         try:
-            seat, journaled = await self._run(self._seating.take, jurisdiction)
+            kept = self._kept.pop(jurisdiction, None)
+            seat, journaled = await self._run(self._seating.take, jurisdiction, kept)
         except OpeningError as error:
             self._cannot_open(jurisdiction, error)
             raise
@@ -456,10 +470,15 @@ class DeskShell:
         await self._run(sweep)
         return seat
 
-    def _leave(self, jurisdiction: str) -> None:
+    def _leave(self, jurisdiction: str, *, keeps: bool = False) -> None:
+        """Forget a desk; ``keeps``: it failed, and is still ours to open once more."""
         seat = self._seats.pop(jurisdiction, None)
-        if seat is not None and seat.ticking is not None:
+        if seat is None:
+            return
+        if seat.ticking is not None:
             seat.ticking.cancel()
+        if keeps:
+            self._kept[jurisdiction] = seat.lease
 
     def _gave_up(self, jurisdiction: str) -> None:
         # Another process has it now. What we held comes to it from the inbox.
@@ -575,6 +594,12 @@ class DeskShell:
 
 async def _nothing(_seat: Seat) -> None:
     """A seat is all that is wanted."""
+
+
+def _apart(events: list[Event], place: int) -> list[list[Event]]:
+    """Return what is before a place, what is at it, and what is behind."""
+    pieces = [events[:place], events[place : place + 1], events[place + 1 :]]
+    return [piece for piece in pieces if piece]
 
 
 def _resolve(done: asyncio.Future[None]) -> None:

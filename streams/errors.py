@@ -11,12 +11,14 @@
     ├── OversizeError    a record that no broker of ours takes; given up, never sent again
     ├── RecordingError   a recording that can't be read or replayed
     ├── ReplayStuckError a replay in which time stands still
-    └── RulesError       data of this room (lexicon, sense rules) that can't be used
+    ├── RulesError       data of this room (lexicon, sense rules) that can't be used
+    └── StumbledError    a desk that fails on an event; says on which
 """
 
 from __future__ import annotations
 
 from models.errors import GridcommandError
+from models.events import Event
 
 
 class StreamsError(GridcommandError):
@@ -57,3 +59,22 @@ class RecordingError(StreamsError):
 
 class ReplayStuckError(StreamsError):
     """A replay in which things follow from each other without end while no time passes."""
+
+
+class StumbledError(StreamsError):
+    """A desk that fails on an event, for the reason that is this error's cause.
+
+    Attributes
+    ----------
+    event
+        On which, of those that it was given.
+    """
+
+    def __init__(self, event: Event) -> None:
+        super().__init__(f"desk of {event.jurisdiction} can't handle event {event.id}")
+        self.event = event
+
+    @property
+    def why(self) -> BaseException:
+        """What the desk raised."""
+        return self.__cause__ or self

@@ -25,10 +25,9 @@ from models.store import Store
 from models.words import is_exercise
 from playbooks.engine import PlaybookSet
 from streams.claims import Claims
-from streams.errors import OpeningError
+from streams.errors import OpeningError, StumbledError
 from streams.opening import opening_events
-from streams.seats import Seat, read_journal
-from streams.watchdog import HANGS
+from streams.seats import Seat, given_up, read_journal
 
 SELDOM = (50_000, 20, 20)
 """Objects between two looks for garbage among the young, and so on (``gc.set_threshold``)."""
@@ -60,8 +59,14 @@ class Seating:
         self._graph = graph
         self._claims = claims
 
-    def take(self, jurisdiction: str) -> Taken:
+    def take(self, jurisdiction: str, kept: Lease | None = None) -> Taken:
         """Claim a jurisdiction and open its desk; blocks for as long as reading takes.
+
+        Parameters
+        ----------
+        kept
+            Of a desk that failed here and is opened once more: it is ours, and all that is on its
+            way comes to us. A new claim would have all of that sent again.
 
         Raises
         ------
@@ -75,20 +80,25 @@ class Seating:
         # Asked here, for a claim may have waited for its turn while partitions moved.
         self._claims.check(jurisdiction)
         try:
-            taken = self._take(jurisdiction)
+            taken = self._take(jurisdiction, kept)
         except JournalBrokenError as error:
             raise _cannot_open(jurisdiction, error) from error
         except StoreError:
             raise
+        except StumbledError as error:
+            raise _cannot_open(jurisdiction, error.why) from error.why
         except Exception as error:
             raise _cannot_open(jurisdiction, error) from error
         self._claims.opened(jurisdiction)
         return taken
 
-    def _take(self, jurisdiction: str) -> Taken:
-        lease = self._store.claim(
-            jurisdiction, exercise=is_exercise(jurisdiction), at=datetime.now(UTC)
-        )
+    def _take(self, jurisdiction: str, kept: Lease | None) -> Taken:
+        if kept is not None:
+            lease = self._store.renew(kept)
+        else:
+            lease = self._store.claim(
+                jurisdiction, exercise=is_exercise(jurisdiction), at=datetime.now(UTC)
+            )
         seat = self._built(lease)
         at = seat.clock.now(datetime.now(UTC)) or seat.situation.now
         opening = opening_events(
@@ -120,9 +130,15 @@ class Seating:
             travel,
             Policy.of(self._settings, self._pack.calibration),
         )
-        hung = self._store.dead_letter_ids(jurisdiction, code=HANGS)
-        clock = read_clock(self._store, jurisdiction)
-        return Seat(self._store, lease, desk, clock, hung, since, self._settings.snapshot_every)
+        return Seat(
+            self._store,
+            lease,
+            desk,
+            read_clock(self._store, jurisdiction),
+            given_up(self._store, jurisdiction),
+            since,
+            self._settings.snapshot_every,
+        )
 
 
 def sweep() -> None:
@@ -139,7 +155,7 @@ def sweep() -> None:
     gc.freeze()
 
 
-def _cannot_open(jurisdiction: str, cause: Exception) -> OpeningError:
+def _cannot_open(jurisdiction: str, cause: BaseException) -> OpeningError:
     return OpeningError(
         f"the desk of {jurisdiction} can't be opened ({type(cause).__name__}: {cause}): mend that, "
         "its events wait in the inbox"

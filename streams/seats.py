@@ -23,12 +23,16 @@ from models.situation import Situation, Touched, apply, dump, load
 from models.steps import Entity, Lease, Position, ReadyStep
 from models.store import Store
 from models.words import is_exercise
+from streams.errors import StumbledError
 from streams.metrics import BATCH_EVENTS, COMMIT_SECONDS, STEP_SECONDS
 from streams.watchdog import HANGS
 
 log = logging.getLogger(__name__)
 
 READ_AT_ONCE = 5000
+
+DESK_FAILED = "desk_failed"
+"""Code of a dead letter: the desk has a defect, or the event has."""
 
 
 class Decided(NamedTuple):
@@ -71,8 +75,8 @@ class Seat:
     ----------
     lease
         As it was claimed.
-    hung
-        Ids of events that a desk hung on.
+    given_up
+        Ids of events that a desk failed on, or hung on.
     since
         The last snapshot, and what came after.
     snapshot_every
@@ -87,7 +91,7 @@ class Seat:
         lease: Lease,
         desk: Desk,
         clock: JurisdictionClock,
-        hung: frozenset[str],
+        given_up: frozenset[str],
         since: Since,
         snapshot_every: int,
     ) -> None:
@@ -101,7 +105,7 @@ class Seat:
         self.due = desk.next_due()
         """When the desk wants to be told the time; as of what was decided last."""
         self._store = store
-        self._hung = hung
+        self._given_up = given_up
         self._snapshot_every = snapshot_every
         self._since = since
         self._unwritten: set[str] = set()
@@ -118,8 +122,8 @@ class Seat:
         ------
         StoreError
             The database can't be asked; nothing has changed.
-        Exception
-            Anything that the desk stumbles over: the situation may be half changed.
+        StumbledError
+            The desk fails on one of them: the situation may be half changed.
         """
         situation = self.situation
         # Looked at first: what is written meanwhile the database knows.
@@ -130,11 +134,14 @@ class Seat:
         began = time.perf_counter()
         try:
             for event in batch:
-                if event.id in known or (event.id in self._hung and self._hangs(event)):
+                if event.id in known or self._is_given_up(event):
                     continue
                 known.add(event.id)
                 self.in_hand = event
-                made.extend(self.desk.step(event))
+                try:
+                    made.extend(self.desk.step(event))
+                except Exception as error:
+                    raise StumbledError(event) from error
         finally:
             self.in_hand = None
         self.due = self.desk.next_due()
@@ -205,10 +212,20 @@ class Seat:
         self._since = Since(seq, len(snapshot), 0)
         return snapshot
 
-    def _hangs(self, event: Event) -> bool:
-        """Whether an event that a desk hung on is still given up: somebody may have replayed it."""
-        self._hung = self._store.dead_letter_ids(event.jurisdiction, code=HANGS)
-        return event.id in self._hung
+    def _is_given_up(self, event: Event) -> bool:
+        """Whether a dead letter holds this; one that somebody replayed doesn't.
+
+        It was on its way here more than once. A tick is nobody's word and comes again.
+        """
+        if event.id not in self._given_up or isinstance(event.data, ev.ClockTicked):
+            return False
+        self._given_up = given_up(self._store, event.jurisdiction)
+        return event.id in self._given_up
+
+
+def given_up(store: Store, jurisdiction: str) -> frozenset[str]:
+    """Return the ids of events that a desk failed on, or hung on, and that nobody replayed."""
+    return store.dead_letter_ids(jurisdiction, codes=(DESK_FAILED, HANGS))
 
 
 def read_situation(store: Store, jurisdiction: str) -> Situation:

@@ -71,10 +71,10 @@ def test_a_mended_letter_goes_in_once_and_is_open_again_when_it_fails_again(
     rows = store.unfinished_after(0, 10)
     assert [(row.event_id, row.topic) for row in rows] == [("a", "reports")]
     assert "was replayed already" in run("replay", "1").output
-    assert store.dead_letter_ids("us-ca-sf", code="hangs") == frozenset()
+    assert store.dead_letter_ids("us-ca-sf", codes=["hangs"]) == frozenset()
     store.add_dead_letters([letter("a")])
     assert store.unfinished() == 0
-    assert store.dead_letter_ids("us-ca-sf", code="hangs") == frozenset({"a"})
+    assert store.dead_letter_ids("us-ca-sf", codes=["hangs"]) == frozenset({"a"})
     assert "new" in run("list", "--code", "hangs").output
 
 

@@ -229,9 +229,12 @@ async def test_workers_that_come_and_are_told_to_go_move_jurisdictions_at_once(
                 leaving = workers[name]
                 if not leaving.is_running():
                     continue
+                ready = system.said("worker").count(READY)
                 leaving.terminate()
                 await flow.until_decided(time.monotonic(), LEFT_WITHIN_S)
                 await until(lambda leaving=leaving: not _runs(leaving))
+                if name == "worker":
+                    await until(lambda ready=ready: system.said("worker").count(READY) > ready)
 
 
 @asynccontextmanager

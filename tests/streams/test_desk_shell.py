@@ -512,6 +512,49 @@ async def test_poison_is_a_dead_letter_and_the_rest_goes_on(
     assert bench.store.unfinished() == 0
 
 
+async def test_poison_costs_those_around_it_little_and_is_left_out_until_it_is_replayed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, begin = Desk.step, Store.write_step
+    poisonous, failed, steps = True, 0, 0
+
+    def stumble(desk: Desk, event: Event) -> Any:
+        nonlocal failed
+        if event.id == "bad" and poisonous:
+            failed += 1
+            raise RuntimeError("no desk can read this")
+        return original(desk, event)
+
+    def counted(store: Store, step: ReadyStep) -> Any:
+        nonlocal steps
+        steps += 1
+        return begin(store, step)
+
+    shell = bench.shell()
+    await shell.open("tiny")
+    monkeypatch.setattr(Desk, "step", stumble)
+    monkeypatch.setattr(Store, "write_step", counted)
+    epoch = bench.epoch()
+    many = [report(f"r{number}") for number in range(200)]
+    await shell.handle("tiny", [*many[:77], report("bad"), *many[77:]])
+    assert sorted(bench.opened_by()) == sorted(event.id for event in many)
+    assert steps < 20, "not each in a step of its own"
+    assert failed == 3, "among others twice, and alone"
+    assert bench.epoch() == epoch, "who fails is still who has it: nothing is sent anew"
+
+    # More than once on its way, as after an outage.
+    await shell.handle("tiny", [report("bad"), report("later")])
+    await bench.shell().handle("tiny", [report("bad"), report("last")])
+    assert failed == 3
+    assert bench.opened_by()[-2:] == ["later", "last"]
+    (letter,) = bench.store.dead_letters()
+    bench.store.replay_dead_letter(letter.id, inbox_row("bad"), by="us", at=NOW)
+    poisonous = False
+    await bench.shells[-1].handle("tiny", [report("bad")])
+    assert bench.opened_by()[-1] == "bad"
+    assert bench.store.unfinished() == 0
+
+
 async def test_a_jurisdiction_that_is_not_ours_is_a_dead_letter(bench: Bench) -> None:
     await bench.shell().handle("elsewhere", [report("r1", jurisdiction="elsewhere")])
     assert bench.store.dead_letters()[0].code == "unknown_jurisdiction"

@@ -64,6 +64,7 @@ STEPS = (
     "most_urgent_after",
     "put",
     "read",
+    "renew",
     "unfinished_after",
     "unfinished_ids",
     "unfinished_ids_of",
