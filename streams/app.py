@@ -37,6 +37,9 @@ SESSION_S = 6.0
 EMBEDDED_SESSION_S = 2.0
 REBALANCE_S = 6.0
 HEARTBEAT_S = 0.5
+METADATA_MS = 5 * 60 * 1000
+# Whoever asks an embedded broker that was just started for a topic makes it, with four partitions.
+EMBEDDED_METADATA_MS = 1_000
 DECLARE_AGAIN_S = 0.5
 REQUEST_S = 15.0
 # Faust's stop commits what was read, and after a broker was lost that commit has been seen to hang.
@@ -107,6 +110,7 @@ def make_app(settings: Settings, *, app_id: str = APP_ID) -> GridApp:
         broker_rebalance_timeout=REBALANCE_S,
         broker_heartbeat_interval=HEARTBEAT_S,
         broker_request_timeout=REQUEST_S,
+        consumer_metadata_max_age_ms=EMBEDDED_METADATA_MS if is_embedded(settings) else METADATA_MS,
         broker_commit_interval=1.0,
         stream_buffer_maxsize=1024,
         stream_wait_empty=False,
