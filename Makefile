@@ -35,8 +35,10 @@ set-up-dev: python  ## … and what tests and checks need
 demo: set-up  ## A living city: set-up, then everything on this machine
 	@exec $(BIN)/gridcommand up --demo --city "$(CITY)" --speed "$(SPEED)" --port "$(PORT)" $(if $(DRILL),--drill "$(DRILL)")
 
+# Those that pull plugs under load need the machine for themselves.
 test: lint  ## Set-up, checks and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --ignore tests/integration
+	$(BIN)/python -m pytest tests/integration
 
 lint: set-up-dev  ## Style, types, the direction of imports, JSDoc types
 	$(BIN)/ruff check $(wildcard $(CHECKED))

@@ -157,9 +157,9 @@ class Town:
             await desk.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory, chromium_path: Path) -> Iterator[Town]:
-    """One town for all tests of this folder; each test makes incidents of its own in it."""
+    """One town for a module's tests; each test makes incidents of its own in it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
             if name.startswith("GRIDCOMMAND_"):
@@ -170,9 +170,12 @@ def town(tmp_path_factory: pytest.TempPathFactory, chromium_path: Path) -> Itera
     made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium_path: Path) -> Iterator[Browser]:
-    """A headless Chromium that draws WebGL in software."""
+    """A headless Chromium that draws WebGL in software.
+
+    As long as it is there an event loop runs, and no other module's tests can have theirs.
+    """
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=str(chromium_path), args=BROWSER_ARGS)
         yield made
