@@ -170,6 +170,7 @@ async def run_worker(
         sense.doubt()
         held.clear()
         held.update((tp.topic, tp.partition) for tp in assigned_partitions)
+        log.info("holds %s", _in_words(held))
         seats.add(asyncio.create_task(sense.assign(set(held))))
         if opening is not None:
             opening.cancel()
@@ -382,6 +383,14 @@ async def _knock(publisher: Publisher, jurisdiction: str) -> None:
     topic = topic_for(DESK, exercise=is_exercise(jurisdiction))
     headers = [("content-type", BATCH_CONTENT_TYPE.encode())]
     await publisher.send(topic, jurisdiction.encode(), NO_EVENTS, headers)
+
+
+def _in_words(places: Iterable[Place]) -> str:
+    """Return topics with their partitions: ``desk 0 2, reports 1 3``."""
+    by_topic: dict[str, list[str]] = {}
+    for topic, partition in sorted(places):
+        by_topic.setdefault(topic, [topic]).append(str(partition))
+    return ", ".join(" ".join(words) for words in by_topic.values()) or "no partition"
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -9,9 +9,10 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -43,8 +44,32 @@ LOOKS_S = 2.0
 """The watchdog looks once a second, and counts from what it saw the time before."""
 TAKEN_AT_LEAST = 0.9
 """Of the readings that were sent while nothing was wrong."""
+LINES_OF_A_LOG = 60
 _times = itertools.count()
 WITHOUT_CLOCK = ("incidents", "units", "assignments", "proposals", "tasks", "closures")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a test that fails comes what its system said last."""
+    report = yield
+    if report.failed:
+        for log in _logs(getattr(item, "funcargs", {}).values()):
+            last = log.read_text(errors="replace").splitlines()[-LINES_OF_A_LOG:]
+            report.sections.append((str(log), "\n".join(last)))
+    return report
+
+
+def _logs(values: Iterable[object]) -> Iterator[Path]:
+    for value in values:
+        if isinstance(value, OwnSystem):
+            yield from sorted((value.folder / "log").glob("*.log"))
+        elif isinstance(value, Path):
+            yield from sorted(value.glob("*/log/*.log"))
+        elif isinstance(value, tuple):
+            yield from _logs(value)
 
 
 @pytest.fixture(scope="module")
