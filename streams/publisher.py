@@ -38,6 +38,9 @@ OVERSIZE = "oversize"
 """Code of a dead letter for an event that is more than a record may be."""
 
 REQUEST_MS = 5_000
+STUCK_S = 30.0
+"""A producer that neither sends a record nor fails for so long, in seconds, is made anew: whatever
+the broker does, it should have failed by itself after a few times :data:`REQUEST_MS`."""
 BACKOFF_S = (0.1, 2.0)
 """First and longest pause between two tries, in seconds."""
 
@@ -130,11 +133,12 @@ class Publisher:
             while True:
                 producer = None
                 try:
-                    producer = await self._started()
-                    await producer.send_and_wait(topic, value, key=key, headers=headers)
+                    async with asyncio.timeout(STUCK_S):
+                        producer = await self._started()
+                        await producer.send_and_wait(topic, value, key=key, headers=headers)
                     return
                 except (KafkaError, OSError) as error:
-                    if producer is not None and self._idempotent and _has_spoilt(error):
+                    if producer is not None and self._is_of_no_use(error):
                         self._leave(producer)
                     if isinstance(error, _TOO_LARGE):
                         raise _oversize(topic, value) from error
@@ -165,6 +169,10 @@ class Publisher:
         leaving = asyncio.create_task(held.stop(), name="producer leaves")
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
+
+    def _is_of_no_use(self, error: Exception) -> bool:
+        """Whether a producer is to be made anew after this."""
+        return isinstance(error, TimeoutError) or (self._idempotent and _has_spoilt(error))
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:

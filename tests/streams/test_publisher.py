@@ -39,6 +39,7 @@ class FakeProducer:
     made: ClassVar[list[FakeProducer]] = []
     largest = 1_000
     refusals: ClassVar[list[Exception]] = []
+    stuck: ClassVar[list[None]] = []
 
     def __init__(self, **_: Any) -> None:
         self.sent: list[bytes] = []
@@ -53,6 +54,9 @@ class FakeProducer:
 
     async def send_and_wait(self, topic: str, value: bytes, **_: Any) -> None:
         assert not self.spoilt
+        if self.stuck:
+            self.stuck.pop()
+            await asyncio.Event().wait()
         if self.refusals:
             self.spoilt = True
             raise self.refusals.pop(0)
@@ -91,6 +95,18 @@ async def test_more_than_a_record_may_be_is_refused_without_a_broker() -> None:
         await Publisher("nowhere:1", idempotent=True).send(
             "t", b"k", b"x" * (MAX_RECORD_BYTES + 1), []
         )
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+async def test_a_producer_that_neither_sends_nor_fails_is_made_anew(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch, idempotent: bool
+) -> None:
+    monkeypatch.setattr(module, "STUCK_S", 0.05)
+    publisher = Publisher("nowhere:1", idempotent=idempotent)
+    FakeProducer.stuck.append(None)
+    await publisher.publish("reports", "a", [b"{}"])
+    assert [len(each.sent) for each in FakeProducer.made] == [0, 1]
+    assert publisher.failures == 1
 
 
 async def test_what_somebody_can_mend_is_waited_for(
