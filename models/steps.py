@@ -15,6 +15,7 @@ from operator import attrgetter
 import msgspec
 from sqlmodel import SQLModel
 
+from models.brief import brief
 from models.bulk import BulkInsert, Statement
 from models.errors import JournalBrokenError
 from models.events import Event
@@ -91,7 +92,7 @@ class _Rows:
 
     def row(self, lease: Lease, entity: Entity) -> list[object]:
         """Return an entity as it stands."""
-        return [lease.jurisdiction, lease.exercise, _doc(entity), *self._get(entity)]
+        return [lease.jurisdiction, lease.exercise, _doc(brief(entity)), *self._get(entity)]
 
 
 _ROWS: dict[type[Entity], _Rows] = {

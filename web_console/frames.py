@@ -14,8 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from models import events as ev
+from models.brief import brief
 from models.events import TYPE_PREFIX, Event
-from models.situation import Incident, Situation
+from models.situation import Situation
 
 KINDS: Final = (
     "incidents",
@@ -29,10 +30,6 @@ KINDS: Final = (
 )
 RULES: Final = "rules"
 
-NEWEST: Final = 50
-"""Where an incident has more reports, only so many of them, of its texts and photos go out with
-it: a quake has thousands, and each would send all the others to every screen once more."""
-
 # Too many to read, and nothing that a person decided or must know.
 _NOT_LOGGED = (ev.UnitPositionsReported, ev.ClockTicked)
 
@@ -42,12 +39,6 @@ Upsert = dict[str, Any]
 """Kind to the list of its entities; ``rules`` to the rules themselves."""
 Removed = dict[str, list[str]]
 """Kind to the ids that are gone."""
-
-
-class BriefIncident(Incident, kw_only=True, omit_defaults=True):
-    """An incident with the newest of very many reports; ``report_count`` is of all of them."""
-
-    report_count: int
 
 
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -156,15 +147,6 @@ def log_entry(event: Event) -> LogEntry | None:
         by=getattr(data, "by", "") or getattr(data, "reporter", ""),
         cause=event.cause,
     )
-
-
-def brief(entity: Any) -> Any:
-    """Return an entity as it goes out: of very many reports the newest, and how many there are."""
-    if isinstance(entity, Incident) and len(entity.reports) > NEWEST:
-        newest = {name: getattr(entity, name)[-NEWEST:] for name in ("reports", "texts", "photos")}
-        whole = msgspec.structs.asdict(entity)
-        return BriefIncident(**(whole | newest), report_count=len(entity.reports))
-    return entity
 
 
 def everything(situation: Situation) -> Upsert:

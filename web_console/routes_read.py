@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import AwareDatetime
 
+from models.brief import brief
 from models.categories import categories
 from models.city import CityPack
 from models.errors import EventError
@@ -29,6 +30,9 @@ router = APIRouter(prefix="/api", tags=["reading"])
 
 IncidentId = Annotated[str, Path(min_length=1, max_length=200, pattern=NO_NUL)]
 _GEOJSON: Final = "application/geo+json"
+_BRIEF: Final = "Of more than 50 reports the newest 50; `report_count` says how many there are."
+_PAGE: Final = f"`items`, newest first, and `next`. {_BRIEF}"
+_INCIDENT: Final = f"Incident and what belongs to it. {_BRIEF}"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -94,7 +98,7 @@ async def cells(request: Request, console: ConsoleOf, person: SignedIn) -> Respo
 
 @router.get(
     "/incidents",
-    responses={**responses(401, 403, 404, 503), **_document("`items`, newest first, and `next`.")},
+    responses={**responses(401, 403, 404, 503), **_document(_PAGE)},
     response_class=Response,
     summary="Incidents",
 )
@@ -142,7 +146,7 @@ async def incidents(
 
 @router.get(
     "/incidents/{incident_id}",
-    responses={**responses(401, 403, 404, 503), **_document("Incident and what belongs to it.")},
+    responses={**responses(401, 403, 404, 503), **_document(_INCIDENT)},
     response_class=Response,
     summary="Incident",
 )
@@ -161,7 +165,7 @@ async def incident(
     sent = [situation.assignments[one] for one in known.assignments if one in situation.assignments]
     return _json(
         {
-            "incident": known,
+            "incident": brief(known),
             "assignments": sent,
             "proposal": situation.proposals.get(known.proposal),
             "tasks": [situation.tasks[one] for one in known.tasks if one in situation.tasks],

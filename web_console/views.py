@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
+from models.brief import brief
 from models.situation import Assignment, Incident, Situation, Task
 from models.words import Role
-from web_console.frames import RULES, Removed, Upsert, brief
+from web_console.frames import RULES, Removed, Upsert
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):

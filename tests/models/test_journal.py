@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import text
 
 from models import events as ev
+from models.brief import NEWEST, BriefIncident
 from models.database import transaction
 from models.errors import EventError, FencedError, JournalBrokenError, StoreError
 from models.events import Event, encode
@@ -198,3 +199,15 @@ def test_pages_of_incidents_leave_none_out(store: Store) -> None:
     assert store.find_incidents("tiny", states=["closed"]) == []
     assert len(store.find_incidents("tiny", words="-lat")) == 1
     assert store.find_incidents("tiny", words="%") == [], "a wildcard is a letter like others"
+
+
+def test_the_table_does_not_take_all_reports_once_more_with_each(store: Store) -> None:
+    lease = store.claim("tiny", exercise=False, at=NOW)
+    many = [f"r{number}" for number in range(5000)]
+    quake = msgspec.structs.replace(incident("i1", NOW), reports=many, texts=["it shakes"] * 4999)
+    commit(store, lease, [event(1)], (quake,))
+    doc = store.incident_doc("tiny", "i1")
+    assert doc is not None
+    assert len(doc) < 5_000
+    shown = msgspec.json.decode(doc, type=BriefIncident)
+    assert (shown.report_count, shown.reports) == (5000, many[-NEWEST:])

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import events as ev
+from models.brief import NEWEST
 from models.errors import NewerVersionError
 from models.lifecycles import IncidentState
 from models.situation import Incident, Situation, apply, dump
@@ -405,8 +406,8 @@ def test_of_very_many_reports_the_newest_go_out_and_a_workers_own() -> None:
     upsert, _ = frames.changes(situation, [("incidents", "i")])
     (shown,) = upsert["incidents"]
     assert shown.report_count == 5000
-    assert shown.reports == reports[-frames.NEWEST :]
-    assert len(shown.texts) == frames.NEWEST
+    assert shown.reports == reports[-NEWEST:]
+    assert len(shown.texts) == NEWEST
     assert frames.everything(situation)["incidents"] == [shown]
     assert incident.reports == reports, "what the journal says stays"
 
