@@ -159,13 +159,15 @@ class Relay:
         if claimed != self._claimed:
             self._claimed = claimed
             self.publish_again()
-        open_ids = await asyncio.to_thread(self._inbox.unfinished_ids, WINDOW)
-        self._swept_at = now
-        if len(open_ids) >= WINDOW:
-            # These are the oldest; what is in flight may be others.
-            if self._lanes is None:
+        open_ids: Sequence[int] = []
+        if self._lanes is None:
+            open_ids = await asyncio.to_thread(self._inbox.unfinished_ids, WINDOW)
+            if len(open_ids) >= WINDOW:
                 self._lanes = dict.fromkeys(PRIORITIES, self._last_id)
+        if self._lanes is not None:
+            # The oldest are others than those that are in flight.
             open_ids = await asyncio.to_thread(self._inbox.unfinished_ids_of, self._sent_at.keys())
+        self._swept_at = now
         self._sent_at = {key: self._sent_at[key] for key in open_ids if key in self._sent_at}
         due = [key for key in open_ids if now - self._sent_at.get(key, _LONG_AGO) >= self._retry_s]
         if not due:
