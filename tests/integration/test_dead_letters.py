@@ -5,6 +5,7 @@ Poison of several kinds, and handlers that hang, while reports and readings flow
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -66,8 +67,10 @@ def marked(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Iterat
         yield Marked(system, marks)
 
 
-def said(system: OwnSystem, *arguments: str) -> str:
-    answer = subprocess.run(
+async def said(system: OwnSystem, *arguments: str) -> str:
+    """Run ``gridcommand dead-letters`` beside the flow, and return what it says."""
+    answer = await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-m", "gridcommand", "dead-letters", *arguments],
         env=system.environment, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
@@ -115,19 +118,20 @@ async def test_poison_is_replayed_once_it_is_mended_and_decided_once(marked: Mar
         await until(lambda: letters(system, *evil) == dict.fromkeys(evil, "desk_failed"))
         # The partition goes on behind it.
         await flow.until_decided(at)
-        assert "no desk can read this" in said(system, "list")
+        assert "no desk can read this" in await said(system, "list")
 
         # Replayed before it is mended, it is the same letter, open again.
-        assert "3 replayed" in said(system, "replay", "--code", "desk_failed")
+        assert "3 replayed" in await said(system, "replay", "--code", "desk_failed")
         await until(lambda: letters(system, *evil) == dict.fromkeys(evil, "desk_failed"))
         assert decisions(system, *evil) == [0, 0, 0]
 
         (marks / FAILS).unlink()
-        assert "3 would be replayed" in said(system, "replay", "--code", "desk_failed", "--dry-run")
-        assert "3 replayed" in said(system, "replay", "--code", "desk_failed")
+        replay = ("replay", "--code", "desk_failed")
+        assert "3 would be replayed" in await said(system, *replay, "--dry-run")
+        assert "3 replayed" in await said(system, *replay)
         assert not await flow.screen.until_seen(set(evil), SOON_S)
-        assert "was replayed already" in said(system, "replay", "--code", "desk_failed")
-        assert "3 replayed" in said(system, "replay", "--code", "desk_failed", "--again")
+        assert "was replayed already" in await said(system, "replay", "--code", "desk_failed")
+        assert "3 replayed" in await said(system, "replay", "--code", "desk_failed", "--again")
     await until(lambda: _unfinished(system) == 0)
     assert decisions(system, *evil) == [1, 1, 1]
 
@@ -231,6 +235,6 @@ async def test_a_report_that_a_desk_hangs_on_is_named_left_out_and_replayed_when
         assert decisions(system, name) == [0]
 
         (marks / HANGS).unlink()
-        assert "1 replayed" in said(system, "replay", "--code", "hangs")
+        assert "1 replayed" in await said(system, "replay", "--code", "hangs")
         assert not await flow.screen.until_seen({name}, SOON_S)
     assert decisions(system, name) == [1]
