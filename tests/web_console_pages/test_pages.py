@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from models.city import CityPack
+from models.situation import Incident
 from models.words import Role
 from tests.web_console_pages.conftest import DRILL, OpenPage, Town
 
@@ -131,6 +133,62 @@ def test_a_road_that_slows_shows_what_it_costs_and_the_swap_that_wins(
     desk.get_by_role("button", name=re.compile("^Confirm and send")).click()
     expect(desk.locator(".timeline li", has_text=f"{sent} was relieved")).to_be_visible()
     tell(desk, "reopen_road", closure="swap")
+
+
+def test_a_crew_sees_where_it_goes_that_it_was_turned_and_says_what_it_does(
+    open_page: OpenPage, town: Town, shots: Path
+) -> None:
+    desk = open_page("commander-12", Role.COMMANDER)
+    expect(desk.get_by_text("Connected")).to_be_visible()
+    tell(desk, "set_automation", priorities=[])
+    phone = open_page("worker-12", Role.GRID_WORKER, size=PHONE, has_touch=True)
+    for text, lat in (("Two cars in the west", 37.735), ("A lorry and a bus", 37.727)):
+        phone.context.set_geolocation({"latitude": lat, "longitude": -122.475, "accuracy": 12})
+        phone.reload()
+        report(phone, text)
+    choose(desk, "Two cars in the west")
+    desk.get_by_role("button", name=re.compile("^Confirm and send")).click()
+    sent = desk.locator(".sent-row .unitchip").first.inner_text()
+    unit = next(u for u in CityPack.load(town.settings.city_path).units
+                if sent in (u.call_sign, u.id))  # fmt: skip
+    first, second = (
+        next(one for one in incidents(town) if text in one.texts)
+        for text in ("Two cars in the west", "A lorry and a bus")
+    )
+
+    crew = open_page(unit.id, Role.GRID_WORKER, size=PHONE, has_touch=True)
+    expect(crew.get_by_text("Two cars in the west")).to_be_visible()
+    state = crew.locator("article .chip")
+    # Said without a network, and known as soon as there is one again.
+    town.close_console()
+    crew.get_by_role("button", name="We are on our way").click()
+    expect(crew.get_by_text(re.compile("^Saved on this phone"))).to_be_visible()
+    town.open_console()
+    expect(state).to_have_text("En route", timeout=40_000)
+
+    expect(desk.get_by_text("Connected")).to_be_visible(timeout=40_000)
+    tell(desk, "divert_unit", incident=second.id, unit=unit.id)
+    turned = crew.get_by_role("alert")
+    expect(turned).to_contain_text(f"not to {first.number}, go to {second.number}")
+    expect(crew.get_by_text("A lorry and a bus")).to_be_visible()
+    crew.screenshot(path=shots / "crew-en-390x844.png")
+    crew.get_by_role("button", name="切换为中文").click()
+    expect(turned).to_contain_text("已改派")
+    crew.screenshot(path=shots / "crew-zh-390x844.png")
+    crew.get_by_role("button", name="Switch to English").click()
+    crew.get_by_role("button", name="We are on our way").click()
+    crew.get_by_role("button", name="We are there").click()
+    expect(state).to_have_text("On scene")
+    crew.get_by_role("button", name="We are done and free").click()
+    expect(crew.get_by_text(re.compile("^Nothing for you now"))).to_be_visible()
+    expect(state).to_have_text("Returning, free")
+    assert crew.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+
+
+def incidents(town: Town) -> list[Incident]:
+    """Everything that the desk of the drill believes is or was happening."""
+    found = town.store.find_incidents(DRILL, limit=500)
+    return [msgspec.json.decode(doc, type=Incident) for doc in found]
 
 
 def test_hold_and_lift(open_page: OpenPage) -> None:

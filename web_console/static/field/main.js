@@ -12,22 +12,25 @@ import { prefs, setLang, setTheme, usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { span } from '../lib/format.js';
 import { empty } from '../live.js';
+import { Crew, myAssignment, myUnit } from './crew.js';
 import { Mine } from './mine.js';
-import { begin as beginOutbox, durable, entries } from './outbox.js';
+import { begin as beginOutbox, durable, entries, isReport } from './outbox.js';
 import { Report } from './report.js';
 import { begin, here, link, live, tab, tick } from './state.js';
 import { Tasks, openTasks } from './tasks.js';
 
 const TABS = /** @type {const} */ (['report', 'mine', 'tasks']);
+const TABS_OF_A_CREW = /** @type {const} */ (['crew', ...TABS]);
 
 function App() {
   const { lang, theme } = usePrefs();
   const now = useStore(tab, (x) => x);
   const { city, me, jurisdiction } = here();
   const exercise = city.jurisdictions.find((j) => j.id === jurisdiction)?.exercise ?? false;
-  const waiting = useStore(entries, (all) => all.filter((e) => !e.task
+  const waiting = useStore(entries, (all) => all.filter((e) => isReport(e)
     && (e.state === 'saved' || e.state === 'sending')).length);
   const tasks = useStore(live, openTasks);
+  const tabs = useStore(live, (s) => myUnit(s) !== undefined) ? TABS_OF_A_CREW : TABS;
   const keeps = useStore(durable, (d) => d);
   const unshown = useStore(live, (s) => s.unshown);
   return html`<div class="field-page">
@@ -51,9 +54,9 @@ function App() {
     ${unshown > 0 && html`<p class="notice bad" role="alert">${t('pipeline.unshown', { n: unshown })}</p>`}
     ${!keeps && html`<p class="notice bad">${t('field.storage')}</p>`}
     <main>${now === 'report' ? html`<${Report} />` : now === 'mine' ? html`<${Mine} />`
-      : html`<${Tasks} />`}</main>
+      : now === 'crew' ? html`<${Crew} />` : html`<${Tasks} />`}</main>
     <nav class="field-tabs" aria-label=${t('field.tabs')}>
-      ${TABS.map((id) => html`<button type="button" key=${id} aria-pressed=${now === id}
+      ${tabs.map((id) => html`<button type="button" key=${id} aria-pressed=${now === id}
         onClick=${() => tab.set(id)}>${t(`field.${id}`)}
         ${id === 'mine' && waiting > 0 && html`<b class="dot" title=${t('field.queue', { n: waiting })}>${waiting}</b>`}
         ${id === 'tasks' && tasks > 0 && html`<b class="dot">${tasks}</b>`}</button>`)}
@@ -71,6 +74,23 @@ function Health() {
     <span>${lost ? (navigator.onLine ? t(`link.${state.status}`) : t('field.offline')) : t('link.open')}
     ${lost && situation.ready ? ` · ${t('link.age', { age: span((now - situation.heardAt) / 1000) })}` : ''}</span>
   </div>`;
+}
+
+/** Show a crew where it is sent, and make the phone shake when that is another than before. */
+function attendCrew() {
+  let first = true;
+  let assignment = '';
+  live.subscribe(() => {
+    const state = live.get();
+    if (!state.ready || !myUnit(state)) return;
+    const now = myAssignment(state)?.id ?? '';
+    if (first || now !== assignment) {
+      tab.set('crew');
+      if (!first) navigator.vibrate?.([300, 100, 300]);
+    }
+    first = false;
+    assignment = now;
+  });
 }
 
 const KEPT = 'gridcommand.field.scene';
@@ -106,6 +126,7 @@ try {
   document.title = t('page.field', { city: nameOf(city.names, city.id) });
   live.set(empty(side.id));
   await beginOutbox();
+  attendCrew();
   openChannel(me.live_url, side.id, {
     onState: (state) => live.set(state),
     onLink: (now) => link.set(now),

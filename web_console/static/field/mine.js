@@ -5,11 +5,11 @@ import { html } from 'htm/preact';
 import { clockTime } from '../lib/format.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { useStore } from '../lib/store.js';
-import { entries, nextTry, remove } from './outbox.js';
+import { entries, isReport, nextTry, remove } from './outbox.js';
 import { BLANK, draft, here, live, tab, tick } from './state.js';
 
 export function Mine() {
-  const all = useStore(entries, (e) => e).filter((entry) => !entry.task);
+  const all = useStore(entries, (e) => e).filter(isReport);
   const state = useStore(live, (s) => s);
   if (!all.length) {
     return html`<div class="page"><div class="empty"><strong>${t('field.none')}</strong>

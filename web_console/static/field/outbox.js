@@ -1,4 +1,4 @@
-// Reports and words about tasks on this phone: written to IndexedDB before anything is sent, sent
+// Reports and words about tasks and units on this phone: written to IndexedDB before anything is sent, sent
 // with the sender's id until the server says 'received', kept afterwards so that the worker sees
 // what became of them. A second send of the same id is the same there, so trying again is safe.
 
@@ -15,6 +15,7 @@ const KEPT_DAYS = 7;
  * @typedef {object} Entry
  * @property {string} id UUIDv7, the report's id everywhere
  * @property {string} [task] the task that this is about; a report has none
+ * @property {string} [unit] the unit that says what it does now
  * @property {Record<string, any>} body what its POST takes, without id and photos
  * @property {Blob[]} photos
  * @property {string[]} photoIds those of `photos` that are up already
@@ -101,23 +102,27 @@ export async function begin() {
 }
 
 /**
- * Save a report, or a word about a task; it is on this phone when the promise is done, and on its
- * way.
+ * Save a report, or a word about a task or a unit; it is on this phone when the promise is done, and
+ * on its way.
  * @param {string} id
  * @param {Record<string, any>} body
  * @param {Blob[]} photos
- * @param {string} [task]
+ * @param {{task?: string, unit?: string}} [about]
  */
-export async function add(id, body, photos, task) {
-  await keep({ id, body, photos, photoIds: [], state: 'saved', at: Date.now(), ...(task && { task }) });
+export async function add(id, body, photos, about = {}) {
+  await keep({ id, body, photos, photoIds: [], state: 'saved', at: Date.now(), ...about });
   sendNow();
 }
+
+/** @param {Entry} entry */
+export const isReport = (entry) => !entry.task && !entry.unit;
 
 /**
  * Where an entry goes.
  * @param {Entry} entry
  */
-const pathOf = (entry) => (entry.task ? `/api/tasks/${encodeURIComponent(entry.task)}` : '/api/reports');
+const pathOf = (entry) => (entry.task ? `/api/tasks/${encodeURIComponent(entry.task)}`
+  : entry.unit ? `/api/units/${encodeURIComponent(entry.unit)}/status` : '/api/reports');
 
 /** @param {string} id */
 export async function remove(id) {
@@ -177,7 +182,9 @@ async function send(entry) {
       now = { ...now, photoIds: [...now.photoIds, id] };
       await keep(now);
     }
-    const answer = await post(pathOf(now), { ...now.body, id: now.id, photos: now.photoIds });
+    const answer = await post(pathOf(now), {
+      ...now.body, id: now.id, ...(!now.unit && { photos: now.photoIds }),
+    });
     await keep({
       ...now, photos: [], state: 'received', receivedAt: answer.received_at,
       exercise: answer.exercise,

@@ -26,8 +26,9 @@ export const draft = createStore(BLANK);
 /** @param {Partial<Draft>} change */
 export const setDraft = (change) => draft.update((d) => ({ ...d, ...change }));
 
-/** @type {import('../lib/store.js').Store<'report' | 'mine' | 'tasks'>} */
-export const tab = createStore(/** @type {'report' | 'mine' | 'tasks'} */ ('report'));
+/** @typedef {'crew' | 'report' | 'mine' | 'tasks'} Tab */
+/** @type {import('../lib/store.js').Store<Tab>} */
+export const tab = createStore(/** @type {Tab} */ ('report'));
 
 export const tick = createStore(Date.now());
 setInterval(() => tick.set(Date.now()), 1000);

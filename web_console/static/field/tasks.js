@@ -68,7 +68,7 @@ function TaskCard({ task, state }) {
     if (said) await remove(said.id);
     await add(uuid7(), {
       jurisdiction: state.jurisdiction, state: to, ...(note.trim() && { note: note.trim() }),
-    }, to === 'done' ? photos : [], task.id);
+    }, to === 'done' ? photos : [], { task: task.id });
   };
   return html`<article class="card task-card ${ended ? 'ended' : ''}">
     <div class="mail-head"><b>${nameOf(task.title, task.id)}</b>

@@ -1,0 +1,155 @@
+// My crew: where we are sent and what it is, whether we were turned or recalled, and what we do now.
+// For an account that has its unit's id as name; what we say goes by the outbox, as reports do.
+
+import { html } from 'htm/preact';
+
+import { clockTime, distance, span } from '../lib/format.js';
+import { nameOf, t } from '../lib/i18n.js';
+import { uuid7 } from '../lib/ids.js';
+import { useStore } from '../lib/store.js';
+import { Where } from './mine.js';
+import { add, entries } from './outbox.js';
+import { here, live, tick } from './state.js';
+
+/** How long the desk has to answer a word that was received; then the crew may say it again. */
+const ANSWER_WITHIN_MS = 15000;
+/** How long a crew is told that it was recalled. */
+const RECALLED_MS = 600000;
+const POSITION_MS = 3000;
+
+/**
+ * What a crew may say next, the usual first, by the state of its assignment or else its own.
+ * @type {Record<string, string[]>}
+ */
+const NEXT = {
+  ordered: ['en_route'],
+  accepted: ['en_route'],
+  en_route: ['on_scene'],
+  on_scene: ['returning', 'transporting'],
+  transporting: ['at_hospital'],
+  at_hospital: ['returning'],
+  returning: ['available', 'out_of_service'],
+  available: ['out_of_service'],
+  out_of_service: ['available'],
+};
+
+/** @param {import('../types.js').LiveState} state */
+export const myUnit = (state) => state.units.get(here().me.name);
+
+/** @param {import('../types.js').LiveState} state */
+export const myAssignment = (state) => state.assignments.get(myUnit(state)?.assignment ?? '');
+
+export function Crew() {
+  const state = useStore(live, (s) => s);
+  const now = useStore(tick, (n) => n);
+  const unit = myUnit(state);
+  if (!unit) {
+    return html`<div class="page"><div class="empty"><strong>${t('crew.none')}</strong>
+      <p>${t('crew.none_text', { name: here().me.name })}</p></div></div>`;
+  }
+  const sent = myAssignment(state);
+  return html`<div class="page">
+    <article class="card">
+      <div class="mail-head"><b>${unit.call_sign || unit.id}</b>
+        <span class="chip state-${unit.state}">${t(`unit.${unit.state}`)}</span></div>
+      ${unit.held_by && html`<p class="notice">${t('crew.held', { why: unit.held_reason || unit.held_by })}</p>`}
+      ${!sent && unit.post && html`<p>${t('crew.post', { post: unit.post })}</p>`}
+      ${!sent && html`<${Recalled} unit=${unit} state=${state} now=${now} />
+        <p class="faint">${t('crew.free')}</p>`}
+      <${Next} key=${sent?.id ?? ''} unit=${unit} sent=${sent} state=${state} now=${now} />
+    </article>
+    ${sent && html`<${Sent} sent=${sent} state=${state} />`}
+    ${(unit.queue ?? []).map((id) => html`<p class="faint" key=${id}>${t('crew.queued', {
+      number: numberOf(state, id) })}</p>`)}
+  </div>`;
+}
+
+/**
+ * @param {import('../types.js').LiveState} state
+ * @param {string} id
+ */
+const numberOf = (state, id) => state.incidents.get(id)?.number ?? id;
+
+/**
+ * Where we go, and why it is not where we went.
+ * @param {{sent: import('../types.js').Assignment, state: import('../types.js').LiveState}} props
+ */
+function Sent({ sent, state }) {
+  const { city } = here();
+  const incident = state.incidents.get(sent.incident);
+  const hospital = state.hospitals.get(sent.hospital ?? '');
+  const under = sent.state === 'ordered' || sent.state === 'accepted' || sent.state === 'en_route';
+  return html`<article class="card crew-sent">
+    ${sent.diverted_from && html`<p class="notice bad" role="alert">${t('crew.turned', {
+      from: numberOf(state, sent.diverted_from), number: numberOf(state, sent.incident) })}</p>`}
+    ${sent.cut_off && html`<p class="notice bad" role="alert">${t('crew.cut_off')}</p>`}
+    ${incident && html`<div class="mail-head"><b>${nameOf(city.categories[incident.category], incident.category)}</b>
+      <span class="faint tab">${incident.number}</span></div>
+      ${incident.place && html`<p>${incident.place}</p>`}
+      ${incident.text && html`<p class="crew-said">${incident.text}</p>`}`}
+    <p class="faint">${t('crew.since', {
+      at: clockTime(sent.times?.ordered ?? '', city.timezone) })}${under && sent.drive_s
+      ? ` · ${t('crew.way', { drive: span(sent.drive_s), far: distance(sent.length_m ?? 0) })}` : ''}${
+      (sent.added_s ?? 0) > 0 ? ` · ${t('crew.longer', { n: span(sent.added_s ?? 0) })}` : ''}</p>
+    ${sent.hospital && html`<p>${t('crew.hospital', {
+      name: hospital ? nameOf(hospital.names, hospital.id) : sent.hospital })}</p>`}
+    ${incident?.lat != null && html`<a class="button big"
+      href=${`geo:${incident.lat},${incident.lon}?q=${incident.lat},${incident.lon}`}>${t('crew.navigate')}</a>`}
+  </article>`;
+}
+
+/**
+ * That what we were sent to is another's now, or nobody's.
+ * @param {{unit: import('../types.js').Unit, state: import('../types.js').LiveState, now: number}} props
+ */
+function Recalled({ unit, state }) {
+  const last = [...state.assignments.values()].filter((one) => one.unit === unit.id)
+    .sort((a, b) => b.updated_seq - a.updated_seq)[0];
+  const since = Date.parse(last?.times?.cancelled ?? '');
+  const wall = Date.parse(state.now ?? '');
+  if (!last || last.state !== 'cancelled' || !(wall - since < RECALLED_MS)) return null;
+  return html`<p class="notice bad" role="alert">${t('crew.recalled', {
+    number: numberOf(state, last.incident) })}</p>`;
+}
+
+/**
+ * The buttons: what comes next, large; what may also be, below.
+ * @param {{unit: import('../types.js').Unit, sent: import('../types.js').Assignment | undefined,
+ *   state: import('../types.js').LiveState, now: number}} props
+ */
+function Next({ unit, sent, state, now }) {
+  const said = useStore(entries, (all) => all.find((entry) => entry.unit === unit.id));
+  const may = (NEXT[sent?.state ?? unit.state] ?? []).filter((to) => to !== 'transporting'
+    || unit.skills.includes('medical_transport'));
+  const isOpen = said !== undefined && may.includes(said.body.state)
+    && said.body.assignment === (sent?.id ?? '');
+  const waiting = isOpen && (said.state === 'saved' || said.state === 'sending'
+    || (said.state === 'received' && now - Date.parse(said.receivedAt ?? '') < ANSWER_WITHIN_MS));
+
+  /** @param {string} to */
+  const say = async (to) => add(uuid7(), {
+    jurisdiction: state.jurisdiction, state: to, assignment: sent?.id ?? '', ...await position(),
+  }, [], { unit: unit.id });
+  return html`${isOpen && (waiting || said.state === 'refused') && html`<${Where} entry=${said}
+      zone=${Intl.DateTimeFormat().resolvedOptions().timeZone} />`}
+    ${isOpen && said.state === 'refused' && html`<div class="notice bad" role="alert">${said.message}</div>`}
+    ${may.map((to, n) => html`<button type="button" key=${to} disabled=${waiting}
+      class="button big ${n === 0 && sent ? 'primary' : ''}" onClick=${() => say(to)}>
+      ${t(`crew.say_${to}`)}</button>`)}`;
+}
+
+/**
+ * Where the phone is, if it says so at once: nobody waits for it.
+ * @returns {Promise<{lon?: number, lat?: number}>}
+ */
+function position() {
+  return new Promise((resolve) => {
+    if (!navigator.geolocation) {
+      resolve({});
+      return;
+    }
+    navigator.geolocation.getCurrentPosition((found) => resolve({
+      lon: found.coords.longitude, lat: found.coords.latitude,
+    }), () => resolve({}), { timeout: POSITION_MS, maximumAge: 30000 });
+  });
+}
