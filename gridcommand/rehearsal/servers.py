@@ -236,7 +236,11 @@ def kafka(more: Mapping[str, str] | None = None) -> Iterator[ServerProgram]:
         )
         command = [*java, "kafka.Kafka", str(properties)]
         node = ServerProgram(
-            command, folder / "kafka.out", lambda: _accepts(port), address=f"127.0.0.1:{port}"
+            command,
+            folder / "kafka.out",
+            lambda: _accepts(port),
+            address=f"127.0.0.1:{port}",
+            stops_by=signal.SIGKILL,  # asked to end, one alone looks for others for 20 s
         )
         with _running(node):
             yield node
