@@ -142,7 +142,7 @@ def test_a_crew_sees_where_it_goes_that_it_was_turned_and_says_what_it_does(
     expect(desk.get_by_text("Connected")).to_be_visible()
     tell(desk, "set_automation", priorities=[])
     phone = open_page("worker-12", Role.GRID_WORKER, size=PHONE, has_touch=True)
-    for text, lat in (("Two cars in the west", 37.735), ("A lorry and a bus", 37.727)):
+    for text, lat in (("Two cars in the west", 37.735), ("A lorry and a bus", 37.717)):
         phone.context.set_geolocation({"latitude": lat, "longitude": -122.475, "accuracy": 12})
         phone.reload()
         report(phone, text)
@@ -152,7 +152,7 @@ def test_a_crew_sees_where_it_goes_that_it_was_turned_and_says_what_it_does(
     unit = next(u for u in CityPack.load(town.settings.city_path).units
                 if sent in (u.call_sign, u.id))  # fmt: skip
     first, second = (
-        next(one for one in incidents(town) if text in one.texts)
+        next(one for one in incidents(town) if one.text == text)
         for text in ("Two cars in the west", "A lorry and a bus")
     )
 

@@ -546,7 +546,7 @@ export const en = {
   'crew.held': 'Held: {why}',
   'crew.post': 'Your post is now {post}.',
   'crew.free': 'Nothing for you now. What you are sent to shows here by itself.',
-  'crew.turned': 'Turned to something more urgent: not to {from}, go to {number}.',
+  'crew.turned': 'Turned: not to {from}, go to {number}.',
   'crew.recalled': 'Recalled: {number} doesn’t need you any more.',
   'crew.cut_off': 'No open road leads there: call the desk.',
   'crew.since': 'Sent {at}',

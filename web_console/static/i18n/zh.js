@@ -546,7 +546,7 @@ export const zh = {
   'crew.held': '被留用：{why}',
   'crew.post': '你们现在的驻点是 {post}。',
   'crew.free': '目前没有出动任务。派遣后会自动显示在这里。',
-  'crew.turned': '已改派到更紧急的事件：不去 {from}，去 {number}。',
+  'crew.turned': '已改派：不去 {from}，去 {number}。',
   'crew.recalled': '已召回：{number} 不再需要你们。',
   'crew.cut_off': '没有可通行的道路到达：请呼叫指挥台。',
   'crew.since': '{at} 派出',
