@@ -27,7 +27,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Origin
 
 from gridcommand.rehearsal.system import OwnSystem, running_system
-from models.events import ReportReceived
+from models.events import IncidentOpened, ReportLinked, ReportReceived, decode
 from models.registers import Drill
 from models.settings import Settings
 from models.situation import Incident
@@ -148,7 +148,8 @@ def _account(settings: Settings, store: Store, drill: Drill) -> dict[str, float]
 
 
 def _calls_in(store: Store, jurisdiction: str) -> tuple[int, int]:
-    reports: dict[str, bool] = {}
+    """How many reports are in incidents that ended, and how many in others."""
+    ended: set[str] = set()
     last: Incident | None = None
     while page := store.find_incidents(
         jurisdiction,
@@ -157,9 +158,16 @@ def _calls_in(store: Store, jurisdiction: str) -> tuple[int, int]:
     ):
         for raw in page:
             last = msgspec.json.decode(raw, type=Incident)
-            for name in last.reports:
-                reports[name] = last.ended
-    return sum(reports.values()), len(reports) - sum(reports.values())
+            if last.ended:
+                ended.add(last.id)
+    # An incident's row has the newest of very many reports only.
+    incident_of: dict[str, str] = {}
+    for entry in store.entries(jurisdiction):
+        data = decode(entry.body).data
+        if isinstance(data, IncidentOpened | ReportLinked):
+            incident_of[data.report] = data.incident
+    closed = sum(incident in ended for incident in incident_of.values())
+    return closed, len(incident_of) - closed
 
 
 if __name__ == "__main__":

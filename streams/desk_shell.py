@@ -133,6 +133,7 @@ class DeskShell:
         self._seating = Seating(settings, store, pack, playbooks, graph, self._claims)
         self._seats: dict[str, Seat] = {}
         self._kept: dict[str, Lease] = {}
+        """Of desks that failed here, until they are open again."""
         self._locks: dict[str, asyncio.Lock] = {}
         self._queues: dict[str, asyncio.Queue[_Given]] = {}
         self._failed_ticks: dict[str, int] = {}

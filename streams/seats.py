@@ -219,11 +219,11 @@ class Seat:
         """
         if event.id not in self._given_up or isinstance(event.data, ev.ClockTicked):
             return False
-        self._given_up = given_up(self._store, event.jurisdiction)
+        self._given_up = read_given_up(self._store, event.jurisdiction)
         return event.id in self._given_up
 
 
-def given_up(store: Store, jurisdiction: str) -> frozenset[str]:
+def read_given_up(store: Store, jurisdiction: str) -> frozenset[str]:
     """Return the ids of events that a desk failed on, or hung on, and that nobody replayed."""
     return store.dead_letter_ids(jurisdiction, codes=(DESK_FAILED, HANGS))
 

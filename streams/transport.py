@@ -7,7 +7,8 @@ which it makes its aiokafka consumer.
 
 aiokafka 0.14 tries a commit that failed again, also when the broker has thrown its group out
 meanwhile: as nobody's commit then, of an offset from before. An embedded broker that was started
-anew, empty, takes that, and its next records are passed over until there are as many.
+anew, empty, takes that, and its next records are passed over until there are as many. Relies on the
+one private method of aiokafka that makes the request; a test tells when it is gone.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import AwareDatetime
 
-from models.brief import brief
+from models.brief import NEWEST, brief
 from models.categories import categories
 from models.city import CityPack
 from models.errors import EventError
@@ -30,7 +30,9 @@ router = APIRouter(prefix="/api", tags=["reading"])
 
 IncidentId = Annotated[str, Path(min_length=1, max_length=200, pattern=NO_NUL)]
 _GEOJSON: Final = "application/geo+json"
-_BRIEF: Final = "Of more than 50 reports the newest 50; `report_count` says how many there are."
+_BRIEF: Final = (
+    f"Of more than {NEWEST} reports the newest {NEWEST}; `report_count` says how many there are."
+)
 _PAGE: Final = f"`items`, newest first, and `next`. {_BRIEF}"
 _INCIDENT: Final = f"Incident and what belongs to it. {_BRIEF}"
 _encode = msgspec.json.Encoder().encode

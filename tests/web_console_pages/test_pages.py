@@ -99,12 +99,18 @@ def tell(page: Page, order: str, **payload: object) -> None:
     assert status == 202
 
 
+def commander_who_decides(open_page: OpenPage, name: str) -> Page:
+    """Open a commander's page, and have nothing ordered by itself."""
+    desk = open_page(name, Role.COMMANDER)
+    expect(desk.get_by_text("Connected")).to_be_visible()
+    tell(desk, "set_automation", priorities=[])
+    return desk
+
+
 def test_a_road_that_slows_shows_what_it_costs_and_the_swap_that_wins(
     open_page: OpenPage, town: Town, shots: Path
 ) -> None:
-    desk = open_page("commander-11", Role.COMMANDER)
-    expect(desk.get_by_text("Connected")).to_be_visible()
-    tell(desk, "set_automation", priorities=[])
+    desk = commander_who_decides(open_page, "commander-11")
     phone = open_page("worker-11", Role.GRID_WORKER, size=PHONE, has_touch=True)
     # Elsewhere than the other tests' collisions, which it would join.
     phone.context.set_geolocation({"latitude": 37.757, "longitude": -122.44, "accuracy": 12})
@@ -138,9 +144,7 @@ def test_a_road_that_slows_shows_what_it_costs_and_the_swap_that_wins(
 def test_a_crew_sees_where_it_goes_that_it_was_turned_and_says_what_it_does(
     open_page: OpenPage, town: Town, shots: Path
 ) -> None:
-    desk = open_page("commander-12", Role.COMMANDER)
-    expect(desk.get_by_text("Connected")).to_be_visible()
-    tell(desk, "set_automation", priorities=[])
+    desk = commander_who_decides(open_page, "commander-12")
     phone = open_page("worker-12", Role.GRID_WORKER, size=PHONE, has_touch=True)
     for text, lat in (("Two cars in the west", 37.735), ("A lorry and a bus", 37.717)):
         phone.context.set_geolocation({"latitude": lat, "longitude": -122.475, "accuracy": 12})

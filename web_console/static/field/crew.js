@@ -2,20 +2,21 @@
 // For an account that has its unit's id as name; what we say goes by the outbox, as reports do.
 
 import { html } from 'htm/preact';
+import { useState } from 'preact/hooks';
 
 import { clockTime, distance, span } from '../lib/format.js';
 import { nameOf, t } from '../lib/i18n.js';
 import { uuid7 } from '../lib/ids.js';
 import { useStore } from '../lib/store.js';
+import { jurisdictionNow } from '../live.js';
 import { Where } from './mine.js';
-import { add, entries } from './outbox.js';
+import { add, entries, isWaiting, remove } from './outbox.js';
 import { here, live, tick } from './state.js';
 
-/** How long the desk has to answer a word that was received; then the crew may say it again. */
-const ANSWER_WITHIN_MS = 15000;
 /** How long a crew is told that it was recalled. */
 const RECALLED_MS = 600000;
-const POSITION_MS = 3000;
+/** How long what is said waits for the phone's position: no longer, also while it asks for leave. */
+const POSITION_MS = 1000;
 
 /**
  * What a crew may say next, the usual first, by the state of its assignment or else its own.
@@ -41,7 +42,7 @@ export const myAssignment = (state) => state.assignments.get(myUnit(state)?.assi
 
 export function Crew() {
   const state = useStore(live, (s) => s);
-  const now = useStore(tick, (n) => n);
+  useStore(tick, (n) => Math.floor(n / 5000));
   const unit = myUnit(state);
   if (!unit) {
     return html`<div class="page"><div class="empty"><strong>${t('crew.none')}</strong>
@@ -54,9 +55,9 @@ export function Crew() {
         <span class="chip state-${unit.state}">${t(`unit.${unit.state}`)}</span></div>
       ${unit.held_by && html`<p class="notice">${t('crew.held', { why: unit.held_reason || unit.held_by })}</p>`}
       ${!sent && unit.post && html`<p>${t('crew.post', { post: unit.post })}</p>`}
-      ${!sent && html`<${Recalled} unit=${unit} state=${state} now=${now} />
+      ${!sent && html`<${Recalled} unit=${unit} state=${state} />
         <p class="faint">${t('crew.free')}</p>`}
-      <${Next} key=${sent?.id ?? ''} unit=${unit} sent=${sent} state=${state} now=${now} />
+      <${Next} key=${sent?.id ?? ''} unit=${unit} sent=${sent} state=${state} />
     </article>
     ${sent && html`<${Sent} sent=${sent} state=${state} />`}
     ${(unit.queue ?? []).map((id) => html`<p class="faint" key=${id}>${t('crew.queued', {
@@ -100,14 +101,13 @@ function Sent({ sent, state }) {
 
 /**
  * That what we were sent to is another's now, or nobody's.
- * @param {{unit: import('../types.js').Unit, state: import('../types.js').LiveState, now: number}} props
+ * @param {{unit: import('../types.js').Unit, state: import('../types.js').LiveState}} props
  */
 function Recalled({ unit, state }) {
   const last = [...state.assignments.values()].filter((one) => one.unit === unit.id)
     .sort((a, b) => b.updated_seq - a.updated_seq)[0];
-  const since = Date.parse(last?.times?.cancelled ?? '');
-  const wall = Date.parse(state.now ?? '');
-  if (!last || last.state !== 'cancelled' || !(wall - since < RECALLED_MS)) return null;
+  const ago = jurisdictionNow(state, Date.now()) - Date.parse(last?.times?.cancelled ?? '');
+  if (!last || last.state !== 'cancelled' || !(ago < RECALLED_MS)) return null;
   return html`<p class="notice bad" role="alert">${t('crew.recalled', {
     number: numberOf(state, last.incident) })}</p>`;
 }
@@ -115,22 +115,28 @@ function Recalled({ unit, state }) {
 /**
  * The buttons: what comes next, large; what may also be, below.
  * @param {{unit: import('../types.js').Unit, sent: import('../types.js').Assignment | undefined,
- *   state: import('../types.js').LiveState, now: number}} props
+ *   state: import('../types.js').LiveState}} props
  */
-function Next({ unit, sent, state, now }) {
+function Next({ unit, sent, state }) {
+  const [pressed, setPressed] = useState(false);
   const said = useStore(entries, (all) => all.find((entry) => entry.unit === unit.id));
   const may = (NEXT[sent?.state ?? unit.state] ?? []).filter((to) => to !== 'transporting'
     || unit.skills.includes('medical_transport'));
   const isOpen = said !== undefined && may.includes(said.body.state)
     && said.body.assignment === (sent?.id ?? '');
-  const waiting = isOpen && (said.state === 'saved' || said.state === 'sending'
-    || (said.state === 'received' && now - Date.parse(said.receivedAt ?? '') < ANSWER_WITHIN_MS));
+  const waiting = pressed || (isOpen && isWaiting(said));
 
   /** @param {string} to */
-  const say = async (to) => add(uuid7(), {
-    jurisdiction: state.jurisdiction, state: to, assignment: sent?.id ?? '', ...await position(),
-  }, [], { unit: unit.id });
-  return html`${isOpen && (waiting || said.state === 'refused') && html`<${Where} entry=${said}
+  const say = async (to) => {
+    setPressed(true);
+    const at = await position();
+    if (said && !isWaiting(said)) await remove(said.id);
+    await add(uuid7(), {
+      jurisdiction: state.jurisdiction, state: to, assignment: sent?.id ?? '', ...at,
+    }, [], { unit: unit.id });
+    setPressed(false);
+  };
+  return html`${isOpen && (isWaiting(said) || said.state === 'refused') && html`<${Where} entry=${said}
       zone=${Intl.DateTimeFormat().resolvedOptions().timeZone} />`}
     ${isOpen && said.state === 'refused' && html`<div class="notice bad" role="alert">${said.message}</div>`}
     ${may.map((to, n) => html`<button type="button" key=${to} disabled=${waiting}
@@ -139,17 +145,15 @@ function Next({ unit, sent, state, now }) {
 }
 
 /**
- * Where the phone is, if it says so at once: nobody waits for it.
+ * Where the phone is, if it says so soon.
  * @returns {Promise<{lon?: number, lat?: number}>}
  */
 function position() {
   return new Promise((resolve) => {
-    if (!navigator.geolocation) {
-      resolve({});
-      return;
-    }
-    navigator.geolocation.getCurrentPosition((found) => resolve({
+    // A timeout of its own begins only when the person has allowed it.
+    setTimeout(() => resolve({}), POSITION_MS);
+    navigator.geolocation?.getCurrentPosition((found) => resolve({
       lon: found.coords.longitude, lat: found.coords.latitude,
-    }), () => resolve({}), { timeout: POSITION_MS, maximumAge: 30000 });
+    }), () => resolve({}), { maximumAge: 30000 });
   });
 }

@@ -1,6 +1,7 @@
-// Reports and words about tasks and units on this phone: written to IndexedDB before anything is sent, sent
-// with the sender's id until the server says 'received', kept afterwards so that the worker sees
-// what became of them. A second send of the same id is the same there, so trying again is safe.
+// Reports and words about tasks and units on this phone: written to IndexedDB before anything is
+// sent, sent with the sender's id until the server says 'received', kept afterwards so that the
+// worker sees what became of them. A second send of the same id is the same there, so trying again
+// is safe.
 
 import { ApiError, post } from '../lib/http.js';
 import { createStore } from '../lib/store.js';
@@ -10,6 +11,8 @@ const STORE = 'outbox';
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30000;
 const KEPT_DAYS = 7;
+/** How long the desk has to answer a word that was received; then it may be said again. */
+const ANSWER_WITHIN_MS = 15000;
 
 /**
  * @typedef {object} Entry
@@ -116,6 +119,13 @@ export async function add(id, body, photos, about = {}) {
 
 /** @param {Entry} entry */
 export const isReport = (entry) => !entry.task && !entry.unit;
+
+/**
+ * Whether an answer to a word is still to come, so that it isn't said once more.
+ * @param {Entry} entry
+ */
+export const isWaiting = (entry) => entry.state === 'saved' || entry.state === 'sending'
+  || (entry.state === 'received' && Date.now() - entry.at < ANSWER_WITHIN_MS);
 
 /**
  * Where an entry goes.

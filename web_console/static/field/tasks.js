@@ -9,14 +9,11 @@ import { uuid7 } from '../lib/ids.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { Where } from './mine.js';
-import { add, entries, remove } from './outbox.js';
+import { add, entries, isWaiting, remove } from './outbox.js';
 import { shrink } from './photo.js';
 import { here, live, tick } from './state.js';
 
 const ENDED = new Set(['done', 'cancelled']);
-
-/** How long the desk has to answer a word that was received; then the worker may say it again. */
-const ANSWER_WITHIN_MS = 15000;
 
 /** @param {import('../types.js').LiveState} state */
 export function myTasks(state) {
@@ -58,8 +55,7 @@ function TaskCard({ task, state }) {
   const needsPhoto = task.proof === 'photo' && !photos.length;
   const needsNote = task.proof === 'text' && !note.trim();
   const answered = said === undefined || said.body.state === task.state || ended;
-  const waiting = !answered && (said.state === 'saved' || said.state === 'sending'
-    || (said.state === 'received' && Date.now() - said.at < ANSWER_WITHIN_MS));
+  const waiting = !answered && isWaiting(said);
 
   const received = waiting && said.state === 'received';
 
