@@ -32,6 +32,10 @@ TRY_AGAIN_S, TRY_AGAIN_MOST_S = 0.2, 3.0
 must not hold it down when it is back."""
 
 ANSWER_S = 5.0
+AT_ONCE = 100
+"""Reports that are under way at a time. A phone's patience begins when it is its turn: thousands
+that give up in the queue of the one process that plays them all would keep it busy for ever."""
+
 ACKNOWLEDGED = 202
 
 
@@ -63,6 +67,7 @@ class Phones:
         self.left_alone = 0
         """Answers that meant "try again" without saying when."""
         self._answered = asyncio.Event()
+        self._under_way = asyncio.Semaphore(AT_ONCE)
         self._chance = random.Random(1)
 
     async def send_all(
@@ -119,23 +124,29 @@ class Phones:
         self.waiting.add(name)
         pause_s = TRY_AGAIN_S
         while name in self.waiting:
-            self.tries += 1
-            with suppress(aiohttp.ClientError, TimeoutError, OSError):
-                async with client.post("/api/reports", json=body) as answer:
-                    said = await answer.text()
-                    self.answers[answer.status] += 1
-                    if answer.status in (429, 503) and "Retry-After" not in answer.headers:
-                        self.left_alone += 1
-                    if answer.status == ACKNOWLEDGED:
-                        self.acknowledged[name] = time.monotonic()
-                        self.waiting.discard(name)
-                    elif answer.status < 500 and answer.status != 429:
-                        self.refused[name] = said
-                        self.waiting.discard(name)
+            async with self._under_way:
+                with suppress(aiohttp.ClientError, TimeoutError, OSError):
+                    await self._send(client, body)
             self._answered.set()
             if name in self.waiting:
                 await asyncio.sleep(pause_s * self._chance.uniform(0.5, 1.5))
                 pause_s = min(2 * pause_s, TRY_AGAIN_MOST_S)
+
+    async def _send(self, client: aiohttp.ClientSession, body: Mapping[str, Any]) -> None:
+        """Send a report once, and note what was said of it."""
+        name = body["id"]
+        self.tries += 1
+        async with client.post("/api/reports", json=body) as answer:
+            said = await answer.text()
+            self.answers[answer.status] += 1
+            if answer.status in (429, 503) and "Retry-After" not in answer.headers:
+                self.left_alone += 1
+            if answer.status == ACKNOWLEDGED:
+                self.acknowledged[name] = time.monotonic()
+                self.waiting.discard(name)
+            elif answer.status < 500 and answer.status != 429:
+                self.refused[name] = said
+                self.waiting.discard(name)
 
 
 class Screen:
@@ -298,4 +309,4 @@ class Screen:
 
 
 def _connector(tls: ssl.SSLContext | None) -> aiohttp.TCPConnector:
-    return aiohttp.TCPConnector(ssl=tls or True)
+    return aiohttp.TCPConnector(limit=AT_ONCE, ssl=tls or True)

@@ -1,11 +1,17 @@
-"""What a rehearsal's screen counts as shown."""
+"""What a rehearsal's screen counts as shown, and how its phones wait."""
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from gridcommand.rehearsal.clients import Screen
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from gridcommand.rehearsal import clients
+from gridcommand.rehearsal.clients import Phones, Screen
 
 SYSTEM: Any = SimpleNamespace(base_url="http://127.0.0.1:1", session=lambda _role: "token")
 
@@ -38,3 +44,23 @@ def test_what_a_snapshot_shows_without_naming_it_is_seen_when_that_came() -> Non
     assert screen.seen["r3"] == first
     assert screen.seen["r12"] == second
     assert "r21" not in screen.seen
+
+
+async def test_a_phone_is_not_out_of_patience_before_it_is_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_once = asyncio.Semaphore(10)
+
+    async def take_in(_request: web.Request) -> web.Response:
+        async with at_once:
+            await asyncio.sleep(0.05)
+        return web.json_response({}, status=clients.ACKNOWLEDGED)
+
+    # A hundred in the server's queue wait for half a second, the last of all for one and a half.
+    monkeypatch.setattr(clients, "ANSWER_S", 1.0)
+    app = web.Application()
+    app.router.add_post("/api/reports", take_in)
+    async with TestServer(app) as server:
+        phones = Phones(SYSTEM, str(server.make_url("")).rstrip("/"))
+        assert await phones.send_all([{"text": "smoke"}], rate=10_000, seconds=0.03) == 300
+    assert len(phones.acknowledged) == phones.tries == 300
