@@ -1,0 +1,165 @@
+"""What a desk decides about an incident: what it is, what its playbooks ask for, what is due.
+
+Not for: who goes there (:mod:`models.events.proposals`, :mod:`models.events.units`).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from models.events.payload import FactValue, Payload, Time
+from models.lifecycles import IncidentState
+from models.words import Channel, Grade
+
+
+class IncidentOpened(Payload, frozen=True, kw_only=True):
+    """A new incident; ``number`` is what people call it on the radio."""
+
+    type_name: ClassVar[str] = "incident.opened"
+    incident: str
+    number: str
+    report: str
+    category: str
+    priority: int
+    grade: Grade
+    confidence: float
+    triage: bool = False
+    text: str = ""
+    code: str = ""
+    channel: Channel = Channel.SYSTEM
+    lon: float | None = None
+    lat: float | None = None
+    place: str = ""
+    cell: str = ""
+    outside: bool = False
+    received_at: Time
+    observed_at: Time | None = None
+    clock_skew_s: float = 0.0
+    photos: tuple[str, ...] = ()
+    facts: dict[str, FactValue] = {}
+
+
+class ReportLinked(Payload, frozen=True, kw_only=True):
+    """A further report of an incident that is already open, and why we think so."""
+
+    type_name: ClassVar[str] = "report.linked"
+    incident: str
+    report: str
+    distance_m: float
+    age_s: float
+    text: str = ""
+    facts: dict[str, FactValue] = {}
+    photos: tuple[str, ...] = ()
+
+
+class IncidentRevised(Payload, frozen=True, kw_only=True):
+    """Category, priority, grade or playbooks of an incident changed."""
+
+    type_name: ClassVar[str] = "incident.revised"
+    incident: str
+    category: str
+    priority: int
+    grade: Grade
+    triage: bool
+    by: str
+    reason: str = ""
+
+
+class IncidentMoved(Payload, frozen=True, kw_only=True):
+    """An incident's state changed."""
+
+    type_name: ClassVar[str] = "incident.moved"
+    incident: str
+    state: IncidentState
+    by: str = ""
+    reason: str = ""
+    merged_into: str = ""
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``count`` units with all of ``skills``, there within ``within_s`` seconds of the report.
+
+    Attributes
+    ----------
+    alternatives
+        Other sets of skills that will do; a unit with one of them comes second to one with
+        ``skills`` that is there about as soon.
+    package
+        Requirements of an incident with the same one are filled all together or not at all.
+    shares
+        Keys of other requirements of the incident that a unit sent for this one may fill too, if
+        it fits both.
+    """
+
+    key: str
+    skills: tuple[str, ...]
+    count: int
+    within_s: float
+    playbook: str
+    names: dict[str, str] = {}
+    alternatives: tuple[tuple[str, ...], ...] = ()
+    package: str = ""
+    shares: tuple[str, ...] = ()
+
+    def met_by(self, skills: frozenset[str]) -> bool:
+        """Say whether a unit with these skills fits, as asked for or as an alternative."""
+        return skills.issuperset(self.skills) or self.is_second(skills)
+
+    def is_second(self, skills: frozenset[str]) -> bool:
+        """Say whether a unit with these skills fits as an alternative only."""
+        return not skills.issuperset(self.skills) and any(
+            skills.issuperset(other) for other in self.alternatives
+        )
+
+
+class PlanAdopted(Payload, frozen=True, kw_only=True):
+    """What the playbooks ask for on this incident; replaces an earlier plan.
+
+    Attributes
+    ----------
+    names
+        Of the playbooks, by id: language to name.
+    problems
+        Expressions of playbooks that failed on this incident: a mistake to be mended there.
+    """
+
+    type_name: ClassVar[str] = "plan.adopted"
+    incident: str
+    playbooks: tuple[str, ...]
+    requirements: tuple[Requirement, ...]
+    notices: tuple[dict[str, str], ...] = ()
+    response_level: int | None = None
+    names: dict[str, dict[str, str]] = {}
+    problems: tuple[str, ...] = ()
+
+
+class DeadlineSet(Payload, frozen=True, kw_only=True):
+    """Something is due; when it passes while the incident is in one of ``states``, escalate."""
+
+    type_name: ClassVar[str] = "deadline.set"
+    deadline: str
+    incident: str
+    due: Time
+    states: tuple[IncidentState, ...]
+    to_role: str
+    notice: dict[str, str]
+
+
+class EscalationRaised(Payload, frozen=True, kw_only=True):
+    """A deadline passed unmet: a person is told."""
+
+    type_name: ClassVar[str] = "escalation.raised"
+    incident: str
+    deadline: str
+    to_role: str
+    notice: dict[str, str]
+
+
+class DeadlineDropped(Payload, frozen=True, kw_only=True):
+    """A deadline that no longer matters."""
+
+    type_name: ClassVar[str] = "deadline.dropped"
+    deadline: str
+    incident: str

@@ -1,0 +1,52 @@
+"""What a desk decides for all of its jurisdiction: closed roads, automation, posture."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from models.events.payload import Payload, Point, Time
+from models.words import Posture
+
+
+class RoadClosed(Payload, frozen=True, kw_only=True):
+    """Roads may not be used, or are slow: see :class:`CloseRoad`.
+
+    With ``ring`` or ``edges`` all of them lie within ``radius_m`` of the point.
+    """
+
+    type_name: ClassVar[str] = "road.closed"
+    closure: str
+    lon: float
+    lat: float
+    radius_m: float
+    ring: tuple[Point, ...] = ()
+    edges: tuple[str, ...] = ()
+    speed: float = 0.0
+    until: Time | None = None
+    by: str = ""
+    reason: str = ""
+
+
+class RoadReopened(Payload, frozen=True, kw_only=True):
+    """A closure ended."""
+
+    type_name: ClassVar[str] = "road.reopened"
+    closure: str
+    by: str = ""
+    reason: str = ""
+
+
+class AutomationSet(Payload, frozen=True, kw_only=True):
+    """For these priorities orders go out by themselves from now on."""
+
+    type_name: ClassVar[str] = "automation.set"
+    priorities: tuple[int, ...]
+    by: str
+
+
+class PostureSet(Payload, frozen=True, kw_only=True):
+    """The jurisdiction runs in this posture from now on."""
+
+    type_name: ClassVar[str] = "posture.set"
+    posture: Posture
+    by: str

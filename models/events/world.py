@@ -1,0 +1,164 @@
+"""What the world says: reports, units and hospitals, crews' words, the clock.
+
+For: all that enters a desk and is no person's order. A report is immutable and comes twice: as it
+was received, and as classify understood it. Not for: what a desk makes of it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from models.events.payload import FactValue, Payload, Point, Time
+from models.lifecycles import TaskState, UnitState
+from models.words import Channel, Datum, Grade
+
+
+class ReportReceived(Payload, frozen=True, kw_only=True):
+    """A report as it came, before anyone thought about it.
+
+    Attributes
+    ----------
+    text
+        What was said, in the sender's words.
+    code
+        The source's own structured code, if it has one.
+    lon, lat, datum
+        Place as sent, in degrees; ``None`` when the sender has none.
+    place
+        Address or description of the place.
+    observed_at
+        The sender's clock; may be wrong by hours and never decides anything.
+    received_at
+        Our clock; decides.
+    attributes
+        What the source knows besides (priority, group, alarms, …).
+    """
+
+    type_name: ClassVar[str] = "report.received"
+    channel: Channel
+    received_at: Time
+    text: str = ""
+    code: str = ""
+    lon: float | None = None
+    lat: float | None = None
+    datum: Datum = Datum.WGS84
+    accuracy_m: float | None = None
+    place: str = ""
+    observed_at: Time | None = None
+    reporter: str = ""
+    language: str = ""
+    photos: tuple[str, ...] = ()
+    attributes: dict[str, FactValue] = {}
+
+
+class ReportClassified(Payload, frozen=True, kw_only=True):
+    """A report that a desk can act on.
+
+    Attributes
+    ----------
+    confidence
+        0 to 1; under the classifier's threshold ``triage`` is set.
+    outside
+        The place lies in no cell of the jurisdiction, or there is none.
+    clock_skew_s
+        The sender's clock minus ours, in seconds; 0 when the sender gave none.
+    """
+
+    type_name: ClassVar[str] = "report.classified"
+    channel: Channel
+    received_at: Time
+    category: str
+    priority: int
+    grade: Grade
+    confidence: float
+    triage: bool = False
+    text: str = ""
+    code: str = ""
+    lon: float | None = None
+    lat: float | None = None
+    accuracy_m: float | None = None
+    place: str = ""
+    cell: str = ""
+    outside: bool = False
+    observed_at: Time | None = None
+    clock_skew_s: float = 0.0
+    reporter: str = ""
+    language: str = ""
+    photos: tuple[str, ...] = ()
+    facts: dict[str, FactValue] = {}
+    attributes: dict[str, FactValue] = {}
+    terms: tuple[str, ...] = ()
+
+
+class UnitRegistered(Payload, frozen=True, kw_only=True):
+    """A unit joins the jurisdiction's pool; ``neighbour`` is who lends it, if it is not our own."""
+
+    type_name: ClassVar[str] = "unit.registered"
+    unit: str
+    kind: str
+    skills: tuple[str, ...]
+    owner: str
+    lon: float
+    lat: float
+    station: str = ""
+    call_sign: str = ""
+    neighbour: str = ""
+
+
+class UnitStatusReported(Payload, frozen=True, kw_only=True):
+    """A crew (or its simulator) says what it does now."""
+
+    type_name: ClassVar[str] = "unit.status_reported"
+    unit: str
+    state: UnitState
+    assignment: str = ""
+    lon: float | None = None
+    lat: float | None = None
+    reporter: str = ""
+
+
+class UnitPositionsReported(Payload, frozen=True, kw_only=True):
+    """Where units are now: one event for many, about one a second."""
+
+    type_name: ClassVar[str] = "unit.positions_reported"
+    positions: dict[str, Point]
+
+
+class TaskReported(Payload, frozen=True, kw_only=True):
+    """A person accepts or finishes a task."""
+
+    type_name: ClassVar[str] = "task.reported"
+    task: str
+    state: TaskState
+    by: str
+    note: str = ""
+    photos: tuple[str, ...] = ()
+
+
+class ClockTicked(Payload, frozen=True, kw_only=True):
+    """Time passed: a deadline that the desk named is due."""
+
+    type_name: ClassVar[str] = "clock.ticked"
+
+
+class DeskOpened(Payload, frozen=True, kw_only=True):
+    """First event of a journal, and again whenever pack, plans or settings changed."""
+
+    type_name: ClassVar[str] = "desk.opened"
+    city: str
+    pack_hash: str
+    playbooks_hash: str
+    automatic_priorities: tuple[int, ...]
+    correlation_radius_m: float
+    correlation_window_s: float
+
+
+class HospitalRegistered(Payload, frozen=True, kw_only=True):
+    """A hospital that takes patients; ``per_hour`` as many as its pack says, None: not known."""
+
+    type_name: ClassVar[str] = "hospital.registered"
+    hospital: str
+    names: dict[str, str]
+    lon: float
+    lat: float
+    per_hour: int | None = None
