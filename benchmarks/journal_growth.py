@@ -40,8 +40,9 @@ from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.city import CityPack
 from models.database import transaction
 from models.events import Event, encode
+from models.fold import apply
 from models.settings import CHECKOUT, Settings
-from models.situation import Incident, Situation, apply, dump
+from models.situation import Incident, Situation, dump
 from models.steps import Entity
 from models.store import Store
 from models.words import Role

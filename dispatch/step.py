@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from models.events import Event, Payload
-from models.situation import Incident, Situation, Touched, Unit, apply
+from models.fold import apply
+from models.situation import Incident, Situation, Touched, Unit
 
 
 class Step:

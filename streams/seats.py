@@ -19,7 +19,8 @@ from models import events as ev
 from models import tracing
 from models.clock import JurisdictionClock
 from models.events import Event, encode
-from models.situation import Situation, Touched, apply, dump, load
+from models.fold import apply
+from models.situation import Situation, Touched, dump, load
 from models.steps import Entity, Lease, Position, ReadyStep
 from models.store import Store
 from models.words import is_exercise

@@ -26,7 +26,8 @@ from models import events as ev
 from models import tracing
 from models.errors import EventError, NewerVersionError
 from models.events import Event, Label, decode, label
-from models.situation import Situation, apply, load
+from models.fold import apply
+from models.situation import Situation, load
 from models.words import is_exercise
 from web_console import frames
 from web_console.frames import Change, DrillClock, LogEntry, Pipeline

@@ -21,7 +21,8 @@ from gridcommand.rehearsal.silence import Outage
 from models.dead_letters import DeadLetterRow
 from models.errors import EventError, JournalBrokenError
 from models.events import Event, decode
-from models.situation import Situation, apply
+from models.fold import apply
+from models.situation import Situation
 from models.store import Store
 from models.words import is_exercise
 from web_console import frames

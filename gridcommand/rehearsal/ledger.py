@@ -1,7 +1,7 @@
 """What a journal says of reports, assignments and units, added up a second time.
 
 For :mod:`gridcommand.rehearsal.checker`. Folds journal events by itself and shares nothing with
-:mod:`models.situation`, which is what it checks: a mistake there must not hide itself.
+:mod:`models.fold`, which is what it checks: a mistake there must not hide itself.
 """
 
 from __future__ import annotations

@@ -39,8 +39,9 @@ from models import events as ev
 from models.city import CityPack
 from models.errors import EventError
 from models.events import Event
+from models.fold import apply
 from models.lifecycles import SENDABLE_UNIT, AssignmentState, TaskState, UnitState
-from models.situation import Incident, Situation, Unit, apply, dump, load
+from models.situation import Incident, Situation, Unit, dump, load
 from models.words import Channel, Grade, Posture
 from tests.conftest import InvariantCases
 from tests.dispatch.desk_world import SOUTH, STEP, WEST, DeskWorld

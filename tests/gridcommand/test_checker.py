@@ -18,9 +18,10 @@ from gridcommand.rehearsal.silence import Outage, longest_s, recovered_s, silenc
 from models import events as ev
 from models.dead_letters import DeadLetterRow
 from models.events import Event, encode
+from models.fold import apply
 from models.inbox import InboxRow
 from models.lifecycles import AssignmentState, IncidentState
-from models.situation import Situation, apply
+from models.situation import Situation
 from models.store import Store
 from models.words import Channel, Grade
 from web_console import frames

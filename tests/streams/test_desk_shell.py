@@ -22,11 +22,12 @@ from models import events as ev
 from models.city import CityPack
 from models.errors import StoreError
 from models.events import Event, decode, encode
+from models.fold import apply
 from models.inbox import InboxRow
 from models.lifecycles import UnitState
 from models.registers import Drill
 from models.settings import Settings
-from models.situation import Situation, apply, dump, load
+from models.situation import Situation, dump, load
 from models.steps import Position, ReadyStep
 from models.store import Store
 from models.words import Channel, Grade

@@ -15,9 +15,10 @@ from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
 from models.city import CityPack
 from models.events import decode
+from models.fold import apply
 from models.journal import GENESIS
 from models.settings import CHECKOUT
-from models.situation import Situation, apply
+from models.situation import Situation
 from playbooks.engine import PlaybookSet
 from streams import fast
 from streams.classify import classify

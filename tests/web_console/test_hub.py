@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from models import events as ev
 from models.brief import NEWEST
 from models.errors import NewerVersionError
+from models.fold import apply
 from models.lifecycles import IncidentState
-from models.situation import Incident, Situation, apply, dump
+from models.situation import Incident, Situation, dump
 from models.words import Grade, Role
 from tests.conftest import InvariantCases
 from web_console import frames

@@ -1,0 +1,157 @@
+"""Incidents: what they are, what their plans ask for, what is due; and the demand they count as.
+
+Also for what else changes an incident: :func:`touch_incident`. An ended incident stays in the
+situation until :data:`ENDED_KEPT` others ended after it; then it, its assignments and its tasks
+leave the memory (the tables and the journal keep them).
+"""
+
+from __future__ import annotations
+
+import math
+
+from models import events as ev
+from models.events import Event
+from models.lifecycles import IncidentState
+from models.situation import DEMAND_SIDE_DEG, Deadline, Escalation, Incident, Situation, Touched
+
+ENDED_KEPT = 300
+ESCALATIONS_KEPT = 20
+URGENT = 2
+"""Calls of this priority or worse are demand that coverage is for."""
+
+
+def incident_opened(s: Situation, event: Event, data: ev.IncidentOpened, touched: Touched) -> None:
+    s.opened += 1
+    s.incidents[data.incident] = Incident(
+        id=data.incident,
+        number=data.number,
+        state=IncidentState.OPEN,
+        category=data.category,
+        priority=data.priority,
+        grade=data.grade,
+        confidence=data.confidence,
+        opened_at=data.received_at,
+        updated_at=event.time,
+        updated_seq=event.seq,
+        triage=data.triage,
+        text=data.text,
+        code=data.code,
+        channel=data.channel,
+        lon=data.lon,
+        lat=data.lat,
+        place=data.place,
+        cell=data.cell,
+        outside=data.outside,
+        observed_at=data.observed_at,
+        clock_skew_s=data.clock_skew_s,
+        reports=[data.report],
+        photos=list(data.photos),
+        facts=dict(data.facts),
+    )
+    touched.add(("incidents", data.incident))
+    if data.priority <= URGENT and data.lon is not None and data.lat is not None:
+        s.demand.calls += 1
+        column = math.floor(data.lon / DEMAND_SIDE_DEG)
+        row = math.floor(data.lat / DEMAND_SIDE_DEG)
+        key = f"{column}:{row}:{data.received_at.hour}"
+        s.demand.places[key] = s.demand.places.get(key, 0) + 1
+
+
+def report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: Touched) -> None:
+    incident = touch_incident(s, event, data.incident, touched)
+    incident.reports.append(data.report)
+    if data.text:
+        incident.texts.append(data.text)
+    incident.photos.extend(data.photos)
+    incident.facts = dict(data.facts)
+
+
+def incident_revised(
+    s: Situation, event: Event, data: ev.IncidentRevised, touched: Touched
+) -> None:
+    incident = touch_incident(s, event, data.incident, touched)
+    incident.category, incident.priority, incident.grade = data.category, data.priority, data.grade
+    incident.triage = data.triage
+    if data.by:
+        incident.triaged_by = data.by
+
+
+def incident_moved(s: Situation, event: Event, data: ev.IncidentMoved, touched: Touched) -> None:
+    incident = touch_incident(s, event, data.incident, touched)
+    incident.state = data.state
+    if data.merged_into:
+        incident.merged_into = data.merged_into
+    if not incident.ended:
+        return
+    incident.closed_at = event.time
+    s.ended.append(incident.id)
+    s.plan_due = True
+    while len(s.ended) > ENDED_KEPT:
+        _forget(s, s.ended.pop(0), touched)
+
+
+def plan_adopted(s: Situation, event: Event, data: ev.PlanAdopted, touched: Touched) -> None:
+    incident = touch_incident(s, event, data.incident, touched)
+    incident.playbook_names = data.names
+    if not incident.requirements and incident.priority <= URGENT:
+        for requirement in data.requirements:
+            key = "|".join(requirement.skills)
+            s.demand.asked[key] = s.demand.asked.get(key, 0) + 1
+    incident.playbooks = list(data.playbooks)
+    incident.requirements = list(data.requirements)
+    incident.notices = list(data.notices)
+    incident.response_level = data.response_level
+    s.plan_due = True
+
+
+def override_set(s: Situation, event: Event, data: ev.OverrideSet, touched: Touched) -> None:
+    incident = touch_incident(s, event, data.incident, touched)
+    incident.pins, incident.bans = list(data.pins), list(data.bans)
+    incident.by_hand = data.by_hand
+    s.plan_due = True
+
+
+def deadline_set(s: Situation, event: Event, data: ev.DeadlineSet, touched: Touched) -> None:
+    s.deadlines[data.deadline] = Deadline(
+        id=data.deadline,
+        incident=data.incident,
+        due=data.due,
+        states=data.states,
+        to_role=data.to_role,
+        notice=data.notice,
+    )
+
+
+def deadline_dropped(
+    s: Situation, event: Event, data: ev.DeadlineDropped, touched: Touched
+) -> None:
+    s.deadlines.pop(data.deadline, None)
+
+
+def escalation_raised(
+    s: Situation, event: Event, data: ev.EscalationRaised, touched: Touched
+) -> None:
+    s.deadlines.pop(data.deadline, None)
+    incident = touch_incident(s, event, data.incident, touched)
+    incident.escalations.append(Escalation(event.time, data.deadline, data.to_role, data.notice))
+    del incident.escalations[:-ESCALATIONS_KEPT]
+
+
+def touch_incident(s: Situation, event: Event, incident_id: str, touched: Touched) -> Incident:
+    """Return an incident that this event changes, marked so."""
+    incident = s.incidents[incident_id]
+    incident.updated_at = event.time
+    incident.updated_seq = event.seq
+    touched.add(("incidents", incident_id))
+    return incident
+
+
+def _forget(s: Situation, incident_id: str, touched: Touched) -> None:
+    incident = s.incidents.pop(incident_id)
+    touched.add(("incidents", incident_id))
+    for assignment in incident.assignments:
+        s.assignments.pop(assignment, None)
+        touched.add(("assignments", assignment))
+    for task in incident.tasks:
+        s.tasks.pop(task, None)
+        touched.add(("tasks", task))

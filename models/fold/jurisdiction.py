@@ -1,0 +1,60 @@
+"""What counts for the whole jurisdiction: its desk's opening, rules, roads and clock."""
+
+from __future__ import annotations
+
+from models import events as ev
+from models.events import Event
+from models.situation import Closure, Situation, Touched
+
+
+def desk_opened(s: Situation, event: Event, data: ev.DeskOpened, touched: Touched) -> None:
+    s.rules.city = data.city
+    s.rules.pack_hash = data.pack_hash
+    s.rules.playbooks_hash = data.playbooks_hash
+    s.rules.automatic_priorities = data.automatic_priorities
+    s.rules.correlation_radius_m = data.correlation_radius_m
+    s.rules.correlation_window_s = data.correlation_window_s
+    s.plan_due = True
+    touched.add(("settings", "rules"))
+
+
+def automation_set(s: Situation, event: Event, data: ev.AutomationSet, touched: Touched) -> None:
+    s.rules.automatic_priorities = data.priorities
+    s.plan_due = True
+    touched.add(("settings", "rules"))
+
+
+def posture_set(s: Situation, event: Event, data: ev.PostureSet, touched: Touched) -> None:
+    s.rules.posture = data.posture
+    s.plan_due = True
+    touched.add(("settings", "rules"))
+
+
+def road_closed(s: Situation, event: Event, data: ev.RoadClosed, touched: Touched) -> None:
+    s.closures[data.closure] = Closure(
+        id=data.closure,
+        lon=data.lon,
+        lat=data.lat,
+        radius_m=data.radius_m,
+        ring=data.ring,
+        edges=data.edges,
+        speed=data.speed,
+        since=event.time,
+        updated_seq=event.seq,
+        until=data.until,
+        by=data.by,
+        reason=data.reason,
+    )
+    s.plan_due, s.roads_at = True, event.time
+    touched.add(("closures", data.closure))
+
+
+def road_reopened(s: Situation, event: Event, data: ev.RoadReopened, touched: Touched) -> None:
+    s.closures.pop(data.closure, None)
+    s.plan_due, s.roads_at = True, event.time
+    touched.add(("closures", data.closure))
+
+
+def clock_ticked(s: Situation, event: Event, data: ev.ClockTicked, touched: Touched) -> None:
+    # A tick is when the desk plans; what follows in the journal is that plan.
+    s.plan_due = False
