@@ -348,7 +348,7 @@ class Desk:
             if status.state is not unit.state:
                 self._move_unit(step, unit, status.state)
             closing.settle(step, incident)
-            self._orders.next_in_queue(step, unit)
+            self._orders.sending.next_in_queue(step, unit)
         elif new in ASSIGNMENT_MOVES[assignment.state]:
             step.emit(
                 ev.AssignmentMoved(

@@ -34,7 +34,7 @@ def catalogue(language: str) -> set[str]:
 
 def refusals() -> Iterator[str]:
     """Codes that the desk refuses orders with: the first text of each refusal."""
-    for path in sorted((ROOT / "dispatch").glob("*.py")):
+    for path in sorted((ROOT / "dispatch").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue

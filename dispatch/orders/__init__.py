@@ -1,0 +1,95 @@
+"""What a desk does with a person's order: carries it out, or refuses it and says why.
+
+A person outranks the machine: what is ordered here is not undone by the planner until the person
+lifts it. An order is refused only where it can't be done (no such unit, no open road) or where
+it rests on something that has changed meanwhile; then the proposal in force goes with the
+refusal.
+
+How an order is carried out is a function of its name, in the module of its subject. What can't be
+done raises :class:`~dispatch.orders.refusal.RefusalError` before anything is emitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dispatch.orders import overrides
+from dispatch.orders.hospitals import HospitalOrders
+from dispatch.orders.incidents import IncidentOrders
+from dispatch.orders.jurisdiction import JurisdictionOrders
+from dispatch.orders.move_ups import MoveUpOrders
+from dispatch.orders.refusal import RefusalError
+from dispatch.orders.sending import Sending
+from dispatch.planning import Planner
+from dispatch.step import Step
+from models import events as ev
+from models.situation import Incident
+
+
+class OrderBook:
+    """Carries out orders on one jurisdiction.
+
+    Parameters
+    ----------
+    planner
+        For the road to a place, and for the new proposal that a refusal hands out.
+    adopt
+        Matches the playbooks anew, after a person said what an incident really is.
+
+    Attributes
+    ----------
+    sending
+        For the desk too: a unit that became free goes on to what is queued for it.
+    """
+
+    def __init__(self, planner: Planner, adopt: Callable[[Step, Incident], None]) -> None:
+        self._planner = planner
+        self.sending = sending = Sending(planner)
+        move_ups = MoveUpOrders(planner)
+        hospitals = HospitalOrders(planner)
+        incidents = IncidentOrders(sending, adopt)
+        jurisdiction = JurisdictionOrders(planner)
+        self._handlers: dict[type[ev.Order], Callable[[Step, Any], None]] = {
+            ev.ConfirmProposal: sending.confirm_proposal,
+            ev.SendUnits: sending.send_units,
+            ev.RecallUnit: sending.recall_unit,
+            ev.DivertUnit: sending.divert_unit,
+            ev.ConfirmMoveUp: move_ups.confirm_move_up,
+            ev.RefuseMoveUp: move_ups.refuse_move_up,
+            ev.SetHospital: hospitals.set_hospital,
+            ev.SendToHospital: hospitals.send_to_hospital,
+            ev.HoldUnit: overrides.hold_unit,
+            ev.LiftHold: overrides.lift_hold,
+            ev.PinUnit: overrides.pin_unit,
+            ev.BanUnit: overrides.ban_unit,
+            ev.LiftOverride: overrides.lift_override,
+            ev.TriageIncident: incidents.triage_incident,
+            ev.MergeIncidents: incidents.merge_incidents,
+            ev.CloseIncident: incidents.close_incident,
+            ev.CloseRoad: jurisdiction.close_road,
+            ev.ReopenRoad: jurisdiction.reopen_road,
+            ev.SetAutomation: jurisdiction.set_automation,
+            ev.SetPosture: jurisdiction.set_posture,
+        }
+
+    def carry_out(self, step: Step, given: ev.Order) -> None:
+        """Carry out an order, or emit :class:`~models.events.OrderRefused`."""
+        try:
+            self._handlers[type(given)](step, given)
+        except RefusalError as refusal:
+            proposal = ""
+            if refusal.incident:
+                self._planner.plan(step)
+                proposal = step.incident(refusal.incident).proposal
+            step.emit(
+                ev.OrderRefused(
+                    order=step.cause.id,
+                    by=given.by,
+                    code=refusal.code,
+                    detail=refusal.detail,
+                    incident=refusal.incident,
+                    proposal=proposal,
+                ),
+                incident=refusal.incident,
+            )
