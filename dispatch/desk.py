@@ -53,6 +53,7 @@ _ASSIGNMENT_STATE = {
 _AT_WORK = frozenset(
     {AssignmentState.ON_SCENE, AssignmentState.TRANSPORTING, AssignmentState.AT_HOSPITAL}
 )
+_HANDED_OVER = frozenset({AssignmentState.AT_HOSPITAL})
 
 
 class Desk:
@@ -316,7 +317,9 @@ class Desk:
             return
         # A free crew may name the assignment it comes from: it is back, that is all.
         back = not unit.assignment and status.state not in _ASSIGNMENT_STATE
-        if status.assignment and status.assignment != unit.assignment and not back:
+        # Who can't go can't, whatever it was on when it said so: it may have been turned since.
+        moot = back or status.state is UnitState.OUT_OF_SERVICE
+        if status.assignment and status.assignment != unit.assignment and not moot:
             self._refuse(
                 step,
                 "stale_assignment",
@@ -331,13 +334,17 @@ class Desk:
             )
         elif status.state is not unit.state:
             self._move_unit(step, unit, status.state)
+            # Who was out of service may have kept a queue.
+            self._orders.sending.next_in_queue(step, unit)
 
     def _status_on_duty(self, step: Step, unit: Unit, status: ev.UnitStatusReported) -> None:
         assignment = step.situation.assignments[unit.assignment]
         incident = step.incident(assignment.incident)
         new = _ASSIGNMENT_STATE.get(status.state)
         if new is None:
-            served = assignment.state in _AT_WORK
+            # Whoever drops out of the work leaves it undone, unless the patients are handed over.
+            drops_out = status.state is UnitState.OUT_OF_SERVICE
+            served = assignment.state in (_HANDED_OVER if drops_out else _AT_WORK)
             closing.release(
                 step,
                 assignment.id,

@@ -164,6 +164,9 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
     Roads may change while it is under way: then ``route``, ``drive_s`` and ``length_m`` count from
     where it was at ``rerouted_at``. ``added_s`` is what such changes have cost it so far;
     ``cut_off`` says that no open road leads there.
+
+    ``end_reason`` is why it ended: ``out_of_service`` where the crew dropped out, or other words
+    of the desk's or of a person's.
     """
 
     id: str
@@ -192,6 +195,7 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
     hospital_s: float = 0.0
     hospital_by: str = ""
     hospital_options: tuple[ev.HospitalOption, ...] = ()
+    end_reason: str = ""
 
     @property
     def ended(self) -> bool:

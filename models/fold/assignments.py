@@ -86,6 +86,7 @@ def assignment_moved(
     touched.add(("assignments", data.assignment))
     unit = touch_unit(s, event, data.unit, touched)
     if assignment.ended:
+        assignment.end_reason = data.reason
         if unit.assignment == data.assignment:
             unit.assignment, unit.incident = "", ""
             unit.state, unit.since = UnitState.RETURNING, event.time
