@@ -55,6 +55,8 @@ def said() -> Iterator[str]:
     yield from (f"incident.{state.value}" for state in IncidentState)
     yield from (f"unit.{state.value}" for state in UnitState)
     yield from (f"assignment.{state.value}" for state in AssignmentState)
+    yield f"assignment.{AssignmentState.CANCELLED.value}.{UnitState.OUT_OF_SERVICE.value}"
+    yield f"because.{UnitState.OUT_OF_SERVICE.value}"
     yield from (f"task.{state.value}" for state in TaskState)
     yield from (f"channel.{channel.value}" for channel in Channel)
     yield from (f"role.{role.value}" for role in Role)

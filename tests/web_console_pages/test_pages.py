@@ -189,6 +189,56 @@ def test_a_crew_sees_where_it_goes_that_it_was_turned_and_says_what_it_does(
     assert crew.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
 
 
+def test_a_crew_that_breaks_down_drops_out_and_another_is_proposed(
+    open_page: OpenPage, town: Town, shots: Path
+) -> None:
+    desk = commander_who_decides(open_page, "commander-13")
+    phone = open_page("worker-13", Role.GRID_WORKER, size=PHONE, has_touch=True)
+    phone.context.set_geolocation({"latitude": 37.765, "longitude": -122.49, "accuracy": 12})
+    phone.reload()
+    report(phone, "A tram and a van")
+    choose(desk, "A tram and a van")
+    desk.get_by_role("button", name=re.compile("^Confirm and send")).click()
+    sent = desk.locator(".sent-row .unitchip").first.inner_text()
+    unit = next(u for u in CityPack.load(town.settings.city_path).units
+                if sent in (u.call_sign, u.id))  # fmt: skip
+    number = next(one for one in incidents(town) if one.text == "A tram and a van").number
+
+    crew = open_page(unit.id, Role.GRID_WORKER, size=PHONE, has_touch=True)
+    crew.get_by_role("button", name="We are on our way").click()
+    state = crew.locator("article .chip")
+    expect(state).to_have_text("En route")
+    drop_out = crew.get_by_role("button", name="We can’t go on")
+    drop_out.dblclick()  # a thumb that slips says nothing
+    question = crew.get_by_role("group", name="We can’t go on")
+    expect(question).to_contain_text(f"Drop out of {number}?")
+    expect(question).to_be_focused()
+    crew.screenshot(path=shots / "crew-drops-out-en-390x844.png")
+    crew.get_by_role("button", name="切换为中文").click()
+    expect(crew.get_by_role("button", name="确认停勤")).to_be_visible()
+    crew.screenshot(path=shots / "crew-drops-out-zh-390x844.png")
+    crew.get_by_role("button", name="Switch to English").click()
+    question.get_by_role("button", name="No, we go on").click()
+    expect(state).to_have_text("En route")
+    drop_out.click()
+    question.get_by_role("button", name="Yes, out of service").click()
+    expect(crew.get_by_role("alert")).to_contain_text(f"somebody else for {number}")
+    expect(state).to_have_text("Out of service")
+    expect(crew.get_by_role("button", name="We can go again")).to_be_enabled()
+    crew.screenshot(path=shots / "crew-dropped-out-en-390x844.png")
+    crew.get_by_role("button", name="切换为中文").click()
+    crew.screenshot(path=shots / "crew-dropped-out-zh-390x844.png")
+    assert crew.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+
+    row = desk.locator(".sent-row.ended", has_text=sent)
+    expect(row.locator(".chip")).to_have_text("Dropped out")
+    told = desk.locator(".timeline li", has_text=f"{sent}: Dropped out")
+    expect(told).to_contain_text("out of service")
+    expect(desk.get_by_role("button", name=re.compile("^Confirm and send"))).to_be_visible()
+    expect(desk.locator(".unitchip.proposed").first).not_to_have_text(sent)
+    desk.screenshot(path=shots / "console-dropped-out.png")
+
+
 def incidents(town: Town) -> list[Incident]:
     """Everything that the desk of the drill believes is or was happening."""
     found = town.store.find_incidents(DRILL, limit=500)

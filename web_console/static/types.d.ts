@@ -35,7 +35,7 @@ export interface Assignment {
   drive_s?: number; length_m?: number; route?: LonLat[]; times?: Record<string, string>;
   rerouted_at?: string | null; added_s?: number; cut_off?: boolean; relieves?: string;
   also?: string; hospital?: string; hospital_s?: number; hospital_by?: string;
-  diverted_from?: string; diverted_to?: string;
+  diverted_from?: string; diverted_to?: string; end_reason?: string;
   hospital_options?: HospitalOption[];
 }
 export interface HospitalOption {

@@ -10,7 +10,9 @@ import { jurisdictionNow } from '../live.js';
 import { Destination } from './hospitals.js';
 import { lookAt } from './map.js';
 import { order } from './orders.js';
-import { Empty, OrderButton, Priority, StateChip, UnitChip, categoryName, skillName } from './parts.js';
+import {
+  AssignmentChip, Empty, OrderButton, Priority, StateChip, UnitChip, categoryName, skillName,
+} from './parts.js';
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
 import { arrival, assignmentsOf, coverage, ended, onTheWay, running } from './selectors.js';
@@ -162,9 +164,9 @@ function Sent({ incident, state }) {
       const there = arrival(a);
       const last = a.times?.[a.state];
       return html`<div class="sent-row ${running(a) ? '' : 'ended'}" key=${a.id}>
-        <${UnitChip} id=${a.unit} state=${a.state} onClick=${() => ui.update((u) =>
+        <${UnitChip} id=${a.unit} state=${a.state} why=${a.end_reason} onClick=${() => ui.update((u) =>
           ({ ...u, unit: a.unit, pane: 'map' }))} />
-        <div><${StateChip} state=${a.state} what="assignment" />
+        <div><${AssignmentChip} assignment=${a} />
           ${a.override && html` <span class="flag" title=${a.reason ?? ''}>${t('flag.by_hand')}</span>`}
           <div class="faint">${there !== null
             ? t('sent.arrives', { in: minutes((there - now) / 1000), at: clockTime(there, zone) })

@@ -2,7 +2,7 @@
 
 import { html } from 'htm/preact';
 
-import { nameOf, t, tOr } from '../lib/i18n.js';
+import { assignmentWord, nameOf, t, tOr } from '../lib/i18n.js';
 import { useStore } from '../lib/store.js';
 import { pending, waits } from './orders.js';
 import { callSign, theCity } from './state.js';
@@ -31,12 +31,17 @@ export function Priority({ priority }) {
 export const StateChip = ({ state, what = 'incident' }) =>
   html`<span class="chip state-${state}">${tOr(`${what}.${state}`, state)}</span>`;
 
+/** @param {{assignment: import('../types.js').Assignment}} props */
+export const AssignmentChip = ({ assignment }) => html`<span
+  class="chip state-${assignment.state}">${assignmentWord(assignment.state, assignment.end_reason)}</span>`;
+
 /**
- * @param {{id: string, state: string, onClick?: (event: MouseEvent) => void}} props
+ * A unit, and what it is or its assignment; `why` is why that ended.
+ * @param {{id: string, state: string, why?: string, onClick?: (event: MouseEvent) => void}} props
  */
-export function UnitChip({ id, state, onClick }) {
+export function UnitChip({ id, state, why, onClick }) {
   const name = callSign(id);
-  const label = `${name} · ${tOr(`unit.${state}`, tOr(`assignment.${state}`, state))}`;
+  const label = `${name} · ${tOr(`unit.${state}`, assignmentWord(state, why))}`;
   return onClick
     ? html`<button type="button" class="unitchip state-${state}" title=${label} onClick=${onClick}
         aria-label=${label}>${name}</button>`

@@ -6,7 +6,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { clockTime, minutes } from '../lib/format.js';
 import { get } from '../lib/http.js';
-import { nameOf, t, tOr } from '../lib/i18n.js';
+import { assignmentWord, nameOf, t, tOr } from '../lib/i18n.js';
 import { hospitalName } from './hospitals.js';
 import { refusal } from './orders.js';
 import { categoryName } from './parts.js';
@@ -86,7 +86,7 @@ export function sentence(entry) {
   let key = `log.${type}`;
   if (type === 'incident.moved') values.state = tOr(`incident.${values.state}`, `${values.state}`);
   if (type === 'assignment.moved') {
-    values.state = tOr(`assignment.${values.state}`, `${values.state}`);
+    values.state = assignmentWord(`${values.state}`, data.reason);
   }
   if (type === 'task.moved' || type === 'task.reported') {
     values.state = tOr(`task.${values.state}`, `${values.state}`);

@@ -2,7 +2,7 @@
 // For an account that has its unit's id as name; what we say goes by the outbox, as reports do.
 
 import { html } from 'htm/preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { clockTime, distance, span } from '../lib/format.js';
 import { nameOf, t } from '../lib/i18n.js';
@@ -17,6 +17,8 @@ import { here, live, tick } from './state.js';
 const RECALLED_MS = 600000;
 /** How long what is said waits for the phone's position: no longer, also while it asks for leave. */
 const POSITION_MS = 1000;
+/** How long the question whether it drops out stays open: it isn't answered by mistake later. */
+const ASKED_MS = 20000;
 
 /**
  * What a crew may say next, the usual first, by the state of its assignment or else its own.
@@ -33,6 +35,9 @@ const NEXT = {
   available: ['out_of_service'],
   out_of_service: ['available'],
 };
+/** While its assignment is in one of these a crew may drop out of it: what it had to do is left. */
+const MAY_DROP_OUT = new Set(['ordered', 'accepted', 'en_route', 'on_scene', 'transporting']);
+const OUT = 'out_of_service';
 
 /** @param {import('../types.js').LiveState} state */
 export const myUnit = (state) => state.units.get(here().me.name);
@@ -56,10 +61,12 @@ export function Crew() {
       ${unit.held_by && html`<p class="notice">${t('crew.held', { why: unit.held_reason || unit.held_by })}</p>`}
       ${!sent && unit.post && html`<p>${t('crew.post', { post: unit.post })}</p>`}
       ${!sent && html`<${Recalled} unit=${unit} state=${state} />
-        <p class="faint">${t('crew.free')}</p>`}
+        <p class="faint">${t(unit.state === OUT ? 'crew.out' : 'crew.free')}</p>`}
       <${Next} key=${sent?.id ?? ''} unit=${unit} sent=${sent} state=${state} />
     </article>
     ${sent && html`<${Sent} sent=${sent} state=${state} />`}
+    ${sent && MAY_DROP_OUT.has(sent.state) && html`<${DropOut} key=${sent.id} unit=${unit}
+      sent=${sent} state=${state} />`}
     ${(unit.queue ?? []).map((id) => html`<p class="faint" key=${id}>${t('crew.queued', {
       number: numberOf(state, id) })}</p>`)}
   </div>`;
@@ -100,7 +107,7 @@ function Sent({ sent, state }) {
 }
 
 /**
- * That what we were sent to is another's now, or nobody's.
+ * That what we were sent to is another's now, or nobody's; or that we dropped out of it.
  * @param {{unit: import('../types.js').Unit, state: import('../types.js').LiveState}} props
  */
 function Recalled({ unit, state }) {
@@ -108,23 +115,27 @@ function Recalled({ unit, state }) {
     .sort((a, b) => b.updated_seq - a.updated_seq)[0];
   const ago = jurisdictionNow(state, Date.now()) - Date.parse(last?.times?.cancelled ?? '');
   if (!last || last.state !== 'cancelled' || !(ago < RECALLED_MS)) return null;
-  return html`<p class="notice bad" role="alert">${t('crew.recalled', {
-    number: numberOf(state, last.incident) })}</p>`;
+  const dropped = last.end_reason === OUT;
+  if (dropped && unit.state !== OUT) return null;
+  return html`<p class="notice ${dropped ? '' : 'bad'}" role="alert">${t(
+    dropped ? 'crew.dropped_out' : 'crew.recalled', { number: numberOf(state, last.incident) })}</p>`;
 }
 
 /**
- * The buttons: what comes next, large; what may also be, below.
- * @param {{unit: import('../types.js').Unit, sent: import('../types.js').Assignment | undefined,
- *   state: import('../types.js').LiveState}} props
+ * @typedef {{unit: import('../types.js').Unit, sent: import('../types.js').Assignment | undefined,
+ *   state: import('../types.js').LiveState}} Props
  */
-function Next({ unit, sent, state }) {
+
+/**
+ * What we said last, and how to say what may be said next.
+ * @param {Props} props
+ * @param {string[]} may
+ */
+function useWord({ unit, sent, state }, may) {
   const [pressed, setPressed] = useState(false);
   const said = useStore(entries, (all) => all.find((entry) => entry.unit === unit.id));
-  const may = (NEXT[sent?.state ?? unit.state] ?? []).filter((to) => to !== 'transporting'
-    || unit.skills.includes('medical_transport'));
   const isOpen = said !== undefined && may.includes(said.body.state)
     && said.body.assignment === (sent?.id ?? '');
-  const waiting = pressed || (isOpen && isWaiting(said));
 
   /** @param {string} to */
   const say = async (to) => {
@@ -136,12 +147,57 @@ function Next({ unit, sent, state }) {
     }, [], { unit: unit.id });
     setPressed(false);
   };
-  return html`${isOpen && (isWaiting(said) || said.state === 'refused') && html`<${Where} entry=${said}
+  return { said: isOpen ? said : undefined, waiting: pressed || (isOpen && isWaiting(said)), say };
+}
+
+/**
+ * The buttons: what comes next, large; what may also be, below.
+ * @param {Props} props
+ */
+function Next({ unit, sent, state }) {
+  const may = (NEXT[sent?.state ?? unit.state] ?? []).filter((to) => to !== 'transporting'
+    || unit.skills.includes('medical_transport'));
+  // Who has said that it drops out doesn't also go on.
+  const { said, waiting, say } = useWord({ unit, sent, state }, sent ? [...may, OUT] : may);
+  return html`${said && (isWaiting(said) || said.state === 'refused') && html`<${Where} entry=${said}
       zone=${Intl.DateTimeFormat().resolvedOptions().timeZone} />`}
-    ${isOpen && said.state === 'refused' && html`<div class="notice bad" role="alert">${said.message}</div>`}
+    ${said?.state === 'refused' && html`<div class="notice bad" role="alert">${said.message}</div>`}
     ${may.map((to, n) => html`<button type="button" key=${to} disabled=${waiting}
       class="button big ${n === 0 && sent ? 'primary' : ''}" onClick=${() => say(to)}>
-      ${t(`crew.say_${to}`)}</button>`)}`;
+      ${t(unit.state === OUT ? 'crew.say_again' : `crew.say_${to}`)}</button>`)}`;
+}
+
+/**
+ * That we can't go on: apart from the other buttons, and asked once more, for a wet thumb slips.
+ * @param {Props & {sent: import('../types.js').Assignment}} props
+ */
+function DropOut({ unit, sent, state }) {
+  const [asks, setAsks] = useState(false);
+  const { waiting, say } = useWord({ unit, sent, state }, [OUT]);
+  const question = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    if (!asks) return undefined;
+    question.current?.focus();
+    question.current?.scrollIntoView({ block: 'nearest' });
+    const timer = setTimeout(() => setAsks(false), ASKED_MS);
+    return () => clearTimeout(timer);
+  }, [asks]);
+  if (!asks || waiting) {
+    return html`<button type="button" class="button big quiet drop-out" disabled=${waiting}
+      onClick=${() => setAsks(true)}>${t('crew.drop_out')}</button>`;
+  }
+  // The question comes where the button was, so that a second tap on it says nothing.
+  return html`<div class="card drop-out" role="group" tabindex="-1" ref=${question}
+    aria-label=${t('crew.drop_out')}>
+    <p>${t('crew.drop_out_ask', { number: numberOf(state, sent.incident) })}</p>
+    <div class="two"><button type="button" class="button big" onClick=${() => setAsks(false)}>
+        ${t('crew.drop_out_no')}</button>
+      <button type="button" class="button big danger" onClick=${() => {
+        setAsks(false);
+        say(OUT);
+      }}>
+        ${t('crew.drop_out_yes')}</button></div>
+  </div>`;
 }
 
 /**

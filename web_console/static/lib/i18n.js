@@ -30,6 +30,15 @@ export function tOr(key, otherwise) {
 }
 
 /**
+ * What an assignment is, in words; one whose crew dropped out was not recalled.
+ * @param {string} state
+ * @param {string} [why] why it ended
+ */
+export const assignmentWord = (state, why = '') => tOr(
+  `assignment.${state}.${why}`, tOr(`assignment.${state}`, state),
+);
+
+/**
  * Name in the language in force out of `{zh, en}` or `{names: {zh, en}}`.
  * @param {any} named
  * @param {string} [otherwise]
