@@ -5,9 +5,9 @@
 Each seed is another night: another part of the recorded week, its calls drawn anew at ``load``
 times the rate, and a tenth of the fleet out of service. Both policies get the same nights. What is
 printed is the mean over the seeds of each difference, with the ends of a 95 % interval by
-bootstrap over the seeds (``…_low``, ``…_high``): late urgent calls as a share of the other
-policy's (``late_ratio``), seconds of mean and P90, and the same of the other calls. One policy is
-better where the whole interval lies on one side.
+bootstrap over the seeds (``…_low``, ``…_high``; :mod:`streams.intervals`): late urgent calls as a
+share of the other policy's (``late_ratio``), seconds of mean and P90, and the same of the other
+calls. One policy is better where the whole interval lies on one side.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from report import print_result
 
 from dispatch.policy import DEFAULT_POLICY, Policy
@@ -28,13 +27,12 @@ from models.city import CityPack
 from models.settings import CHECKOUT
 from playbooks.engine import PlaybookSet
 from streams.fast_report import compare
+from streams.intervals import Interval, difference, ratio
 from streams.recording import Recording
 
 CITY = CHECKOUT / "cities" / "san_francisco"
 PLANS = CHECKOUT / "playbooks" / "plans" / "san_francisco"
 OUT_OF_SERVICE = 0.1
-RESAMPLES = 10_000
-INTERVAL = (2.5, 97.5)
 
 
 def main() -> None:
@@ -101,41 +99,26 @@ def _night(
 def _figures(
     nights: list[Mapping[str, Mapping[str, Any]]], names: tuple[str, str]
 ) -> dict[str, float | None]:
-    ours, theirs = names
     figures: dict[str, float | None] = {}
 
-    def column(name: str, kind: str, key: str) -> NDArray[np.float64]:
-        return np.array([float(night[name][kind][key]) for night in nights])
+    def columns(kind: str, key: str) -> tuple[list[float], list[float]]:
+        ours, theirs = ([float(night[name][kind][key]) for night in nights] for name in names)
+        return ours, theirs
 
     for kind in ("urgent", "other"):
         for key in ("mean_s", "p90_s", "p99_s"):
-            gain = column(ours, kind, key) - column(theirs, kind, key)
-            _interval(figures, f"{kind}_{key}", gain, np.ones(len(gain)))
-        late, other_late = column(ours, kind, "late"), column(theirs, kind, "late")
-        _interval(figures, f"{kind}_late_ratio", late, other_late)
-    turned = column(ours, "urgent", "diversions_per_100")
-    _interval(figures, "diversions_per_100", turned, np.ones(len(turned)))
+            _note(figures, f"{kind}_{key}", difference(*columns(kind, key)))
+        _note(figures, f"{kind}_late_ratio", ratio(*columns(kind, "late")))
+    turned, _ = columns("urgent", "diversions_per_100")
+    _note(figures, "diversions_per_100", difference(turned, [0.0] * len(turned)))
     return figures
 
 
-def _interval(
-    figures: dict[str, float | None],
-    name: str,
-    above: NDArray[np.float64],
-    below: NDArray[np.float64],
-) -> None:
-    """Note the ratio of the sums over the nights, and its interval over nights drawn anew."""
-    drawn = np.random.default_rng(1).integers(0, len(above), (RESAMPLES, len(above)))
-    total = below[drawn].sum(axis=1)
-    ratios = above[drawn].sum(axis=1)[total > 0] / total[total > 0]
-    if not below.sum() or not len(ratios):
-        figures |= {name: None, f"{name}_low": None, f"{name}_high": None}
-        return
-    low, high = np.percentile(ratios, INTERVAL)
+def _note(figures: dict[str, float | None], name: str, found: Interval | None) -> None:
     figures |= {
-        name: float(above.sum() / below.sum()),
-        f"{name}_low": float(low),
-        f"{name}_high": float(high),
+        name: found and found.value,
+        f"{name}_low": found and found.low,
+        f"{name}_high": found and found.high,
     }
 
 
