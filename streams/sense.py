@@ -6,8 +6,8 @@ episode's beginning, so that a replay of the same readings raises the same alarm
 own: time comes with the readings, with :meth:`SenseState.pass_time` and with
 :meth:`SenseState.listen`.
 
-Silence is measured by how long there was listening, not by a clock: one that jumps, or an hour in
-which nobody could be heard, makes nobody silent.
+Silence is measured by how long there was listening (:mod:`streams.sense_silence`), not by a clock:
+one that jumps, or an hour in which nobody could be heard, makes nobody silent.
 
 Pure. What of it must survive a restart goes out with :attr:`Sensed.episodes` and
 :meth:`SenseState.dump`, and comes back with :meth:`SenseState.restore`; keeping it is
@@ -29,14 +29,10 @@ from streams.sense_alarms import Alarm, Sensed, episode_id
 from streams.sense_devices import DeviceMemory, RisingWindow, dump, load
 from streams.sense_quorum import Neighbours
 from streams.sense_rules import RateRule, Rule, SenseRules, SilenceRule, ThresholdRule
+from streams.sense_silence import Listening
 
 MAX_DEVICES = 100_000
 """Devices that are remembered; beyond, the one heard from longest ago is forgotten."""
-
-UNHEARD_COUNTS = 0.25
-"""How much, of the shortest silence, a time counts at most in which no device at all was heard: it
-may be we who couldn't hear. After an outage, however long, a device that speaks three times in a
-silence's length is not called silent."""
 
 
 class SenseState:
@@ -69,13 +65,7 @@ class SenseState:
             for rule in rules.rules
             if isinstance(rule, ThresholdRule) and rule.quorum is not None
         }
-        self._listened_s = 0.0
-        """How long devices could be heard, until the last that was."""
-        self._unheard_s = 0.0
-        """How long nobody was heard since."""
-        self._unheard_counts_s = UNHEARD_COUNTS * min(
-            (rule.after_s for rule in self._silence), default=0.0
-        )
+        self._listening = Listening(self._silence)
 
     def sense(self, readings: Collection[Reading], latest_s: float = math.inf) -> Sensed:
         """Take readings in.
@@ -92,7 +82,7 @@ class SenseState:
         """
         out = Sensed()
         name, device = "", None
-        listened_s, late = self._counted_s(), 0
+        listened_s, late = self._listening.counted_s, 0
         for reading in readings:
             if device is None or reading.device != name:
                 name = reading.device
@@ -117,6 +107,7 @@ class SenseState:
                     self._rate(rule, device, reading, out)
                 else:
                     device.spoke[rule.id] = listened_s
+                    device.excused.discard(rule.id)
                     if rule.id in device.active:
                         self._end(rule, device, name, out)
             if quantity == "lon" and abs(reading.value) <= 180:
@@ -125,7 +116,7 @@ class SenseState:
                 device.lat = reading.value
         out.late, out.taken = late, len(readings) - late
         if out.taken:
-            self._listened_s, self._unheard_s = listened_s, 0.0
+            self._listening.hear(self._devices.values())
         return out
 
     def pass_time(self, now: datetime) -> Sensed:
@@ -148,20 +139,28 @@ class SenseState:
         a town with a single device must know. Cost: once over all devices.
         """
         out = Sensed()
-        self._unheard_s += for_s
-        counted_s = self._counted_s()
+        self._listening.pass_time(for_s)
+        counted_s, unheard_s = self._listening.counted_s, self._listening.unheard_s
         for rule in self._silence:
             for name, device in self._speakers(rule, counted_s - rule.after_s):
                 if rule.id not in device.active:
                     silent_s = counted_s - device.spoke[rule.id]
                     self._fall_silent(rule, device, name, now, silent_s, out)
-            if self._unheard_s - for_s < rule.after_s <= self._unheard_s:
+            if unheard_s - for_s < rule.after_s <= unheard_s:
                 self._fall_silent_together(rule, now, out)
         return out
 
+    def hear_again(self) -> bool:
+        """Begin to listen after a time in which nobody could be heard.
+
+        Whoever was silent before is silent from now on, once; returns whether that is anyone. Cost:
+        once over all devices.
+        """
+        return self._listening.hear_again(self._devices.values())
+
     def dump(self) -> bytes:
         """Return windows and times of all devices; not which episodes are on."""
-        return dump(self._devices, self._counted_s())
+        return dump(self._devices, self._listening.counted_s)
 
     def restore(self, kept: bytes, episodes: Iterable[Episode]) -> None:
         """Go on from a dump (empty: none) and from the last episode of each device and rule.
@@ -220,9 +219,6 @@ class SenseState:
         else:
             self._devices.move_to_end(name)
         return device
-
-    def _counted_s(self) -> float:
-        return self._listened_s + min(self._unheard_s, self._unheard_counts_s)
 
     def _speakers(
         self, rule: SilenceRule, until_s: float = math.inf
@@ -308,7 +304,7 @@ class SenseState:
             return  # It is told, and nobody spoke since.
         others = sum(rule.id not in device.active for _, device in speakers) - 1
         name, device = last[-1]
-        self._fall_silent(rule, device, name, now, self._unheard_s, out, others)
+        self._fall_silent(rule, device, name, now, self._listening.unheard_s, out, others)
 
     def _begin(
         self,

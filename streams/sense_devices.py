@@ -63,14 +63,20 @@ class DeviceMemory:
         When each threshold that is passed and not yet held long enough was passed, and when each
         rate's last episode was over.
     spoke
-        For each rule of silence, how long there had been listening when the device last spoke.
+        For each rule of silence, how long there had been listening when the device last spoke, or
+        was excused.
+    excused
+        Rules of silence for which it was, since it last spoke: it may have been we who couldn't
+        hear it.
     windows
         Of each rate.
     active
         Rules whose episode is on.
     """
 
-    __slots__ = ("active", "heard", "lat", "lon", "rules", "since", "spoke", "windows")
+    __slots__ = (
+        "active", "excused", "heard", "lat", "lon", "rules", "since", "spoke", "windows",
+    )  # fmt: skip
 
     def __init__(self, rules: Mapping[str, tuple[Rule, ...]]) -> None:
         self.rules = rules
@@ -79,6 +85,7 @@ class DeviceMemory:
         self.heard: dict[str, float] = {}
         self.since: dict[str, float] = {}
         self.spoke: dict[str, float] = {}
+        self.excused: set[str] = set()
         self.windows: dict[str, RisingWindow] = {}
         self.active: set[str] = set()
 
@@ -100,6 +107,7 @@ class _Kept(msgspec.Struct, array_like=True):
     since: dict[str, float]
     windows: dict[str, list[tuple[float, float]]]
     silent: dict[str, float] = {}
+    excused: list[str] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -118,6 +126,7 @@ def dump(devices: Mapping[str, DeviceMemory], listened_s: float) -> bytes:
                 device.since,
                 {rule: list(window.samples) for rule, window in device.windows.items()},
                 {rule: listened_s - spoke for rule, spoke in device.spoke.items()},
+                sorted(device.excused),
             )
             for name, device in devices.items()
         ]
@@ -144,3 +153,4 @@ def load(kept: bytes, device_of: Callable[[str], DeviceMemory]) -> None:
         device.heard, device.since = one.heard, one.since
         device.windows = {rule: RisingWindow(samples) for rule, samples in one.windows.items()}
         device.spoke = {rule: -silent_s for rule, silent_s in one.silent.items()}
+        device.excused = set(one.excused)

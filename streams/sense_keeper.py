@@ -7,7 +7,8 @@ times follow every :data:`KEEP_EVERY_S`. A partition is claimed in the database,
 that was halted and woke speaks from no stale memory.
 
 Live devices are silent by the time for which this place listened, which is no clock's: it stands
-still while no worker senses the partition or the one that does stands still.
+still while no worker senses the partition, the one that does stands still, or the broker is away.
+After each of these silence begins anew, for what a device said meanwhile may be lost.
 
 Not for decoding records; that is :mod:`streams.agents`.
 """
@@ -85,6 +86,7 @@ class _Place:
         self.epoch: int | None = None
         self.is_sure = False
         self.is_changed = False
+        self.is_deaf = False
         self.listened_at = 0.0
 
 
@@ -101,6 +103,8 @@ class SenseKeeper:
         The wall's clock.
     monotonic
         Seconds that never jump, for live silences.
+    hears
+        Whether what devices say can be heard now: the broker answers, and partitions are ours.
     alone
         No other worker shares the topics, and all their partitions are one place to remember by.
         So it must be on the embedded broker: after it was recycled, whoever comes first makes the
@@ -114,6 +118,7 @@ class SenseKeeper:
         rules: SenseRules | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
+        hears: Callable[[], bool] = lambda: True,
         *,
         alone: bool = False,
     ) -> None:
@@ -125,6 +130,7 @@ class SenseKeeper:
         self._rules = rules or load_sense_rules()
         self._now = now
         self._monotonic = monotonic
+        self._hears = hears
         self._alone = alone
         self._places: dict[tuple[str, int], _Place] = {}
 
@@ -218,10 +224,14 @@ class SenseKeeper:
                 # Who was fenced waits for the next readings, if they still come here.
                 if place.is_sure:
                     at = self._monotonic()
-                    for_s = min(at - place.listened_at, LISTENED_MOST_S)
-                    place.listened_at = at
+                    for_s, place.listened_at = at - place.listened_at, at
+                    if not self._hears():
+                        place.is_deaf = True
+                        continue
+                    if place.is_deaf or for_s > LISTENED_MOST_S:
+                        self._hear_again(place)
                     with self._fenced(key, place):
-                        passed = place.state.listen(for_s, self._now())
+                        passed = place.state.listen(min(for_s, LISTENED_MOST_S), self._now())
                         await self._note(key, place, passed, exercise=False)
 
     async def keep(self) -> None:
@@ -283,6 +293,12 @@ class SenseKeeper:
     def _begin_to_listen(self, place: _Place) -> None:
         place.is_sure = True
         place.listened_at = self._monotonic()
+        self._hear_again(place)
+
+    def _hear_again(self, place: _Place) -> None:
+        place.is_deaf = False
+        if place.state.hear_again():
+            place.is_changed = True  # A worker that ends again and again excuses nobody twice.
 
     async def _note(
         self, key: tuple[str, int], place: _Place, sensed: Sensed, *, exercise: bool

@@ -145,7 +145,14 @@ async def run_worker(
         is_active=lambda: RELAYS in held,
         claims=lambda: [(head.jurisdiction, head.epoch) for head in store.heads()],
     )
-    sense = SenseKeeper(pack, store, city.sense_rules, alone=is_embedded(settings))
+    sense = SenseKeeper(
+        pack,
+        store,
+        city.sense_rules,
+        # Of what this worker holds; empty as well when the broker doesn't answer.
+        hears=lambda: bool(lag.places),
+        alone=is_embedded(settings),
+    )
     Agents(
         app,
         Stages(

@@ -158,7 +158,7 @@ def test_who_is_known_from_its_episodes_alone_is_missed_too() -> None:
     sense = state(MISSED)
     over = Episode(device="d1", rule="missed", began=START, heard=START, is_over=True)
     sense.restore(b"", [over])
-    assert listening(sense, 1200, "d2") == ["d1"]
+    assert listening(sense, 1800, "d2", every_s=60) == ["d1"]
 
 
 def test_late_and_repeated_readings_change_nothing() -> None:
