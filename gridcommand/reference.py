@@ -224,7 +224,8 @@ def _envelope() -> Json:
 def _senml() -> Json:
     return {
         "type": "array",
-        "description": f"A SenML pack, RFC 8428, {SENML_CONTENT_TYPE}.",
+        "description": f"A SenML pack, RFC 8428, {SENML_CONTENT_TYPE}. A record's header "
+        "`traceparent` (W3C trace context) makes an alarm part of its sender's trace.",
         "items": {
             "type": "object",
             "properties": {

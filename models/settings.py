@@ -171,11 +171,11 @@ class Settings(BaseSettings):
     )
     otlp_endpoint: str = Field(
         "",
-        description="Where traces of reports go, OTLP over HTTP, for example "
+        description="Where traces of reports and alarms go, OTLP over HTTP, for example "
         "`http://127.0.0.1:4318/v1/traces`; empty: no traces.",
     )
     trace_share: float = Field(
-        1.0, ge=0, le=1, description="Share of the reports that are traced, 0 to 1."
+        1.0, ge=0, le=1, description="Share of the reports and alarms that are traced, 0 to 1."
     )
     stalled_after_s: float = Field(
         15.0,

@@ -1,9 +1,10 @@
-"""Traces of a report from intake to the screen, by CloudEvents' ``traceparent``; off by default.
+"""Traces from a report or a reading to the screen, by CloudEvents' ``traceparent``; off by default.
 
-Intake begins a trace and writes its context on the event (W3C Trace Context, version 00); every
-stage behind notes, when it is done, how long it had the event, as a child of that. Off, nothing of
-OpenTelemetry is loaded and a stage costs one comparison. Spans go out by OTLP over HTTP in the
-background; a collector that is away costs spans, never time.
+Intake begins a report's trace, sense that of a reading which raises an alarm, and each writes its
+context on the event (W3C Trace Context, version 00); every stage behind notes, when it is done, how
+long it had the event, as a child of that. A reading that raises nothing leaves no span. Off,
+nothing of OpenTelemetry is loaded and a stage costs one comparison. Spans go out by OTLP over HTTP
+in the background; a collector that is away costs spans, never time.
 
 Not for logs and metrics.
 """
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 SEND_EVERY_MS = 1000
 SEND_WITHIN_S = 2.0
+TRACEPARENT = "traceparent"
+"""Name of the header in which a record of readings carries its sender's trace."""
 _NANO = 1_000_000_000
 
 
@@ -81,16 +85,18 @@ def is_on() -> bool:
 
 
 @contextmanager
-def begun(name: str, parent: str = "") -> Iterator[str]:
+def begun(name: str, parent: str = "", since: datetime | None = None) -> Iterator[str]:
     """Begin a trace, or go on with somebody's; yield the ``traceparent`` to write on the event.
 
-    Empty where traces are off.
+    Empty where traces are off. The span began at ``since``, which is no later than now.
     """
     tracer = _State.tracer
     if tracer is None:
         yield ""
         return
-    with tracer.start_as_current_span(name, context=_context(parent)) as span:
+    now = time.time_ns()
+    began = now if since is None else min(now, round(since.timestamp() * _NANO))
+    with tracer.start_as_current_span(name, context=_context(parent), start_time=began) as span:
         yield _traceparent(span)
 
 

@@ -17,7 +17,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -209,7 +209,12 @@ class Agents:
             await self._give_up(spec, record, record.value, UNREADABLE, str(error))
             return
         await self._stages.sense.take(
-            message.topic, message.partition, readings, received_at, exercise=exercise
+            message.topic,
+            message.partition,
+            readings,
+            received_at,
+            exercise=exercise,
+            traceparent=traceparent_of(message.headers) if tracing.is_on() else "",
         )
 
     async def _take_in(self, spec: TopicSpec, record: Any) -> None:
@@ -322,6 +327,12 @@ def classified_event(event: Event, pack: CityPack) -> Event:
     return msgspec.structs.replace(
         event, source=CLASSIFY_SOURCE, time=at, cause=event.cause, data=classify(report, pack)
     )
+
+
+def traceparent_of(headers: Iterable[tuple[str, bytes]] | None) -> str:
+    """Return the trace that a record's sender says in a header of that name; empty: none."""
+    found = (value for name, value in headers or () if name == tracing.TRACEPARENT)
+    return (next(found, None) or b"").decode(errors="replace")
 
 
 def wrong_side(event: Event, *, exercise: bool) -> str:

@@ -27,7 +27,7 @@ class Alarm(msgspec.Struct, frozen=True):
     priority: int
     report: ReportReceived
 
-    def as_event(self, jurisdiction: str, *, exercise: bool) -> Event:
+    def as_event(self, jurisdiction: str, *, exercise: bool, traceparent: str = "") -> Event:
         """Return the report as it enters the inbox."""
         return Event(
             id=self.id,
@@ -36,6 +36,7 @@ class Alarm(msgspec.Struct, frozen=True):
             jurisdiction=jurisdiction,
             exercise=exercise,
             subject=self.device,
+            traceparent=traceparent,
             data=self.report,
         )
 

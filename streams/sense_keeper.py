@@ -22,8 +22,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
+from models import tracing
 from models.city import CityPack
 from models.episodes import Episode, SenseMemory
 from models.errors import EventError, FencedError, StoreError
@@ -75,6 +76,14 @@ class Memory(Protocol):
 
     def keep_windows(self, place: str, epoch: int, doc: bytes, at: datetime) -> None:
         """Keep a partition's windows."""
+
+
+class _Pack(NamedTuple):
+    """Readings that came together; ``began`` says when sense got them, by the performance clock."""
+
+    received_at: datetime
+    traceparent: str
+    began: float
 
 
 class _Place:
@@ -161,6 +170,7 @@ class SenseKeeper:
         received_at: datetime,
         *,
         exercise: bool,
+        traceparent: str = "",
     ) -> None:
         """Take readings of a partition in; return when what they began is durable.
 
@@ -174,7 +184,10 @@ class SenseKeeper:
             The record's time, which is the same when it comes again.
         exercise
             A drill's readings bring their own time.
+        traceparent
+            The trace of who sent them, if it has one.
         """
+        origin = _Pack(received_at, traceparent, time.perf_counter())
         key = self._key(topic, partition)
         place = self._place(key)
         # A record that comes again is older than what was heard since, and that is no clock's
@@ -185,12 +198,12 @@ class SenseKeeper:
                 await self._load(key, place)
                 try:
                     sensed = place.state.sense(readings, math.inf if exercise else latest_s)
-                    await self._note(key, place, sensed, exercise=exercise)
+                    await self._note(key, place, sensed, origin, exercise=exercise)
                     if exercise and readings:
                         # A drill's time is that of its readings.
                         latest = datetime.fromtimestamp(max(r.at for r in readings), UTC)
                         passed = place.state.pass_time(latest)
-                        await self._note(key, place, passed, exercise=True)
+                        await self._note(key, place, passed, None, exercise=True)
                 except FencedError as error:
                     log.info("%s; going on from what it wrote", error)
                     self._renew(key, place)
@@ -232,7 +245,7 @@ class SenseKeeper:
                         self._hear_again(place)
                     with self._fenced(key, place):
                         passed = place.state.listen(min(for_s, LISTENED_MOST_S), self._now())
-                        await self._note(key, place, passed, exercise=False)
+                        await self._note(key, place, passed, None, exercise=False)
 
     async def keep(self) -> None:
         """Write the windows of the partitions that heard something since they were kept."""
@@ -301,10 +314,29 @@ class SenseKeeper:
             place.is_changed = True  # A worker that ends again and again excuses nobody twice.
 
     async def _note(
-        self, key: tuple[str, int], place: _Place, sensed: Sensed, *, exercise: bool
+        self,
+        key: tuple[str, int],
+        place: _Place,
+        sensed: Sensed,
+        origin: _Pack | None,
+        *,
+        exercise: bool,
     ) -> None:
-        if not sensed.episodes:
-            return
+        """Make durable what began or ended; ``origin`` is what was heard, unless it was nothing."""
+        if not sensed.alarms:
+            if sensed.episodes:
+                await self._write(key, place, sensed, "", exercise=exercise)
+        elif origin is None:
+            with tracing.begun("sense") as trace:
+                await self._write(key, place, sensed, trace, exercise=exercise)
+        else:
+            with tracing.begun("reading", origin.traceparent, origin.received_at) as trace:
+                await self._write(key, place, sensed, trace, exercise=exercise)
+                tracing.note("sense", trace, time.perf_counter() - origin.began)
+
+    async def _write(
+        self, key: tuple[str, int], place: _Place, sensed: Sensed, trace: str, *, exercise: bool
+    ) -> None:
         jurisdiction = self._home + EXERCISE_MARK if exercise else self._home
         now = self._now()
         rows = [
@@ -319,7 +351,8 @@ class SenseKeeper:
                 priority=alarm.priority,
             )
             for alarm, event in (
-                (alarm, alarm.as_event(jurisdiction, exercise=exercise)) for alarm in sensed.alarms
+                (alarm, alarm.as_event(jurisdiction, exercise=exercise, traceparent=trace))
+                for alarm in sensed.alarms
             )
         ]
         await self._patiently(

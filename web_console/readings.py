@@ -17,6 +17,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
+from models import tracing
 from models.registers import Device
 from models.settings import Settings
 from models.topics import READINGS, topic_for
@@ -70,10 +71,11 @@ class Readings:
         self._starting = asyncio.Lock()
         self._failed_at = -math.inf
 
-    async def publish(self, device: Device, pack: bytes) -> int:
+    async def publish(self, device: Device, pack: bytes, traceparent: str = "") -> int:
         """Check a pack and publish it; return how many readings it holds.
 
-        Devices of one cell share a key, so that sense sees a quorum of neighbours together.
+        Devices of one cell share a key, so that sense sees a quorum of neighbours together. The
+        sender's trace, if it has one, goes along where traces are on.
 
         Raises
         ------
@@ -83,11 +85,15 @@ class Readings:
         """
         count = check(device.id, pack)
         topic = topic_for(READINGS, exercise=is_exercise(device.jurisdiction))
+        headers = []
+        if traceparent and tracing.is_on():
+            headers.append((tracing.TRACEPARENT, traceparent.encode()))
         producer = None
         try:
             producer = await self._ready()
             async with asyncio.timeout(SEND_WITHIN_S):
-                await producer.send_and_wait(topic, pack, key=(device.cell or device.id).encode())
+                key = (device.cell or device.id).encode()
+                await producer.send_and_wait(topic, pack, key=key, headers=headers)
         except (KafkaError, OSError, TimeoutError) as error:
             is_final = isinstance(error, KafkaError) and not error.retriable
             if is_final and producer is self._producer:
@@ -96,8 +102,8 @@ class Readings:
             if isinstance(error, MessageSizeTooLargeError):
                 raise Problem(413, "too_large") from error
             log.warning("readings of %s can't be published: %r", device.id, error)
-            headers = {"Retry-After": str(RETRY_AFTER_S)}
-            raise Problem(503, "broker_away", "retry", headers=headers) from error
+            again = {"Retry-After": str(RETRY_AFTER_S)}
+            raise Problem(503, "broker_away", "retry", headers=again) from error
         return count
 
     async def close(self) -> None:

@@ -162,6 +162,9 @@ async def readings(
     key: Annotated[
         str, Header(alias="X-Device-Key", max_length=300, description="`device-id:key`.")
     ] = "",
+    traceparent: Annotated[
+        str, Header(max_length=100, description="The sender's trace (W3C), if it has one.")
+    ] = "",
 ) -> ReadingsOut:
     """Take a SenML pack in. Names are ``device/quantity``, of the device that the key is of."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -174,7 +177,7 @@ async def readings(
     if device is None:
         raise Problem(401, "not_signed_in", "device")
     pack = await request.body()
-    count = await console.readings.publish(device, pack)
+    count = await console.readings.publish(device, pack, traceparent)
     return ReadingsOut(accepted=count)
 
 

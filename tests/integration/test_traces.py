@@ -1,24 +1,30 @@
-"""A report's trace, from intake to the screen, as a collector gets it."""
+"""The trace of a report and of a sensor's reading, to the screen, as a collector gets it."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import aiohttp
+import msgspec
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gridcommand.rehearsal.clients import Phones
-from gridcommand.rehearsal.system import running_system
-from tests.integration.conftest import recorded_places, watching
+from gridcommand.rehearsal.system import OwnSystem, running_system
+from models.registers import Device
+from models.topics import SENML_CONTENT_TYPE
+from tests.integration.conftest import HOME, recorded_places, until, watching
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 STAGES = {"intake", "relay", "classify", "decide", "screen"}
+STAGES_OF_A_READING = {"reading", "sense"} | STAGES - {"intake"}
+SENDER = bytes(range(16)), bytes(range(1, 9))
+"""Trace and span of a gateway that has traces of its own."""
 
 
 @contextmanager
@@ -50,23 +56,34 @@ def collector() -> Iterator[tuple[str, list[Span]]]:
         server.server_close()
 
 
-async def test_one_trace_leads_from_the_phone_to_the_screen(tmp_path: Path) -> None:
+async def test_one_trace_leads_from_the_phone_and_one_from_the_sensor_to_the_screen(
+    tmp_path: Path,
+) -> None:
     with collector() as (endpoint, spans):
         settings = {"GRIDCOMMAND_OTLP_ENDPOINT": endpoint}
         with running_system(tmp_path / "var", environment=settings) as system:
             phones = Phones(system)
             async with watching(system) as screen:
+                await measure(system)
                 await phones.send_all(recorded_places(1), 10.0, 0.1)
                 assert not await screen.until_seen(set(phones.acknowledged), 30.0)
-                async with asyncio.timeout(20):
-                    # Nothing tells of a span that arrived but looking.
-                    while {span.name for span in spans} < STAGES:  # noqa: ASYNC110
-                        await asyncio.sleep(0.1)
+                await until(
+                    lambda: (
+                        names(spans, of_sender=False) >= STAGES
+                        and names(spans, of_sender=True) >= STAGES_OF_A_READING
+                    )
+                )
             store = system.store()
             journaled = [
-                entry for entry in store.entries("us-ca-sf") if b"traceparent" in entry.body
+                entry.body for entry in store.entries(HOME) if b"traceparent" in entry.body
             ]
             store.close()
+    measured = [span for span in spans if span.trace_id == SENDER[0]]
+    (reading,) = [span for span in measured if span.parent_span_id == SENDER[1]]
+    assert reading.name == "reading"
+    behind = {span.name for span in measured if span.parent_span_id == reading.span_id}
+    assert behind == STAGES_OF_A_READING - {"reading"}
+    spans = [span for span in spans if span.trace_id != SENDER[0]]
     (root,) = [span for span in spans if not span.parent_span_id]
     assert root.name == "intake"
     assert {span.trace_id for span in spans} == {root.trace_id}
@@ -76,7 +93,37 @@ async def test_one_trace_leads_from_the_phone_to_the_screen(tmp_path: Path) -> N
     first = {span.name: span for span in reversed(spans)}
     ends = [first[name].end_time_unix_nano for name in ("intake", "classify", "decide", "screen")]
     assert ends == sorted(ends)
-    assert root.trace_id.hex().encode() in journaled[0].body
+    for trace in (root.trace_id, SENDER[0]):
+        assert any(trace.hex().encode() in body for body in journaled)
+
+
+def names(spans: list[Span], *, of_sender: bool) -> set[str]:
+    """Return the names of the spans of the gateway's trace, or of others."""
+    return {span.name for span in spans if (span.trace_id == SENDER[0]) == of_sender}
+
+
+async def measure(system: OwnSystem) -> None:
+    """Let a smoke detector see smoke, as a gateway sends it on."""
+    store = system.store()
+    lon, lat = recorded_places(9)[-1]["lon"], recorded_places(9)[-1]["lat"]
+    key = store.add_device(Device(id="smoke-7", jurisdiction=HOME, lon=lon, lat=lat))
+    store.close()
+    trace, span = SENDER
+    headers = {
+        "Content-Type": SENML_CONTENT_TYPE,
+        "X-Device-Key": f"smoke-7:{key}",
+        "traceparent": f"00-{trace.hex()}-{span.hex()}-01",
+    }
+    pack = [
+        {"bn": "smoke-7/", "n": "lon", "v": lon},
+        {"n": "lat", "v": lat},
+        {"n": "smoke_alarm", "v": 1},
+    ]
+    async with (
+        aiohttp.ClientSession(system.base_url, headers=headers) as client,
+        client.post("/api/readings", data=msgspec.json.encode(pack)) as answer,
+    ):
+        assert answer.status == 202
 
 
 async def test_a_collector_that_is_away_costs_no_report_and_no_time(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from models.settings import Settings
 from models.steps import Position
 from models.topics import TopicSpec, all_topics
 from models.words import Channel
-from streams.agents import NO_EVENTS, Agents, Stages
+from streams.agents import NO_EVENTS, Agents, Stages, traceparent_of
 from streams.app import make_app
 from streams.own_records import MARK
 from streams.senml import AHEAD_S
@@ -293,6 +293,20 @@ async def test_readings_become_alarms_of_their_side(
     assert (event.jurisdiction, event.exercise) == (jurisdiction, topic != "readings")
     assert isinstance(event.data, ReportReceived)
     assert event.data.code == "city.elderly_alarm"
+
+
+@pytest.mark.parametrize(
+    ("headers", "trace"),
+    [
+        (None, ""),
+        ([], ""),
+        ([("traceparent", None)], ""),
+        ([("other", b"x"), ("traceparent", b"00-a-b-01")], "00-a-b-01"),
+        ([("traceparent", b"\xff")], "\ufffd"),
+    ],
+)
+def test_the_trace_of_a_record_is_what_its_header_says(headers: Any, trace: str) -> None:
+    assert traceparent_of(headers) == trace
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY
 
+from models import tracing
 from models.city import CityPack
 from models.errors import StoreError
+from models.events import decode
 from models.store import Store
 from streams import sense_keeper
 from streams.senml import Reading
@@ -56,6 +61,20 @@ def beat(seconds: float, device: str = "d1") -> Reading:
 
 def count(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"gridcommand_{name}_total", labels) or 0.0
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    """Traces are on; the spans that ended."""
+    ended = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(ended))
+    monkeypatch.setattr(tracing._State, "tracer", provider.get_tracer("test"))
+    return ended
+
+
+def traces(store: Store) -> list[str]:
+    return [decode(row.body).traceparent for row in store.unfinished_after(0, 100)]
 
 
 def reports(store: Store) -> list[str]:
@@ -295,3 +314,53 @@ async def test_an_exercise_has_its_own_ids_and_time(liyang: CityPack, store: Sto
     rows = store.unfinished_after(0, 100)
     assert [row.exercise for row in rows] == [False, True, True]
     assert len({row.event_id for row in rows}) == 3
+
+
+SENDERS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize("sender", ["", SENDERS, "not a trace"])
+async def test_an_alarm_says_the_trace_that_its_reading_began(
+    liyang: CityPack, store: Store, spans: InMemorySpanExporter, sender: str
+) -> None:
+    keeper = SenseKeeper(liyang, store)
+    readings = [at(0, 1), at(0, 1, "d2")]
+    await keeper.take(LIVE, 0, readings, START, exercise=False, traceparent=sender)
+    sense, reading = spans.get_finished_spans()
+    assert (sense.name, reading.name) == ("sense", "reading")
+    assert sense.parent is not None
+    assert reading.context is not None
+    assert sense.parent.span_id == reading.context.span_id
+    assert reading.start_time == round(START.timestamp() * 1e9)
+    trace, span = f"{reading.context.trace_id:032x}", f"{reading.context.span_id:016x}"
+    assert [one.rpartition("-")[0] for one in traces(store)] == [f"00-{trace}-{span}"] * 2
+    assert (trace in SENDERS) == (sender == SENDERS)
+
+
+async def test_a_reading_that_raises_nothing_leaves_no_span(
+    liyang: CityPack, store: Store, spans: InMemorySpanExporter
+) -> None:
+    keeper = SenseKeeper(liyang, store)
+    await keeper.take(LIVE, 0, [at(0, 1)], START, exercise=False)
+    before = len(spans.get_finished_spans())
+    await keeper.take(LIVE, 0, [at(1, 1), at(2, 0)], START, exercise=False, traceparent=SENDERS)
+    assert len(spans.get_finished_spans()) == before
+
+
+async def test_a_silence_has_a_trace_that_begins_at_sense(
+    liyang: CityPack, store: Store, spans: InMemorySpanExporter
+) -> None:
+    ticks = Ticks()
+    keeper = SenseKeeper(liyang, store, monotonic=ticks)
+    await keeper.take(LIVE, 0, [beat(0)], START, exercise=False)
+    await listen(keeper, ticks, 900)
+    (sense,) = spans.get_finished_spans()
+    assert sense.parent is None
+    assert sense.context is not None
+    assert f"{sense.context.trace_id:032x}" in traces(store)[0]
+
+
+async def test_an_alarm_has_no_trace_while_traces_are_off(liyang: CityPack, store: Store) -> None:
+    keeper = SenseKeeper(liyang, store)
+    await keeper.take(LIVE, 0, [at(0, 1)], START, exercise=False, traceparent=SENDERS)
+    assert traces(store) == [""]

@@ -515,10 +515,10 @@ async def test_readings_need_the_devices_own_key_and_name(
     client: httpx.AsyncClient, store: Store, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = store.add_device(Device(id="level-7", jurisdiction=HOME))
-    sent: list[str] = []
+    sent: list[tuple[str, str]] = []
 
-    async def publish(device: Device, pack: bytes) -> int:
-        sent.append(device.id)
+    async def publish(device: Device, pack: bytes, traceparent: str) -> int:
+        sent.append((device.id, traceparent))
         return 1
 
     from web_console import readings
@@ -528,8 +528,9 @@ async def test_readings_need_the_devices_own_key_and_name(
     away = await client.post("/api/readings", json=pack, headers=headers)
     assert (away.status_code, away.json()["code"]) == (503, "broker_away")
     monkeypatch.setattr(console.readings, "publish", publish)
-    assert (await client.post("/api/readings", json=pack, headers=headers)).status_code == 202
-    assert sent == ["level-7"]
+    traced = headers | {"traceparent": "00-01-02-01"}
+    assert (await client.post("/api/readings", json=pack, headers=traced)).status_code == 202
+    assert sent == [("level-7", "00-01-02-01")]
     forged = {"X-Device-Key": "level-7:nonsense"}
     assert (await client.post("/api/readings", json=pack, headers=forged)).status_code == 401
     for raw in (b"{}", b"[]", b'[{"n":"level-8/water","v":1}]', b'[{"n":"level-7/x"}]'):

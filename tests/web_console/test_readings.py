@@ -8,6 +8,7 @@ import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 
 from gridcommand.rehearsal.servers import Servers
+from models import tracing
 from models.registers import Device
 from models.settings import Settings
 from streams.topic_plan import make_missing
@@ -29,6 +30,7 @@ class FakeProducer:
     def __init__(self, **options: Any) -> None:
         self.options = options
         self.sent: list[bytes] = []
+        self.headers: list[list[tuple[str, bytes]]] = []
         self.made.append(self)
 
     async def start(self) -> None:
@@ -37,10 +39,13 @@ class FakeProducer:
     async def stop(self) -> None:
         """Nothing to close."""
 
-    async def send_and_wait(self, topic: str, pack: bytes, *, key: bytes) -> None:
+    async def send_and_wait(
+        self, topic: str, pack: bytes, *, key: bytes, headers: list[tuple[str, bytes]]
+    ) -> None:
         if self.refusals:
             raise self.refusals.pop(0)
         self.sent.append(pack)
+        self.headers.append(headers)
 
 
 @pytest.fixture
@@ -78,6 +83,18 @@ async def test_after_a_refusal_the_next_pack_goes_by_a_new_producer(
     assert told.value.status == status
     await readings.publish(DEVICE, PACK)
     assert [len(one.sent) for one in made] == [0, 1]
+    await readings.close()
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_a_senders_trace_goes_along_where_traces_are_on(
+    made: list[FakeProducer], monkeypatch: pytest.MonkeyPatch, is_on: bool
+) -> None:
+    monkeypatch.setattr(tracing, "is_on", lambda: is_on)
+    readings = Readings(Settings(kafka_servers="kafka:9092"))
+    await readings.publish(DEVICE, PACK, "00-01-02-01")
+    await readings.publish(DEVICE, PACK)
+    assert made[0].headers == [[("traceparent", b"00-01-02-01")] if is_on else [], []]
     await readings.close()
 
 
