@@ -7,6 +7,8 @@ when no task is left either, it is closed. A person may close it at any time.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from dispatch.step import Step
 from dispatch.wanted import MACHINE
 from models.events import (
@@ -107,9 +109,15 @@ def end(
 
 
 def release(
-    step: Step, assignment_id: str, state: AssignmentState, *, by: str, reason: str = ""
+    step: Step,
+    assignment_id: str,
+    state: AssignmentState,
+    *,
+    by: str,
+    reason: str = "",
+    observed_at: datetime | None = None,
 ) -> None:
-    """End an assignment; its unit is free from here on."""
+    """End an assignment; its unit is free from here on. ``observed_at``: by its crew's clock."""
     assignment = step.situation.assignments[assignment_id]
     step.emit(
         AssignmentMoved(
@@ -119,6 +127,7 @@ def release(
             state=state,
             by=by,
             reason=reason,
+            observed_at=observed_at,
         ),
         incident=assignment.incident,
     )

@@ -351,6 +351,7 @@ class Desk:
                 AssignmentState.CLEARED if served else AssignmentState.CANCELLED,
                 by=status.reporter or unit.id,
                 reason=status.state.value,
+                observed_at=status.observed_at,
             )
             if status.state is not unit.state:
                 self._move_unit(step, unit, status.state)
@@ -364,6 +365,7 @@ class Desk:
                     unit=unit.id,
                     state=new,
                     by=status.reporter or unit.id,
+                    observed_at=status.observed_at,
                 ),
                 incident=assignment.incident,
             )

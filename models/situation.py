@@ -154,7 +154,8 @@ class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One unit sent to one incident. ``times`` says when each state began.
+    """One unit sent to one incident. ``times`` says when each state began, ``said`` when its crew
+    said so by its own clock.
 
     ``diverted_from`` is the incident that it was under way to when it was turned to this one,
     ``diverted_to`` the one that it was turned to from here. ``also`` is a second requirement that
@@ -184,6 +185,7 @@ class Assignment(msgspec.Struct, kw_only=True, omit_defaults=True):
     length_m: float = 0.0
     route: tuple[Point, ...] = ()
     times: dict[str, datetime] = {}
+    said: dict[str, datetime] = {}
     diverted_from: str = ""
     diverted_to: str = ""
     also: str = ""

@@ -322,13 +322,16 @@ class TaskIn(Body):
 
 
 class UnitStatusIn(Body):
-    """A crew says what it does now."""
+    """A crew says what it does now. What counts is when it arrives, not when it was said."""
 
     id: UUID | None = None
     state: UnitState
     assignment: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
     lon: Lon | None = None
     lat: Lat | None = None
+    observed_at: AwareDatetime | None = Field(
+        None, description="The crew's clock when it said so; with a zone."
+    )
     jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
 
     @model_validator(mode="after")

@@ -44,6 +44,28 @@ class Clocks:
         await self.refresh(jurisdiction)
         return self.last(jurisdiction)[0]
 
+    async def observed(self, jurisdiction: str, sent: datetime | None) -> datetime | None:
+        """Return what a sender's clock said, in UTC; in an exercise as the drill's time of then.
+
+        None where nobody can say: it lies before the drill's clock was last set, or before or
+        after all time.
+
+        Raises
+        ------
+        StoreError
+            When the drill's clock can't be read.
+        """
+        if sent is None:
+            return None
+        await self.refresh(jurisdiction)
+        known = self._read.get(jurisdiction)
+        try:
+            if known is None or known[1].drill is None:
+                return sent.astimezone(UTC)
+            return known[1].now(sent) if sent >= known[1].drill.anchor_wall else None
+        except OverflowError:
+            return None
+
     async def refresh(self, jurisdiction: str) -> None:
         """Read a drill's clock again, if what is known is too old."""
         if not is_exercise(jurisdiction):

@@ -106,7 +106,10 @@ async def task(
 async def unit_status(
     unit_id: EntityId, body: UnitStatusIn, console: ConsoleOf, person: SignedIn, asked: Asked
 ) -> Accepted:
-    """Say what a unit does now; a crew's account has its unit's id as name."""
+    """Say what a unit does now; a crew's account has its unit's id as name.
+
+    When it was said, by the crew's clock, is kept and shown, and decides nothing.
+    """
     jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
     if not person.may(Role.DISPATCHER) and unit_id != person.name:
         raise Problem(403, "not_allowed", "not_your_unit")
@@ -119,6 +122,7 @@ async def unit_status(
         lon=body.lon,
         lat=body.lat,
         reporter=person.name,
+        observed_at=await console.clocks.observed(jurisdiction, body.observed_at),
     )
     return Accepted(
         id=await console.hand_over(

@@ -73,7 +73,7 @@ async def report(
         datum=body.datum,
         accuracy_m=body.accuracy_m,
         place=body.place,
-        observed_at=body.observed_at,
+        observed_at=await console.clocks.observed(jurisdiction, body.observed_at),
         reporter=person.name,
         language=body.language,
         photos=tuple(str(photo) for photo in body.photos),

@@ -200,7 +200,11 @@ class HospitalChosen(Payload, frozen=True, kw_only=True):
 
 
 class AssignmentMoved(Payload, frozen=True, kw_only=True):
-    """An assignment's state changed, and the unit's with it."""
+    """An assignment's state changed, and the unit's with it.
+
+    ``observed_at`` is the crew's clock where a crew said so: see
+    :class:`~models.events.world.UnitStatusReported`.
+    """
 
     type_name: ClassVar[str] = "assignment.moved"
     assignment: str
@@ -209,6 +213,7 @@ class AssignmentMoved(Payload, frozen=True, kw_only=True):
     state: AssignmentState
     by: str = ""
     reason: str = ""
+    observed_at: Time | None = None
 
 
 class UnitMoved(Payload, frozen=True, kw_only=True):

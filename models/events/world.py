@@ -106,7 +106,11 @@ class UnitRegistered(Payload, frozen=True, kw_only=True):
 
 
 class UnitStatusReported(Payload, frozen=True, kw_only=True):
-    """A crew (or its simulator) says what it does now."""
+    """A crew (or its simulator) says what it does now.
+
+    ``observed_at`` is when it said so by its own clock; that may be long before, or wrong by hours,
+    and never decides anything.
+    """
 
     type_name: ClassVar[str] = "unit.status_reported"
     unit: str
@@ -115,6 +119,7 @@ class UnitStatusReported(Payload, frozen=True, kw_only=True):
     lon: float | None = None
     lat: float | None = None
     reporter: str = ""
+    observed_at: Time | None = None
 
 
 class UnitPositionsReported(Payload, frozen=True, kw_only=True):

@@ -82,6 +82,8 @@ def assignment_moved(
     assignment = s.assignments[data.assignment]
     assignment.state = data.state
     assignment.times[data.state.value] = event.time
+    if data.observed_at is not None:
+        assignment.said[data.state.value] = data.observed_at
     assignment.updated_seq = event.seq
     touched.add(("assignments", data.assignment))
     unit = touch_unit(s, event, data.unit, touched)

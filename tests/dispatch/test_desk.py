@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitSta
 from models.situation import dump, load
 from models.words import Grade
 from playbooks.engine import PlaybookSet
-from tests.dispatch.desk_world import SOUTH, STEP, WEST, DeskWorld, of
+from tests.dispatch.desk_world import SOUTH, START, STEP, WEST, DeskWorld, of
 
 FRAGILE = """
 id: fragile
@@ -492,6 +492,45 @@ def test_who_dropped_out_goes_on_with_its_queue_when_it_can_again(world: DeskWor
     (order,) = of(world.status("E01", UnitState.AVAILABLE), ev.AssignmentOrdered)
     assert (order.unit, order.incident) == ("E01", "i000002")
     assert world.situation.units["E01"].queue == []
+
+
+WRONG_CLOCKS = (
+    timedelta(minutes=-8),
+    timedelta(hours=-9),
+    timedelta(hours=9),
+    datetime.min.replace(tzinfo=UTC) - START,
+    datetime.max.replace(tzinfo=UTC) - START,
+)
+
+
+@pytest.mark.parametrize("off", WRONG_CLOCKS, ids=str)
+def test_when_a_crew_says_that_it_said_so_is_kept_and_decides_nothing(
+    tiny_city: CityPack, tiny_roads: RoadGraph, off: timedelta
+) -> None:
+    journals = []
+    for said in (None, START + off):
+        world = DeskWorld(tiny_city, tiny_roads)
+        world.report(at=(1, 0))
+        world.settle()
+        for state in (*GO, UnitState.OUT_OF_SERVICE):
+            world.wait(30)
+            world.say(ev.UnitStatusReported(unit="E01", state=state, observed_at=said))
+        world.wait(600)
+        assert world.situation.assignments["i000001-a1"].said == (
+            dict.fromkeys(("accepted", "en_route", "on_scene", "cancelled"), said) if said else {}
+        )
+        assert dump(load(dump(world.situation))) == dump(world.situation)
+        journals.append(world.journal)
+    plain = [_without_observed(event) for event in journals[1]]
+    assert plain == journals[0]
+    assert [ev.decode(ev.encode(event)) for event in journals[1]] == journals[1]
+
+
+def _without_observed(event: ev.Event) -> ev.Event:
+    data = event.data
+    if isinstance(data, ev.UnitStatusReported | ev.AssignmentMoved):
+        data = msgspec.structs.replace(data, observed_at=None)
+    return msgspec.structs.replace(event, data=data)
 
 
 def test_a_desk_that_wakes_from_a_snapshot_goes_on_the_same(world: DeskWorld) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from models import events as ev
 from models.errors import EventError
 from models.events import Event, decode, encode, encode_batch, split_batch
+from models.lifecycles import AssignmentState, UnitState
 from models.words import Channel
 
 NOW = datetime(2026, 7, 1, 3, 0, 0, 123456, tzinfo=UTC)
@@ -176,6 +177,30 @@ def test_times_of_other_zones_become_utc() -> None:
     assert decode(raw).time == NOW
     assert decode(raw).time.tzinfo is UTC
     assert NOW.astimezone(timezone(timedelta(hours=8))) == NOW
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ev.UnitStatusReported(unit="E01", state=UnitState.EN_ROUTE),
+        ev.AssignmentMoved(
+            assignment="a", incident="i", unit="E01", state=AssignmentState.EN_ROUTE
+        ),
+    ],
+)
+def test_a_word_of_an_old_journal_has_no_time_of_its_own_and_keeps_its_bytes(
+    data: ev.UnitStatusReported | ev.AssignmentMoved,
+) -> None:
+    raw = encode(_event(data))
+    assert b"observed_at" not in raw
+    assert decode(raw).data == data
+    said = msgspec.structs.replace(data, observed_at=NOW)
+    again = encode(_event(said))
+    assert decode(again).data == said
+    word = b'"observed_at":"2026-07-01T03:00:00.123456'
+    assert again.count(word + b"Z") == 1
+    with pytest.raises(EventError, match="observed_at"):
+        decode(again.replace(word + b"Z", word))
 
 
 def test_batches() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -20,7 +20,7 @@ from models.dead_letters import DeadLetterRow
 from models.errors import StoreError
 from models.events import decode, encode
 from models.inbox import UnfinishedRow
-from models.lifecycles import IncidentState
+from models.lifecycles import IncidentState, UnitState
 from models.registers import Device, Drill
 from models.situation import Incident
 from models.store import Store
@@ -345,6 +345,96 @@ async def test_an_order_says_who_gave_it(
     assert row.topic == "desk"
     forged = await client.post("/api/orders", json=order | {"by": "boss"})
     assert forged.json()["errors"][0]["field"] == "by"
+
+
+@pytest.fixture
+async def crew(console: Console, journal_writer: Any) -> str:
+    """A unit of the city, whose account has its name."""
+    writer = journal_writer()
+    writer.append(
+        ev.UnitRegistered(
+            unit="E01", kind="engine", skills=(), owner="government", lon=119.4, lat=31.4
+        )
+    )
+    room = await console.hub.room(HOME)
+    for event in writer.events:
+        room.take(event)
+    return "E01"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (None, None),
+        ("2020-01-01T08:00:00+08:00", datetime(2020, 1, 1, tzinfo=UTC)),
+        ("2100-01-01T00:00:00Z", datetime(2100, 1, 1, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+08:00", None),
+        ("9999-12-31T23:59:59-08:00", None),
+    ],
+)
+async def test_a_crews_word_keeps_when_it_was_said_and_comes_when_it_comes(
+    sent: str | None,
+    kept: datetime | None,
+    client: httpx.AsyncClient,
+    sign_in: Any,
+    store: Store,
+    crew: str,
+) -> None:
+    sign_in(crew, Role.GRID_WORKER)
+    before = datetime.now(UTC)
+    word = {"state": "available"} | ({"observed_at": sent} if sent else {})
+    answer = await client.post(f"/api/units/{crew}/status", json=word)
+    assert answer.status_code == 202
+    (row,) = inbox(store)
+    event = decode(row.body)
+    assert event.data == ev.UnitStatusReported(
+        unit=crew, state=UnitState.AVAILABLE, reporter=crew, observed_at=kept
+    )
+    assert before <= event.time <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("sent", ["2026-01-01T08:00:00", "yesterday", 10**30])
+async def test_a_crews_word_of_no_time_is_refused(
+    sent: Any, client: httpx.AsyncClient, sign_in: Any, store: Store, crew: str
+) -> None:
+    sign_in(crew, Role.GRID_WORKER)
+    word = {"state": "available", "observed_at": sent}
+    answer = await client.post(f"/api/units/{crew}/status", json=word)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "observed_at"
+    assert inbox(store) == []
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "kept_s"),
+    [(300.0, 60 * 300.0), (3600.0, None), (-60.0, 60 * 660.0), (-1e10, None)],
+    ids=["minutes ago", "before the clock was set", "ahead", "ahead beyond all time"],
+)
+async def test_in_an_exercise_it_was_said_by_the_drills_clock(
+    ago_s: float, kept_s: float | None, client: httpx.AsyncClient, sign_in: Any, store: Store
+) -> None:
+    night, now = datetime(2017, 1, 1, tzinfo=UTC), datetime.now(UTC)
+    store.put_drill(
+        Drill(
+            jurisdiction=DRILL,
+            name="night",
+            recording="x",
+            recording_sha256="x",
+            speed=60.0,
+            anchor_sim=night,
+            anchor_wall=now - timedelta(seconds=600),
+            updated_at=now,
+        )
+    )
+    sign_in("c", Role.COMMANDER, DRILL)
+    said = (now - timedelta(seconds=ago_s)).isoformat()
+    answer = await client.post("/api/reports", json=REPORT | {"observed_at": said})
+    assert answer.status_code == 202
+    (row,) = inbox(store)
+    data = decode(row.body).data
+    assert isinstance(data, ev.ReportReceived)
+    expected = None if kept_s is None else night + timedelta(seconds=kept_s)
+    assert data.observed_at == expected
 
 
 async def test_a_task_is_its_workers(
