@@ -14,7 +14,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,8 @@ class Town:
 
     def start(self) -> None:
         """Open the desks and the doors."""
-        now = datetime.now(UTC)
+        # Some time ago, so that what is said before it arrives has a time of the drill's.
+        now = datetime.now(UTC) - timedelta(hours=1)
         self.store.put_drill(
             Drill(
                 jurisdiction=DRILL,

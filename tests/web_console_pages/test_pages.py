@@ -161,16 +161,30 @@ def test_a_crew_sees_where_it_goes_that_it_was_turned_and_says_what_it_does(
     )
 
     crew = open_page(unit.id, Role.GRID_WORKER, size=PHONE, has_touch=True)
+    # As if each word took eight minutes: nobody here can wait so long.
+    crew.add_init_script("const now = Date.now.bind(Date); Date.now = () => now() - 480_000;")
+    crew.reload()
     expect(crew.get_by_text("Two cars in the west")).to_be_visible()
     state = crew.locator("article .chip")
+    words: list[Any] = []
+    crew.on("request", lambda r: words.append(r.post_data_json) if "/status" in r.url else None)
     # Said without a network, and known as soon as there is one again.
     town.close_console()
     crew.get_by_role("button", name="We are on our way").click()
     expect(crew.get_by_text(re.compile("^Saved on this phone"))).to_be_visible()
     town.open_console()
     expect(state).to_have_text("En route", timeout=40_000)
+    assert len(words) > 1
+    assert len({word["observed_at"] for word in words}) == 1, "when it was said, not when sent"
+    expect(crew.get_by_text(re.compile("^En route: you said so at .+, it arrived"))).to_be_visible()
+    crew.screenshot(path=shots / "crew-late-en-390x844.png")
+    crew.get_by_role("button", name="切换为中文").click()
+    crew.screenshot(path=shots / "crew-late-zh-390x844.png")
+    crew.get_by_role("button", name="Switch to English").click()
 
     expect(desk.get_by_text("Connected")).to_be_visible(timeout=40_000)
+    told = desk.locator(".timeline li", has_text=f"{sent}: En route")
+    expect(told).to_contain_text(re.compile(r"said \d\d:\d\d, arrived \d\d:\d\d"))
     tell(desk, "divert_unit", incident=second.id, unit=unit.id)
     turned = crew.get_by_role("alert")
     expect(turned).to_contain_text(f"not to {first.number}, go to {second.number}")

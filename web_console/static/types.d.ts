@@ -33,6 +33,7 @@ export interface Assignment {
   id: string; incident: string; unit: string; requirement: string; state: string; by: string;
   updated_seq: number; proposal?: string; override?: boolean; reason?: string; turnout_s?: number;
   drive_s?: number; length_m?: number; route?: LonLat[]; times?: Record<string, string>;
+  said?: Record<string, string>;
   rerouted_at?: string | null; added_s?: number; cut_off?: boolean; relieves?: string;
   also?: string; hospital?: string; hospital_s?: number; hospital_by?: string;
   diverted_from?: string; diverted_to?: string; end_reason?: string;

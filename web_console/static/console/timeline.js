@@ -4,7 +4,7 @@
 import { html } from 'htm/preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-import { clockTime, minutes } from '../lib/format.js';
+import { clockTime, minutes, saidApart } from '../lib/format.js';
 import { get } from '../lib/http.js';
 import { assignmentWord, nameOf, t, tOr } from '../lib/i18n.js';
 import { hospitalName } from './hospitals.js';
@@ -111,7 +111,9 @@ export function sentence(entry) {
   const text = tOr(key, type).replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ''));
   const tail = values.reason && type !== 'proposal.withdrawn' ? t('log.because', {
     reason: values.reason }) : '';
-  return text + tail;
+  const apart = type === 'assignment.moved'
+    && saidApart(data.observed_at, entry.time, theCity().timezone);
+  return text + tail + (apart ? t('log.said_apart', apart) : '');
 }
 
 /** @param {Record<string, any>} data */

@@ -4,8 +4,8 @@
 import { html } from 'htm/preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-import { clockTime, distance, span } from '../lib/format.js';
-import { nameOf, t } from '../lib/i18n.js';
+import { clockTime, distance, saidApart, span } from '../lib/format.js';
+import { assignmentWord, nameOf, t } from '../lib/i18n.js';
 import { uuid7 } from '../lib/ids.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
@@ -99,6 +99,7 @@ function Sent({ sent, state }) {
       at: clockTime(sent.times?.ordered ?? '', city.timezone) })}${under && sent.drive_s
       ? ` · ${t('crew.way', { drive: span(sent.drive_s), far: distance(sent.length_m ?? 0) })}` : ''}${
       (sent.added_s ?? 0) > 0 ? ` · ${t('crew.longer', { n: span(sent.added_s ?? 0) })}` : ''}</p>
+    <${SaidApart} sent=${sent} />
     ${sent.hospital && html`<p>${t('crew.hospital', {
       name: hospital ? nameOf(hospital.names, hospital.id) : sent.hospital })}</p>`}
     ${incident?.lat != null && html`<a class="button big"
@@ -118,7 +119,18 @@ function Recalled({ unit, state }) {
   const dropped = last.end_reason === OUT;
   if (dropped && unit.state !== OUT) return null;
   return html`<p class="notice ${dropped ? '' : 'bad'}" role="alert">${t(
-    dropped ? 'crew.dropped_out' : 'crew.recalled', { number: numberOf(state, last.incident) })}</p>`;
+    dropped ? 'crew.dropped_out' : 'crew.recalled', { number: numberOf(state, last.incident) })}</p>
+    <${SaidApart} sent=${last} />`;
+}
+
+/**
+ * That our last word came later than we said it: the desk counts when it came.
+ * @param {{sent: import('../types.js').Assignment}} props
+ */
+function SaidApart({ sent }) {
+  const apart = saidApart(sent.said?.[sent.state], sent.times?.[sent.state], here().city.timezone);
+  return apart && html`<p class="faint">${t('crew.said_apart', {
+    ...apart, state: assignmentWord(sent.state, sent.end_reason) })}</p>`;
 }
 
 /**

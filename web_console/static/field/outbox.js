@@ -193,10 +193,12 @@ async function send(entry) {
       await keep(now);
     }
     const answer = await post(pathOf(now), {
-      ...now.body, id: now.id, ...(!now.unit && { photos: now.photoIds }),
+      ...now.body,
+      id: now.id,
+      ...(now.unit ? { observed_at: new Date(now.at).toISOString() } : { photos: now.photoIds }),
     });
     await keep({
-      ...now, photos: [], state: 'received', receivedAt: answer.received_at,
+      ...now, photos: [], state: 'received', receivedAt: answer.received_at ?? new Date().toISOString(),
       exercise: answer.exercise,
     });
     return true;

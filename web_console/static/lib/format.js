@@ -2,6 +2,7 @@
 
 import { t } from './i18n.js';
 import { prefs } from './prefs.js';
+import { apart } from './said.js';
 
 /** @type {Map<string, Intl.DateTimeFormat>} */
 const formats = new Map();
@@ -49,6 +50,20 @@ export function dayOf(time, zone) {
   return formatOf(
     zone, { weekday: 'short', year: 'numeric', month: 'short', day: 'numeric' }, 'day',
   ).format(new Date(time));
+}
+
+/**
+ * When something was said and when it arrived, where these are apart: see lib/said.js.
+ * @param {string | null | undefined} said
+ * @param {string | null | undefined} arrived
+ * @param {string} zone
+ * @returns {{said: string, at: string} | null}
+ */
+export function saidApart(said, arrived, zone) {
+  const much = apart(said, arrived);
+  if (!said || !arrived || !much) return null;
+  const day = much === 'day' ? `${dayOf(said, zone)} ` : '';
+  return { said: day + shortTime(said, zone), at: shortTime(arrived, zone) };
 }
 
 /**
