@@ -108,7 +108,7 @@ def asyncapi_document() -> str:
         "info": {
             "title": "Gridcommand's topics",
             "version": "0.1.0",
-            "description": "Generated from models/topics.py and models/events.py by `make docs`.",
+            "description": "Generated from models/topics.py and models/events/ by `make docs`.",
             "license": {"name": "Apache-2.0"},
         },
         "channels": {_channel_id(spec): _channel(spec) for spec in all_topics()},
