@@ -238,7 +238,9 @@ def test_a_changed_byte_is_noticed_wherever_it_is(places: Places, tmp_path: Path
             restore_backup(places("sqlite"), tmp_path / "new", broken)
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04 something else", gzip.compress(b"text" * 99)])
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04 something else", gzip.compress(b"text" * 99)], ids=["zip", "gzip"]
+)
 def test_another_file_is_no_backup(places: Places, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "other").write_bytes(content)
     with pytest.raises(BackupError, match=r"damaged|no backup"):
