@@ -62,7 +62,8 @@ async def back_up(system: OwnSystem, phones: Phones, file: Path) -> Made:
     """Make a backup at whose moment reports wait, while they and others are decided."""
     with closing(system.store()) as store, writing(file) as writer:
         held = Held(writer)
-        with system.halted("worker"):
+        # Not the worker: halted while it writes, it would keep the database from intake.
+        with system.halted("broker"):
             await phones.until_acknowledged(len(phones.acknowledged) + REPORTS_WAITING, HEALED_S)
             photos = system.folder / "photos"
             making = asyncio.create_task(
