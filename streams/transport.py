@@ -1,4 +1,4 @@
-"""Faust's Kafka transport with a fetch wait of our choosing, and commits by members alone.
+"""Faust's Kafka transport: a fetch wait of our choosing, and commits of what came since joining.
 
 Faust 0.15 fixes the wait of a fetch at 1500 ms. Apache Kafka answers a waiting fetch as soon as
 there is a record, but the embedded broker only near the wait's end, so the wait is the latency
@@ -7,8 +7,10 @@ which it makes its aiokafka consumer.
 
 aiokafka 0.14 tries a commit that failed again, also when the broker has thrown its group out
 meanwhile: as nobody's commit then, of an offset from before. An embedded broker that was started
-anew, empty, takes that, and its next records are passed over until there are as many. Relies on the
-one private method of aiokafka that makes the request; a test tells when it is gone.
+anew, empty, takes that, and its next records are passed over until there are as many. The same
+happens where it is a member again by then, and where Faust counts records from before the
+partitions were told anew, which its agents still have. Relies on the one private method of aiokafka
+that makes the request and on Faust's set of what isn't acknowledged; tests tell when they are gone.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import aiokafka
+from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import UnknownMemberIdError
 from aiokafka.protocol.commit import OffsetCommitRequest
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, Message
 from mode.threads import ServiceThread, WorkerThread
 
 
@@ -34,7 +38,7 @@ class _DaemonThread(WorkerThread):  # type: ignore[misc]
 
 
 class Member(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
-    """Consumer that commits as a member of its group or not at all."""
+    """Consumer that commits as the member of its group that it was asked as, or not at all."""
 
     async def start(self) -> None:
         """Connect, and join the group."""
@@ -42,8 +46,9 @@ class Member(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
         coordinator = self._coordinator
         commit = coordinator._do_commit_offsets
 
-        async def as_member(assignment: object, offsets: Mapping[object, object]) -> None:
-            if coordinator.generation == OffsetCommitRequest.DEFAULT_GENERATION_ID:
+        async def as_member(assignment: Assignment, offsets: Mapping[object, object]) -> None:
+            is_member = coordinator.generation != OffsetCommitRequest.DEFAULT_GENERATION_ID
+            if not (is_member and assignment.active):
                 raise UnknownMemberIdError(self._group_id)
             await commit(assignment, offsets)
 
@@ -80,10 +85,23 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
-    """Consumer on a :class:`ConsumerThread`."""
+    """Consumer on a :class:`ConsumerThread`.
+
+    What it was given before partitions were told anew is handled to its end, and says nothing of
+    how far the place is now.
+    """
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Take notice that partitions are told anew: all of them, as our assignor does it."""
+        await super().on_partitions_revoked(revoked)
+        self._unacked_messages.clear()
+
+    def ack(self, message: Message) -> bool:
+        """Count a record as handled; return whether it counts."""
+        return message in self._unacked_messages and super().ack(message)
 
 
 class ShortWaitTransport(driver.Transport):  # type: ignore[misc]

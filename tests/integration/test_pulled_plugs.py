@@ -334,7 +334,9 @@ async def test_a_killed_supervisor_and_a_stop_lose_nothing_and_the_next_start_go
     assert not [one for one in family if _runs(one) and not _is_zombie(one.pid)]
     await asyncio.to_thread(system.start)
     async with watching(system) as again:
-        assert {n: i["number"] for n, i in again.kinds["incidents"].items()} == before
+        # A sensor's alarm may have opened one more meanwhile.
+        now = {n: i["number"] for n, i in again.kinds["incidents"].items()}
+        assert before.items() <= now.items()
 
 
 def _runs(process: psutil.Process) -> bool:

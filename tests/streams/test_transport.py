@@ -1,4 +1,4 @@
-"""Faust's transport as ours: who is thrown out of its group commits nothing."""
+"""Faust's transport as ours: nothing from before its group was left is committed."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 from aiokafka import OffsetAndMetadata, TopicPartition
 from aiokafka.errors import CommitFailedError
+from faust.types import TP, Message
 
+from models.settings import Settings
 from models.topics import REPORTS
+from streams.app import make_app
 from streams.broker import EmbeddedBroker
 from streams.declare import declare_topics
 from streams.transport import Member
 
-pytestmark = pytest.mark.broker
 PLACE = TopicPartition(REPORTS, 0)
 
 
+@pytest.mark.broker
 async def test_only_a_member_of_the_group_commits(log_dir: Path) -> None:
     """The broker would take it from anybody, and pass over as many records of its own."""
     broker = EmbeddedBroker(None, 256, log_dir / "tansu.log")
@@ -38,3 +41,29 @@ async def test_only_a_member_of_the_group_commits(log_dir: Path) -> None:
             await member.getmany(timeout_ms=100)
         await member.commit({PLACE: OffsetAndMetadata(3, "")})
         assert await member.committed(PLACE) == 3
+        before = member._subscription.subscription.assignment
+        member._subscription.assign_from_subscribed({PLACE})
+        with pytest.raises(CommitFailedError):
+            await member._coordinator.commit_offsets(before, {PLACE: OffsetAndMetadata(224, "")})
+        assert await member.committed(PLACE) == 3
+
+
+async def test_what_came_before_partitions_were_told_anew_says_not_how_far_the_place_is() -> None:
+    """An agent still has it when its broker is already another, empty one."""
+    place = TP(REPORTS, 0)
+    app = make_app(Settings(broker_port=1), app_id="some")
+    app.topics._acking_topics.add(REPORTS)
+    consumer = app.consumer
+
+    def given(offset: int) -> Message:
+        message = Message(REPORTS, 0, offset, 0.0, 0, [], None, b"", None)
+        consumer.track_message(message)
+        return message
+
+    old, older = given(223), given(222)
+    assert consumer.ack(older)
+    await consumer.on_partitions_revoked({place})
+    assert not consumer.ack(old)
+    assert consumer._new_offset(place) is None
+    assert consumer.ack(given(0))
+    assert consumer._new_offset(place) == 1
