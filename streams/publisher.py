@@ -37,6 +37,7 @@ MAX_REQUEST_BYTES = 1_048_576
 OVERSIZE = "oversize"
 """Code of a dead letter for an event that is more than a record may be."""
 
+EMBEDDED_PARTITION = 0
 REQUEST_MS = 5_000
 STUCK_S = 30.0
 """A producer that neither sends a record nor fails for so long, in seconds, is made anew: whatever
@@ -56,12 +57,14 @@ class Publisher:
     servers
         Bootstrap servers ``host:port,…``.
     idempotent
-        Kafka's idempotent producer; the embedded broker has none.
+        Kafka's idempotent producer. The embedded broker has none, and one partition of each topic,
+        whatever it says: whoever asks for a topic before it is declared makes it, with four.
     """
 
     def __init__(self, servers: str, *, idempotent: bool) -> None:
         self._servers = servers
         self._idempotent = idempotent
+        self._partition = None if idempotent else EMBEDDED_PARTITION
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
@@ -135,7 +138,9 @@ class Publisher:
                 try:
                     async with asyncio.timeout(STUCK_S):
                         producer = await self._started()
-                        await producer.send_and_wait(topic, value, key=key, headers=headers)
+                        await producer.send_and_wait(
+                            topic, value, key=key, partition=self._partition, headers=headers
+                        )
                     return
                 except (KafkaError, OSError) as error:
                     if producer is not None and self._is_of_no_use(error):
@@ -152,6 +157,8 @@ class Publisher:
 
     async def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has, as the broker says."""
+        if self._partition is not None:
+            return 1
         return len(await (await self._started()).partitions_for(topic))
 
     async def close(self) -> None:

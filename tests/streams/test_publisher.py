@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedError
 from hypothesis import given
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from gridcommand.rehearsal.servers import Servers
 from models.events import split_batch
 from streams import publisher as module
+from streams.broker import EmbeddedBroker
 from streams.declare import cluster_admin
 from streams.errors import OversizeError
 from streams.publisher import MAX_BYTES, MAX_EVENTS, MAX_RECORD_BYTES, Publisher, batches
@@ -107,6 +109,27 @@ async def test_a_producer_that_neither_sends_nor_fails_is_made_anew(
     await publisher.publish("reports", "a", [b"{}"])
     assert [len(each.sent) for each in FakeProducer.made] == [0, 1]
     assert publisher.failures == 1
+
+
+@pytest.mark.broker
+async def test_on_the_embedded_broker_all_is_in_the_one_partition(log_dir: Path) -> None:
+    """It makes a topic with more for whoever asks first, and those are gone when it is declared."""
+    broker = EmbeddedBroker(None, 256, log_dir / "tansu.log")
+    await broker.start()
+    publisher = Publisher(broker.servers, idempotent=False)
+    consumer = AIOKafkaConsumer(bootstrap_servers=broker.servers, auto_offset_reset="earliest")
+    try:
+        for key in "abcdefgh":
+            assert await publisher.publish("not-declared", key, [b"{}"]) == {}
+        assert await publisher.partitions("not-declared") == 1
+        await consumer.start()
+        consumer.assign([TopicPartition("not-declared", 0)])
+        keys = [(await consumer.getone()).key for _ in "abcdefgh"]
+        assert keys == [key.encode() for key in "abcdefgh"]
+    finally:
+        await consumer.stop()
+        await publisher.close()
+        await broker.stop()
 
 
 async def test_what_somebody_can_mend_is_waited_for(
