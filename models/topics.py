@@ -18,6 +18,11 @@ DESK = "desk"
 UPDATES = "updates"
 DEAD_LETTERS = "dead-letters"
 
+EMBEDDED_PARTITION = 0
+"""Where all goes on the embedded broker. Whoever asks that for a topic before it is declared, with
+one partition, makes it with four; when the broker was started anew, clients go on believing for
+minutes in partitions that nobody reads."""
+
 BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
 EVENT_CONTENT_TYPE = "application/cloudevents+json"
 SENML_CONTENT_TYPE = "application/senml+json"

@@ -20,7 +20,7 @@ from aiokafka.errors import (
 )
 
 from models.events import encode_batch
-from models.topics import BATCH_CONTENT_TYPE
+from models.topics import BATCH_CONTENT_TYPE, EMBEDDED_PARTITION
 from streams.errors import OversizeError
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,6 @@ MAX_REQUEST_BYTES = 1_048_576
 OVERSIZE = "oversize"
 """Code of a dead letter for an event that is more than a record may be."""
 
-EMBEDDED_PARTITION = 0
 REQUEST_MS = 5_000
 STUCK_S = 30.0
 """A producer that neither sends a record nor fails for so long, in seconds, is made anew: whatever
@@ -57,8 +56,8 @@ class Publisher:
     servers
         Bootstrap servers ``host:port,…``.
     idempotent
-        Kafka's idempotent producer. The embedded broker has none, and one partition of each topic,
-        whatever it says: whoever asks for a topic before it is declared makes it, with four.
+        Kafka's idempotent producer. The embedded broker has none, and of each topic the one
+        partition that counts, whatever it says: :data:`~models.topics.EMBEDDED_PARTITION`.
     """
 
     def __init__(self, servers: str, *, idempotent: bool) -> None:
@@ -156,7 +155,7 @@ class Publisher:
             del self._sending[this]
 
     async def partitions(self, topic: str) -> int:
-        """Return how many partitions a topic has, as the broker says."""
+        """Return how many partitions of a topic are written."""
         if self._partition is not None:
             return 1
         return len(await (await self._started()).partitions_for(topic))

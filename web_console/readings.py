@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from models import tracing
 from models.registers import Device
 from models.settings import Settings
-from models.topics import READINGS, topic_for
+from models.topics import EMBEDDED_PARTITION, READINGS, topic_for
 from models.words import is_exercise
 from web_console.feed import bootstrap_servers, stop_client
 from web_console.problems import RETRY_AFTER_S, Problem, invalid
@@ -67,6 +67,7 @@ class Readings:
         self.servers = bootstrap_servers(settings)
         # The embedded broker has no idempotent producer.
         self._idempotent = bool(settings.kafka_servers)
+        self._partition = None if self._idempotent else EMBEDDED_PARTITION
         self._producer: Any = None
         self._starting = asyncio.Lock()
         self._failed_at = -math.inf
@@ -93,7 +94,9 @@ class Readings:
             producer = await self._ready()
             async with asyncio.timeout(SEND_WITHIN_S):
                 key = (device.cell or device.id).encode()
-                await producer.send_and_wait(topic, pack, key=key, headers=headers)
+                await producer.send_and_wait(
+                    topic, pack, key=key, partition=self._partition, headers=headers
+                )
         except (KafkaError, OSError, TimeoutError) as error:
             is_final = isinstance(error, KafkaError) and not error.retriable
             if is_final and producer is self._producer:

@@ -113,7 +113,7 @@ async def test_a_producer_that_neither_sends_nor_fails_is_made_anew(
 
 @pytest.mark.broker
 async def test_on_the_embedded_broker_all_is_in_the_one_partition(log_dir: Path) -> None:
-    """It makes a topic with more for whoever asks first, and those are gone when it is declared."""
+    """It makes a topic with four for whoever asks too early, and three of them may be unread."""
     broker = EmbeddedBroker(None, 256, log_dir / "tansu.log")
     await broker.start()
     publisher = Publisher(broker.servers, idempotent=False)

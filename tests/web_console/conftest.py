@@ -16,6 +16,7 @@ from models import events as ev
 from models.city import CityPack
 from models.events import Event, encode
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
+from models.registers import Drill
 from models.settings import Settings
 from models.store import Store, open_store
 from models.words import Channel, Grade, Posture, Role
@@ -350,3 +351,27 @@ def sign_in(client: httpx.AsyncClient, token_of: SignInAs) -> SignInAs:
         return token
 
     return enter
+
+
+@pytest.fixture
+def begin_drill(store: Store) -> Callable[..., datetime]:
+    """Begin a drill, at sixty times life, at a time by the wall's clock; return its own time."""
+    night = datetime(2017, 1, 1, tzinfo=UTC)
+
+    def begin(at: datetime, *, paused: bool = False) -> datetime:
+        store.put_drill(
+            Drill(
+                jurisdiction=DRILL,
+                name="night",
+                recording="x",
+                recording_sha256="x",
+                speed=60.0,
+                anchor_sim=night,
+                anchor_wall=at,
+                updated_at=at,
+                paused=paused,
+            )
+        )
+        return night
+
+    return begin

@@ -21,7 +21,7 @@ from models.errors import StoreError
 from models.events import decode, encode
 from models.inbox import UnfinishedRow
 from models.lifecycles import IncidentState, UnitState
-from models.registers import Device, Drill
+from models.registers import Device
 from models.situation import Incident
 from models.store import Store
 from models.words import Channel, Grade, Role
@@ -104,22 +104,10 @@ async def test_another_console_answers_a_repeated_report_alike(
 
 
 async def test_an_exercise_keeps_to_its_own_side_and_clock(
-    client: httpx.AsyncClient, sign_in: Any, store: Store
+    client: httpx.AsyncClient, sign_in: Any, store: Store, begin_drill: Any
 ) -> None:
-    night, now = datetime(2017, 1, 1, tzinfo=UTC), datetime.now(UTC)
-    store.put_drill(
-        Drill(
-            jurisdiction=DRILL,
-            name="night",
-            recording="x",
-            recording_sha256="x",
-            speed=60.0,
-            anchor_sim=night,
-            anchor_wall=now,
-            updated_at=now,
-            paused=True,
-        )
-    )
+    now = datetime.now(UTC)
+    night = begin_drill(now, paused=True)
     sign_in("c", Role.COMMANDER, DRILL)
     answer = await client.post("/api/reports", json=REPORT)
     assert (answer.json()["jurisdiction"], answer.json()["exercise"]) == (DRILL, True)
@@ -411,21 +399,15 @@ async def test_a_crews_word_of_no_time_is_refused(
     ids=["minutes ago", "before the clock was set", "ahead", "ahead beyond all time"],
 )
 async def test_in_an_exercise_it_was_said_by_the_drills_clock(
-    ago_s: float, kept_s: float | None, client: httpx.AsyncClient, sign_in: Any, store: Store
+    ago_s: float,
+    kept_s: float | None,
+    client: httpx.AsyncClient,
+    sign_in: Any,
+    store: Store,
+    begin_drill: Any,
 ) -> None:
-    night, now = datetime(2017, 1, 1, tzinfo=UTC), datetime.now(UTC)
-    store.put_drill(
-        Drill(
-            jurisdiction=DRILL,
-            name="night",
-            recording="x",
-            recording_sha256="x",
-            speed=60.0,
-            anchor_sim=night,
-            anchor_wall=now - timedelta(seconds=600),
-            updated_at=now,
-        )
-    )
+    now = datetime.now(UTC)
+    night = begin_drill(now - timedelta(seconds=600))
     sign_in("c", Role.COMMANDER, DRILL)
     said = (now - timedelta(seconds=ago_s)).isoformat()
     answer = await client.post("/api/reports", json=REPORT | {"observed_at": said})

@@ -16,7 +16,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from models import events as ev
 from models.events import encode
-from models.registers import Drill
 from models.settings import Settings
 from models.store import Store
 from models.words import Role
@@ -131,22 +130,9 @@ async def test_heartbeats_tell_time_and_pipeline(
 
 
 async def test_an_exercise_shows_the_drills_clock(
-    connecting: Connect, token_of: Any, store: Store
+    connecting: Connect, token_of: Any, begin_drill: Any
 ) -> None:
-    night = datetime(2017, 1, 1, tzinfo=UTC)
-    now = datetime.now(UTC)
-    store.put_drill(
-        Drill(
-            jurisdiction=DRILL,
-            name="night",
-            recording="x",
-            recording_sha256="x",
-            speed=60.0,
-            anchor_sim=night,
-            anchor_wall=now,
-            updated_at=now,
-        )
-    )
+    night = begin_drill(datetime.now(UTC))
     async with connecting(token_of("c", Role.COMMANDER, DRILL)) as socket:
         assert (await hello(socket, None, DRILL))["exercise"] is True
         beat = await next_of(socket, "heartbeat")

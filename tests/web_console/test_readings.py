@@ -30,6 +30,7 @@ class FakeProducer:
     def __init__(self, **options: Any) -> None:
         self.options = options
         self.sent: list[bytes] = []
+        self.partitions: list[int | None] = []
         self.headers: list[list[tuple[str, bytes]]] = []
         self.made.append(self)
 
@@ -40,11 +41,18 @@ class FakeProducer:
         """Nothing to close."""
 
     async def send_and_wait(
-        self, topic: str, pack: bytes, *, key: bytes, headers: list[tuple[str, bytes]]
+        self,
+        topic: str,
+        pack: bytes,
+        *,
+        key: bytes,
+        partition: int | None,
+        headers: list[tuple[str, bytes]],
     ) -> None:
         if self.refusals:
             raise self.refusals.pop(0)
         self.sent.append(pack)
+        self.partitions.append(partition)
         self.headers.append(headers)
 
 
@@ -57,16 +65,17 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[FakeProducer]:
 
 
 @pytest.mark.parametrize(
-    ("settings", "idempotent"),
-    [(Settings(kafka_servers="kafka:9092"), True), (Settings(broker_port=1), False)],
+    ("settings", "idempotent", "partition"),
+    [(Settings(kafka_servers="kafka:9092"), True, None), (Settings(broker_port=1), False, 0)],
 )
-async def test_the_producer_is_idempotent_where_the_broker_can(
-    made: list[FakeProducer], settings: Settings, idempotent: bool
+async def test_the_producer_is_idempotent_and_devices_are_spread_where_the_broker_can(
+    made: list[FakeProducer], settings: Settings, idempotent: bool, partition: int | None
 ) -> None:
     readings = Readings(settings)
     await readings.publish(DEVICE, PACK)
     assert made[0].options["enable_idempotence"] is idempotent
     assert made[0].options["acks"] == "all"
+    assert made[0].partitions == [partition]
     await readings.close()
 
 
