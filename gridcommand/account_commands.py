@@ -57,7 +57,7 @@ def add(
             cells=tuple(cell or ()),
         )
         token = store.make_link(account, at=now, hours=hours)
-    typer.echo(f"{name} is a {role.value} now and signs in with (one use, {hours:g} h):")
+    typer.echo(f"{name} has the role {role.value} now and signs in with (one use, {hours:g} h):")
     typer.echo(link_url(settings, token))
 
 
