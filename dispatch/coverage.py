@@ -173,7 +173,8 @@ class Coverage:
         self._travel = travel
         self._policy = policy
         self._demand = DemandMap(situation, travel.graph.node_lonlat)
-        self._reach: dict[Point, NDArray[np.float64]] = {}
+        self._reach_rows: dict[Point, int] = {}
+        self._drives: dict[str, bool] = {}
         self._home_m: dict[Point, float] = {}
         self._closed = travel.closures
         self._formations: dict[tuple[object, ...], Formation] = {}
@@ -187,6 +188,7 @@ class Coverage:
             ],
             len(self._demand.places),
         )
+        self._reach = np.zeros((0, len(self._worth)))
 
     def bare(self, units: Sequence[Unit], now: datetime) -> Bare:
         """Return coverage as it stands, and what the going of these units would cost.
@@ -235,7 +237,10 @@ class Coverage:
 
     def _counts(self, unit: Unit) -> bool:
         """Say whether a unit is part of coverage: our own, and not on foot or a bicycle."""
-        return not unit.neighbour and self._travel.profile_of(unit.kind) in DRIVEN
+        drives = self._drives.get(unit.kind)
+        if drives is None:
+            drives = self._drives[unit.kind] = self._travel.profile_of(unit.kind) in DRIVEN
+        return drives and not unit.neighbour
 
     def whole(self, now: datetime) -> float:
         """Return the share reached with the whole fleet at home and idle."""
@@ -257,11 +262,11 @@ class Coverage:
         key = sets, fleet, tuple(u.skills for u in units), tuple(places)
         formation = self._formations.pop(key, None)
         if formation is None:
-            columns = {one: [_skills_fit(one, each) for each in sets] for one in set(fleet)}
-            mine = np.array([columns[u.skills] for u in units], float)
-            has = mine.reshape(len(units), len(sets)).T
-            whole = np.array([columns[one] for one in fleet], float)
-            whole = whole.reshape(len(fleet), len(sets)).sum(axis=0)
+            rows = {one: row for row, one in enumerate(dict.fromkeys(fleet))}
+            fits = np.array([[_skills_fit(one, each) for each in sets] for one in rows], float)
+            fits = fits.reshape(len(rows), len(sets))
+            has = fits.take([rows[u.skills] for u in units], axis=0).T
+            whole = fits.take([rows[one] for one in fleet], axis=0).sum(axis=0)
             busy = tuple(
                 min(MOST_BUSY, max(LEAST_BUSY, 1 - mine / all_of_them))
                 for mine, all_of_them in zip(has.sum(axis=1).tolist(), whole.tolist(), strict=True)
@@ -337,21 +342,22 @@ class Coverage:
 
     def _rows(self, places: Sequence[Point]) -> NDArray[np.float64]:
         self._forget_closed()
-        new = sorted({place for place in places if place not in self._reach})
+        known = self._reach_rows
+        new = sorted({place for place in places if place not in known})
         if new:
             seconds = self._travel.matrix(new, self._demand.places) + self._policy.turnout_s
-            for place, one in zip(new, seconds, strict=True):
-                within = [one <= mark * self._policy.late_s for mark in RADII[:_MARKS]]
-                self._reach[place] = np.concatenate(within).astype(np.float64)
-        if not places:
-            return np.zeros((0, len(self._worth)))
-        return np.stack([self._reach[place] for place in places])
+            within = [seconds <= mark * self._policy.late_s for mark in RADII[:_MARKS]]
+            known.update((place, row) for row, place in enumerate(new, start=len(known)))
+            self._reach = np.vstack([self._reach, np.concatenate(within, axis=1)])
+        rows = np.fromiter((known[place] for place in places), np.intp, len(places))
+        return self._reach.take(rows, axis=0)
 
     def _forget_closed(self) -> None:
         closed = self._travel.closures
         if closed != self._closed:
             self._closed = closed
-            self._reach.clear()
+            self._reach_rows.clear()
+            self._reach = self._reach[:0]
             self._formations.clear()
 
 

@@ -16,7 +16,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
@@ -24,8 +24,9 @@ import numpy as np
 import routingkit_cch as rk
 from numpy.typing import NDArray
 
-from dispatch.cordon import Cordon
+from dispatch.cordon import Cordon, Ends
 from dispatch.roads import RoadGraph
+from dispatch.routes import Snap
 
 _CLOSED_MS = 2**31 - 1
 """RoutingKit's infinite weight."""
@@ -55,6 +56,8 @@ class InForce:
         Weights of closed and slowed edges by their rows.
     cordon
         How one gets off closed edges and into them.
+    ways_out, ways_in
+        Ends by which places are left and reached, as far as they were asked for.
     """
 
     metric: rk.CCHMetric
@@ -63,6 +66,8 @@ class InForce:
     edge_ms: NDArray[np.float64]
     changed: Mapping[int, int]
     cordon: Cordon
+    ways_out: dict[Snap, Ends] = field(default_factory=dict)
+    ways_in: dict[Snap, Ends] = field(default_factory=dict)
 
 
 class Metrics:

@@ -18,7 +18,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable
 from copy import copy
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 ONEWAYS = {"F": 1, "T": -1, "B": 0}
 """Pack's letter to direction: with the geometry (u to v), against it, both ways."""
+
+_ALONG_KEPT = 1 << 14
 
 METRES_PER_DEGREE = 6_371_008.8 * np.pi / 180.0
 """Along a meridian of the mean sphere (IUGG mean radius)."""
@@ -97,8 +99,14 @@ class Projection(msgspec.Struct, frozen=True):
 
     def metres(self, lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, 2) lon, lat in degrees to (n, 2) x, y in metres."""
-        scale = np.array([METRES_PER_DEGREE * np.cos(np.radians(self.lat)), METRES_PER_DEGREE])
-        return np.asarray((lonlat - np.array([self.lon, self.lat])) * scale, dtype=np.float64)
+        origin, scale = _origin_and_scale(self.lon, self.lat)
+        return np.asarray((lonlat - origin) * scale, dtype=np.float64)
+
+
+@lru_cache(maxsize=64)
+def _origin_and_scale(lon: float, lat: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    scale = [METRES_PER_DEGREE * np.cos(np.radians(lat)), METRES_PER_DEGREE]
+    return np.array([lon, lat]), np.array(scale)
 
 
 class RoadGraph:
@@ -185,6 +193,7 @@ class RoadGraph:
         self.coords: NDArray[np.float64] = np.array(coords).reshape(-1, 2)[
             np.repeat(start[order], many[order]) + place
         ]
+        self._along: dict[int, NDArray[np.float64]] = {}
         self._make_arcs()
 
     @classmethod
@@ -276,6 +285,18 @@ class RoadGraph:
     def geometry(self, row: int) -> NDArray[np.float64]:
         """(k, 2) lon, lat of an edge from u to v; a view, not a copy."""
         return self.coords[self.coord_start[row] : self.coord_start[row + 1]]
+
+    def along(self, row: int) -> NDArray[np.float64]:
+        """(k,) share of an edge's length at each point of its geometry, from 0 at u to 1 at v."""
+        along = self._along.get(row)
+        if along is None:
+            steps = np.hypot(*np.diff(self.projection.metres(self.geometry(row)), axis=0).T)
+            along = np.concatenate([[0.0], np.cumsum(steps)])
+            along /= along[-1] or 1.0
+            if len(self._along) >= _ALONG_KEPT:
+                self._along.clear()
+            self._along[row] = along
+        return along
 
     def arcs_of(self, rows: Collection[int]) -> NDArray[np.intp]:
         """Rows of the arcs of some edges, given by their rows; in no order."""

@@ -190,15 +190,16 @@ def _cut(graph: RoadGraph, row: int, begin: float, end: float) -> tuple[list[Poi
         (x1, y1), (x2, y2) = shape.tolist()
         ends = [(x1 + f * (x2 - x1), y1 + f * (y2 - y1)) for f in (begin, end)]
         return ends, [0.0, 1.0]
-    steps = np.hypot(*np.diff(graph.projection.metres(shape), axis=0).T)
-    along = np.concatenate([[0.0], np.cumsum(steps)])
-    along /= along[-1] or 1.0
+    along = graph.along(row)
     low, high = min(begin, end), max(begin, end)
-    inner = along[(along > low) & (along < high)]
-    at = np.concatenate([[low], inner, [high]])
-    lons, lats = np.interp(at, along, shape[:, 0]), np.interp(at, along, shape[:, 1])
-    share = (at - low) / ((high - low) or 1.0)
-    points = list(zip(lons.tolist(), lats.tolist(), strict=True))
+    if (low, high) == (0.0, 1.0):
+        share, lonlat = along, shape
+    else:
+        inner = along[(along > low) & (along < high)]
+        at = np.concatenate([[low], inner, [high]])
+        share = (at - low) / ((high - low) or 1.0)
+        lonlat = np.column_stack([np.interp(at, along, line) for line in shape.T])
+    points = [(lon, lat) for lon, lat in lonlat.tolist()]
     if begin <= end:
         return points, share.tolist()
     return points[::-1], (1.0 - share[::-1]).tolist()

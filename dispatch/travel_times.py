@@ -44,6 +44,7 @@ CROSSING_M = 1.0
 """Nearer than this to the end of a street, a place is the crossing itself, in metres."""
 
 _SNAPS_KEPT = 1 << 14
+_ENDS_KEPT = 1 << 12
 _LIKELY = 4
 """Times as many as are asked for are looked at first, where the nearest are."""
 
@@ -264,8 +265,8 @@ class TravelTimes:
         if not leave or not reach:
             return result.astype(np.float32)
         with self._metrics.reading() as now:
-            first = [self._ways_out(now, snap) for snap in leave]
-            last = [self._ways_in(now, snap) for snap in reach]
+            first = [_kept(now, now.ways_out, snap, self._ways_out) for snap in leave]
+            last = [_kept(now, now.ways_in, snap, self._ways_in) for snap in reach]
             if len(reach) <= len(leave):
                 _fill(now, result, first, last, towards=True)
             else:
@@ -342,7 +343,8 @@ class TravelTimes:
         """The fastest open way between two (lon, lat), or None where there is none."""
         start, goal = self._snap_all(_places([origin, destination]))
         with self._metrics.reading() as now:
-            out, into = self._ways_out(now, start), self._ways_in(now, goal)
+            out = _kept(now, now.ways_out, start, self._ways_out)
+            into = _kept(now, now.ways_in, goal, self._ways_in)
             direct = self._along(now, start, goal) if start.edge == goal.edge else np.inf
             query = rk.CCHQuery(now.metric)
             found = query.run_multi(_seeds(out), _seeds(into))
@@ -452,6 +454,18 @@ class TravelTimes:
             legs.append((row, 0.0 if forward else 1.0, 1.0 if forward else 0.0,
                          float(now.edge_ms[row])))  # fmt: skip
         return legs
+
+
+def _kept(
+    now: InForce, kept: dict[Snap, Ends], snap: Snap, find: Callable[[InForce, Snap], Ends]
+) -> Ends:
+    """Ends of a place, found once for the streets as they are; asked while they are held."""
+    ends = kept.get(snap)
+    if ends is None:
+        if len(kept) >= _ENDS_KEPT:
+            kept.clear()
+        ends = kept[snap] = find(now, snap)
+    return ends
 
 
 def _fill(

@@ -19,7 +19,7 @@ from sqlalchemy import Table
 from models.errors import EventError
 from models.tables import UtcDateTime
 
-ROWS_AT_ONCE = 64
+ROWS_AT_ONCE = 256
 
 Statement: TypeAlias = tuple[str, tuple[object, ...]]
 """SQL of the driver, and its parameters."""

@@ -27,7 +27,8 @@ class Updates:
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
-        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=CAPACITY)
+        self._waiting: deque[tuple[str, list[bytes]]] = deque()
+        self._count = 0
         self._some = asyncio.Event()
         self._none = asyncio.Event()
         self._none.set()
@@ -36,17 +37,24 @@ class Updates:
     @property
     def waiting(self) -> int:
         """Events that wait for the broker."""
-        return len(self._waiting)
+        return self._count
 
     async def put(self, jurisdiction: str, events: list[bytes]) -> None:
         """Queue events; never waits."""
-        lost = max(0, len(self._waiting) + len(events) - CAPACITY)
+        self._waiting.append((jurisdiction, events))
+        self._count += len(events)
+        lost = max(0, self._count - CAPACITY)
         if lost and not self.dropped:
             log.warning(
                 "the broker is away for long: updates are dropped, screens read the journal"
             )
         self.dropped += lost
-        self._waiting.extend((jurisdiction, event) for event in events)
+        while self._count > CAPACITY:
+            too_many = self._count - CAPACITY
+            of, oldest = self._next()
+            if len(oldest) > too_many:
+                self._waiting.appendleft((of, oldest[too_many:]))
+                self._count += len(oldest) - too_many
         self._some.set()
         self._none.clear()
 
@@ -60,10 +68,10 @@ class Updates:
             await self._some.wait()
             self._some.clear()
             while self._waiting:
-                jurisdiction = self._waiting[0][0]
-                events: list[bytes] = []
+                jurisdiction, first = self._next()
+                events = [*first]
                 while self._waiting and self._waiting[0][0] == jurisdiction:
-                    events.append(self._waiting.popleft()[1])
+                    events += self._next()[1]
                 topic = topic_for(UPDATES, exercise=is_exercise(jurisdiction))
                 refused = await self._publisher.publish(topic, jurisdiction, events)
                 for place, reason in refused.items():
@@ -71,3 +79,8 @@ class Updates:
                     log.error("no update, screens read the journal: %s", reason, extra=about)
             self.dropped = 0
             self._none.set()
+
+    def _next(self) -> tuple[str, list[bytes]]:
+        jurisdiction, events = self._waiting.popleft()
+        self._count -= len(events)
+        return jurisdiction, events

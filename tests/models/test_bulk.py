@@ -35,7 +35,7 @@ def write(connection: Connection, insert: BulkInsert, rows: list[dict[str, objec
         connection.exec_driver_sql(statement, values)
 
 
-@pytest.mark.parametrize("count", [0, 1, 63, 64, 200])
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 700])
 def test_bulk_and_single_rows_read_alike(store: Store, count: int) -> None:
     with transaction(store._engine, writes=True) as connection:
         write(connection, BulkInsert(_journal, COLUMNS), [row(seq) for seq in range(count)])

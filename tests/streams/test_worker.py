@@ -106,6 +106,32 @@ async def test_updates_are_flushed_once_the_broker_has_them() -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_of_updates_that_wait_too_long_the_oldest_go_and_the_rest_keeps_its_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.updates.CAPACITY", 5)
+    sent: list[tuple[str, list[bytes]]] = []
+
+    class Back:
+        async def publish(self, topic: str, key: str, events: Sequence[bytes]) -> dict[int, str]:
+            sent.append((key, list(events)))
+            return {}
+
+    updates = Updates(Back())  # type: ignore[arg-type]
+    await updates.put(HOME, [b"1", b"2", b"3"])
+    await updates.put("x-drill/" + HOME, [b"4"])
+    await updates.put(HOME, [b"5", b"6"])
+    assert (updates.waiting, updates.dropped) == (5, 1)
+    await updates.put(HOME, [b"7", b"8", b"9"])
+    assert (updates.waiting, updates.dropped) == (5, 4)
+    running = asyncio.create_task(updates.run())
+    await asyncio.wait_for(updates.flush(), 10)
+    assert sent == [(HOME, [b"5", b"6", b"7", b"8", b"9"])]
+    assert (updates.waiting, updates.dropped) == (0, 0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_worker_that_the_group_leaves_outside_ends_but_only_while_a_broker_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
