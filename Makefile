@@ -37,8 +37,8 @@ demo: set-up  ## A living city: set-up, then everything on this machine
 
 # Those that pull plugs under load need the machine for themselves.
 test: lint  ## Set-up, checks and all tests
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --ignore tests/integration
-	$(BIN)/python -m pytest tests/integration
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --durations 10 --ignore tests/integration
+	$(BIN)/python -m pytest --durations 25 tests/integration
 
 lint: set-up-dev  ## Style, types, the direction of imports, JSDoc types
 	$(BIN)/ruff check $(wildcard $(CHECKED))

@@ -21,10 +21,10 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from dispatch.roads import RoadGraph
 from models import events as ev
@@ -38,6 +38,7 @@ from models.store import DeadLetterRow, Store
 from models.words import home_jurisdiction, is_exercise
 from playbooks.engine import PlaybookSet
 from streams.claims import Claims, Place, pause_s
+from streams.desk_queue import Batch, DeskQueue
 from streams.errors import OpeningError, StreamsError, StumbledError
 from streams.seating import Seating, sweep
 from streams.seats import DESK_FAILED, Seat
@@ -59,43 +60,10 @@ PLANNING_SHARE = 0.1
 """How much of the time planning may take at most; reports come first, and a backlog is planned
 once, not once a report."""
 
-QUEUE = 500
-"""Submissions that may wait for a desk."""
-
-AT_A_STRETCH = 16
-"""Batches of a backlog that are decided before whoever waits for the desk has a turn: planning."""
-
 RETRY_S = 1.0
 CLOSE_WITHIN_S = 2.0
 """How long the batches in hand may take when the process ends; what isn't written by then comes
 again from the inbox, at another's or at the next start."""
-
-
-class _Given(NamedTuple):
-    """What one caller handed over."""
-
-    events: list[Event]
-    position: Position | None
-    done: asyncio.Future[None]
-
-
-class _Batch(NamedTuple):
-    """What waited together and is decided together, as long as nothing fails."""
-
-    given: list[_Given]
-
-    @property
-    def events(self) -> list[Event]:
-        return [event for given in self.given for event in given.events]
-
-    @property
-    def position(self) -> Position | None:
-        return self.given[-1].position
-
-    def done(self) -> None:
-        """Let those who handed it over go on."""
-        for given in self.given:
-            _resolve(given.done)
 
 
 class DeskShell:
@@ -135,7 +103,7 @@ class DeskShell:
         self._kept: dict[str, Lease] = {}
         """Of desks that failed here, until they are open again."""
         self._locks: dict[str, asyncio.Lock] = {}
-        self._queues: dict[str, asyncio.Queue[_Given]] = {}
+        self._queues: dict[str, DeskQueue] = {}
         self._failed_ticks: dict[str, int] = {}
         self._asked_for: set[str] = set()
         self._knocking: set[asyncio.Task[None]] = set()
@@ -153,7 +121,7 @@ class DeskShell:
     @property
     def waiting(self) -> int:
         """Submissions that wait for a desk."""
-        return sum(queue.qsize() for queue in self._queues.values())
+        return sum(map(len, self._queues.values()))
 
     async def open(self, jurisdiction: str, place: Place | None = None) -> None:
         """Take a jurisdiction's seat now, so that its clock runs before its first event.
@@ -192,21 +160,19 @@ class DeskShell:
     ) -> asyncio.Future[None]:
         """Queue events for a desk; return once there is room, with a future.
 
-        What waits is decided as one batch. The queue holds `QUEUE` submissions; when it is full,
-        this waits, and with it the topic. The future is done when the shell is done with them:
-        they are in the journal, in the dead letters, or left to the inbox.
+        What waits is decided as one batch. When the queue is full this waits, and with it the
+        topic. The future is done when the shell is done with them: they are in the journal, in
+        the dead letters, or left to the inbox.
         """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if home_jurisdiction(jurisdiction) != self._pack.jurisdiction:
             # Before it has a queue: there is no end to names that somebody may think of.
             await self._give_up(events, "unknown_jurisdiction", self._not_ours())
         elif not self._closing:
             if position is not None:
                 self._claims.came_on(jurisdiction, (position.topic, position.partition))
-            await self._queue(jurisdiction).put(_Given(events, position, done))
-            if not self._closing:
-                return done
-        _resolve(done)
+            return await self._queue(jurisdiction).put(events, position)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
         return done
 
     async def handle(self, jurisdiction: str, events: list[Event]) -> None:
@@ -226,10 +192,7 @@ class DeskShell:
             if seat.ticking is not None:
                 seat.ticking.cancel()
         for queue in self._queues.values():
-            while not queue.empty():
-                _resolve(queue.get_nowait().done)
-            # Whoever waits for the next batch gets this one.
-            queue.put_nowait(_Given([], None, asyncio.get_running_loop().create_future()))
+            queue.close()
         if self._working:
             _, late = await asyncio.wait(self._working, timeout=within_s)
             for task in late:
@@ -244,16 +207,16 @@ class DeskShell:
 
     # ── a queue and its batches ───────────────────────────────────────────────────────────────
 
-    def _queue(self, jurisdiction: str) -> asyncio.Queue[_Given]:
+    def _queue(self, jurisdiction: str) -> DeskQueue:
         queue = self._queues.get(jurisdiction)
         if queue is None:
-            queue = self._queues[jurisdiction] = asyncio.Queue(QUEUE)
+            queue = self._queues[jurisdiction] = DeskQueue(self._settings.desk_batch)
             self._beside(self._serve(jurisdiction, queue))
         return queue
 
-    async def _serve(self, jurisdiction: str, queue: asyncio.Queue[_Given]) -> None:
+    async def _serve(self, jurisdiction: str, queue: DeskQueue) -> None:
         while True:
-            left = deque([self._together(await queue.get(), queue)])
+            left = deque([await queue.batch()])
             try:
                 if self._closing:
                     return
@@ -267,27 +230,9 @@ class DeskShell:
                 log.exception("desk of %s failed on a batch; it comes again", jurisdiction)
             finally:
                 for one in left:
-                    one.done()
+                    one.finish()
 
-    def _together(self, first: _Given, queue: asyncio.Queue[_Given]) -> _Batch:
-        together = [first]
-        size = len(first.events)
-        while size < self._settings.desk_batch and not queue.empty():
-            together.append(queue.get_nowait())
-            size += len(together[-1].events)
-        return _Batch(together)
-
-    def _stretch(self, left: deque[_Batch], queue: asyncio.Queue[_Given]) -> Iterator[_Batch]:
-        yield left[0]
-        for _ in range(AT_A_STRETCH - 1):
-            if queue.empty() or self._closing:
-                return
-            left.append(self._together(queue.get_nowait(), queue))
-            yield left[-1]
-
-    async def _overlapping(
-        self, jurisdiction: str, left: deque[_Batch], queue: asyncio.Queue[_Given]
-    ) -> None:
+    async def _overlapping(self, jurisdiction: str, left: deque[Batch], queue: DeskQueue) -> None:
         """Decide on a batch and those that wait behind it, each while the one before is written.
 
         Parameters
@@ -303,7 +248,7 @@ class DeskShell:
             if writing is not None:
                 journaled = await writing
                 writing = None
-                left.popleft().done()
+                left.popleft().finish()
                 await self._written(seat, journaled)
 
         async with self._lock(jurisdiction):
@@ -312,7 +257,7 @@ class DeskShell:
             except StoreError:
                 return
             try:
-                for batch in self._stretch(left, queue):
+                for batch in queue.stretch(left):
                     decided = await self._run(seat.decide, batch.events, batch.position)
                     await settle()
                     writing = self._on(self._writer, seat.write, decided)
@@ -328,9 +273,9 @@ class DeskShell:
                 if any(isinstance(each, FencedError) for each in failures):
                     self._gave_up(jurisdiction)
                     while left:
-                        left.popleft().done()
+                        left.popleft().finish()
 
-    async def _decide(self, jurisdiction: str, batch: _Batch) -> None:
+    async def _decide(self, jurisdiction: str, batch: Batch) -> None:
         """Decide on a batch; return when it is in the journal (or in dead letters).
 
         Where the desk fails on one of them, those before it are decided on, then it alone, then
@@ -601,11 +546,6 @@ def _apart(events: list[Event], place: int) -> list[list[Event]]:
     """Return what is before a place, what is at it, and what is behind."""
     pieces = [events[:place], events[place : place + 1], events[place + 1 :]]
     return [piece for piece in pieces if piece]
-
-
-def _resolve(done: asyncio.Future[None]) -> None:
-    if not done.done():
-        done.set_result(None)
 
 
 def _letter(event: Event, code: str, detail: str) -> DeadLetterRow:

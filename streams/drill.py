@@ -102,7 +102,7 @@ async def run_drill(
     graph = await asyncio.to_thread(RoadGraph.load, pack)
     travel = TravelTimes.of_pack(graph, pack, cache_dir=settings.data_dir / "cache")
     store = open_store(settings)
-    publisher = OwnPublisher(kafka_servers(settings), idempotent=not is_embedded(settings))
+    publisher = OwnPublisher(kafka_servers(settings), embedded=is_embedded(settings))
     try:
         await _check_alone(store, pack.jurisdiction)
         run = await asyncio.to_thread(

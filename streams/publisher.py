@@ -55,15 +55,15 @@ class Publisher:
     ----------
     servers
         Bootstrap servers ``host:port,…``.
-    idempotent
-        Kafka's idempotent producer. The embedded broker has none, and of each topic the one
-        partition that counts, whatever it says: :data:`~models.topics.EMBEDDED_PARTITION`.
+    embedded
+        Whether they are the embedded broker. It has no idempotent producer, and of each topic the
+        one partition that counts, whatever it says: :data:`~models.topics.EMBEDDED_PARTITION`.
     """
 
-    def __init__(self, servers: str, *, idempotent: bool) -> None:
+    def __init__(self, servers: str, *, embedded: bool) -> None:
         self._servers = servers
-        self._idempotent = idempotent
-        self._partition = None if idempotent else EMBEDDED_PARTITION
+        self._is_idempotent = not embedded
+        self._partition = EMBEDDED_PARTITION if embedded else None
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
@@ -178,7 +178,7 @@ class Publisher:
 
     def _is_of_no_use(self, error: Exception) -> bool:
         """Whether a producer is to be made anew after this."""
-        return isinstance(error, TimeoutError) or (self._idempotent and _has_spoilt(error))
+        return isinstance(error, TimeoutError) or (self._is_idempotent and _has_spoilt(error))
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
@@ -187,7 +187,7 @@ class Publisher:
                     bootstrap_servers=self._servers,
                     client_id="gridcommand-publisher",
                     acks="all",
-                    enable_idempotence=self._idempotent,
+                    enable_idempotence=self._is_idempotent,
                     request_timeout_ms=REQUEST_MS,
                     max_request_size=MAX_REQUEST_BYTES,
                     linger_ms=0,

@@ -120,7 +120,7 @@ async def run_worker(
     pack = city.pack
     store = open_store(settings)
     tracing.start(settings.otlp_endpoint, "gridcommand-worker", settings.trace_share)
-    publisher = OwnPublisher(kafka_servers(settings), idempotent=not is_embedded(settings))
+    publisher = OwnPublisher(kafka_servers(settings), embedded=is_embedded(settings))
     updates = Updates(publisher)
     held: set[Place] = set()
     shell = DeskShell(

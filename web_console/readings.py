@@ -66,8 +66,8 @@ class Readings:
     def __init__(self, settings: Settings) -> None:
         self.servers = bootstrap_servers(settings)
         # The embedded broker has no idempotent producer.
-        self._idempotent = bool(settings.kafka_servers)
-        self._partition = None if self._idempotent else EMBEDDED_PARTITION
+        self._is_idempotent = bool(settings.kafka_servers)
+        self._partition = None if self._is_idempotent else EMBEDDED_PARTITION
         self._producer: Any = None
         self._starting = asyncio.Lock()
         self._failed_at = -math.inf
@@ -127,7 +127,7 @@ class Readings:
                     linger_ms=2,
                     max_batch_size=500_000,
                     request_timeout_ms=int(SEND_WITHIN_S * 1000),
-                    enable_idempotence=self._idempotent,
+                    enable_idempotence=self._is_idempotent,
                 )
                 try:
                     async with asyncio.timeout(SEND_WITHIN_S):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from models.city import CityPack
 from models.settings import CHECKOUT
+from tests.streams.desk_bench import Bench
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +28,14 @@ def san_francisco() -> CityPack:
 def log_dir(tmp_path: Path) -> Path:
     """Where a broker of this test writes."""
     return tmp_path / "logs"
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    """A shell to be made on a tiny city, that looks at a drill's clock often."""
+    monkeypatch.setattr("streams.desk_shell.CLOCK_POLL_S", 0.02)
+    made = Bench(tmp_path)
+    yield made
+    for shell in made.shells:
+        await shell.close()
+    made.store.close()

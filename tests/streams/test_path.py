@@ -94,7 +94,7 @@ async def test_nothing_is_lost_when_the_broker_is_killed_and_comes_back_empty(
     broker = EmbeddedBroker(None, 256, tmp_path / "tansu.log")
     await broker.start()
     settings = Settings(data_dir=tmp_path, broker_port=broker.port, relay_retry_s=2)
-    publisher = OwnPublisher(broker.servers, idempotent=False)
+    publisher = OwnPublisher(broker.servers, embedded=True)
     desk = Desk(store)
 
     async def report(events: list[Event]) -> None:
@@ -126,7 +126,7 @@ async def test_nothing_is_lost_when_the_broker_is_killed_and_comes_back_empty(
             await desk.until({"hop"}, 5)
             assert time.monotonic() - begun < 1.0  # a fetch wait of 1500 ms would show
 
-            stranger = Publisher(broker.servers, idempotent=False)
+            stranger = Publisher(broker.servers, embedded=True)
             await stranger.publish("reports", "whatever", [body("foreign")])
             await stranger.close()
             await desk.until({"foreign"}, 5)

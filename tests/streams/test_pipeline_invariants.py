@@ -45,7 +45,7 @@ from streams.desk_shell import DeskShell
 from streams.own_records import MARK
 from streams.relay import Relay
 from tests.conftest import InvariantCases
-from tests.streams.test_desk_shell import Bench
+from tests.streams.desk_bench import Bench
 
 HOME = "tiny"
 EVIL = "evil"

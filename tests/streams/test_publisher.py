@@ -73,7 +73,7 @@ def publisher(monkeypatch: pytest.MonkeyPatch) -> Publisher:
     FakeProducer.made.clear()
     FakeProducer.refusals.clear()
     monkeypatch.setattr(module, "AIOKafkaProducer", FakeProducer)
-    return Publisher("nowhere:1", idempotent=True)
+    return Publisher("nowhere:1", embedded=False)
 
 
 def sent() -> list[bytes]:
@@ -94,17 +94,17 @@ async def test_who_is_too_large_is_named_and_the_others_go_in_order(publisher: P
 
 async def test_more_than_a_record_may_be_is_refused_without_a_broker() -> None:
     with pytest.raises(OversizeError, match="1,000,001 bytes"):
-        await Publisher("nowhere:1", idempotent=True).send(
+        await Publisher("nowhere:1", embedded=False).send(
             "t", b"k", b"x" * (MAX_RECORD_BYTES + 1), []
         )
 
 
-@pytest.mark.parametrize("idempotent", [True, False])
+@pytest.mark.parametrize("embedded", [True, False])
 async def test_a_producer_that_neither_sends_nor_fails_is_made_anew(
-    publisher: Publisher, monkeypatch: pytest.MonkeyPatch, idempotent: bool
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch, embedded: bool
 ) -> None:
     monkeypatch.setattr(module, "STUCK_S", 0.05)
-    publisher = Publisher("nowhere:1", idempotent=idempotent)
+    publisher = Publisher("nowhere:1", embedded=embedded)
     FakeProducer.stuck.append(None)
     await publisher.publish("reports", "a", [b"{}"])
     assert [len(each.sent) for each in FakeProducer.made] == [0, 1]
@@ -116,7 +116,7 @@ async def test_on_the_embedded_broker_all_is_in_the_one_partition(log_dir: Path)
     """It makes a topic with four for whoever asks too early, and three of them may be unread."""
     broker = EmbeddedBroker(None, 256, log_dir / "tansu.log")
     await broker.start()
-    publisher = Publisher(broker.servers, idempotent=False)
+    publisher = Publisher(broker.servers, embedded=True)
     consumer = AIOKafkaConsumer(bootstrap_servers=broker.servers, auto_offset_reset="earliest")
     try:
         for key in "abcdefgh":
@@ -157,7 +157,7 @@ async def test_kafka_refuses_one_and_takes_those_behind_it(servers: Servers) -> 
         await admin.create_topics(
             [NewTopic(topic, 1, 1, topic_configs={"max.message.bytes": "100000"})]
         )
-    publisher = Publisher(address, idempotent=True)
+    publisher = Publisher(address, embedded=False)
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=address, auto_offset_reset="earliest", group_id=None
     )

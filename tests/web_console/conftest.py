@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from models import events as ev
 from models.city import CityPack
 from models.events import Event, encode
+from models.inbox import UnfinishedRow
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
 from models.registers import Drill
 from models.settings import Settings
@@ -375,3 +376,8 @@ def begin_drill(store: Store) -> Callable[..., datetime]:
         return night
 
     return begin
+
+
+def inbox(store: Store) -> list[UnfinishedRow]:
+    """What was acknowledged and no desk has decided."""
+    return store.unfinished_after(0, 1000)

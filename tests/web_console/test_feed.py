@@ -54,7 +54,7 @@ async def listening(
 
 @pytest.fixture
 async def publisher(broker: EmbeddedBroker) -> AsyncIterator[Publisher]:
-    publisher = Publisher(broker.servers, idempotent=False)
+    publisher = Publisher(broker.servers, embedded=True)
     yield publisher
     await publisher.close()
 
