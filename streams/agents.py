@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -46,7 +45,7 @@ from streams.classify import classify
 from streams.dead_letters import DeadLetters
 from streams.own_records import is_own
 from streams.publisher import OVERSIZE, Publisher
-from streams.senml import AHEAD_S, parse_senml
+from streams.senml import parse_senml
 from streams.sense_keeper import SenseKeeper
 
 log = logging.getLogger(__name__)
@@ -202,9 +201,7 @@ class Agents:
         # A record without a time says so by none, or by one before 1970.
         received_at = datetime.fromtimestamp(max(message.timestamp or 0, 0) or time.time(), UTC)
         try:
-            readings = parse_senml(
-                record.value or b"", received_at, ahead_s=math.inf if exercise else AHEAD_S
-            )
+            readings = parse_senml(record.value or b"", received_at, own_time=exercise)
         except EventError as error:
             await self._give_up(spec, record, record.value, UNREADABLE, str(error))
             return

@@ -22,6 +22,10 @@ MAX_RECORDS = 10_000
 AHEAD_S = 5.0
 """How far ahead of its receipt a reading's time may lie: clocks differ a little."""
 
+BEHIND_S = 30 * 86_400.0
+"""How far behind its receipt a reading's time may lie. A device may keep what it measured for days
+without a network; one whose clock lost its battery is years back."""
+
 _RELATIVE_BELOW_S = 2**28  # RFC 8428, section 4.5.3
 _VERSION = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")
@@ -86,11 +90,13 @@ _decode = msgspec.json.Decoder(list[_Record]).decode
 _decode_keys = msgspec.json.Decoder(list[dict[str, msgspec.Raw]]).decode
 
 
-def parse_senml(raw: bytes, received_at: datetime, *, ahead_s: float = AHEAD_S) -> list[Reading]:
+def parse_senml(raw: bytes, received_at: datetime, *, own_time: bool = False) -> list[Reading]:
     """Return the readings of a pack, in its order.
 
     Nothing was measured after it was received. Where a device's times for a quantity say so, its
     clock is ahead, and all of them in this pack are set back by as much as the last is too late.
+    Where all of a device's times are more than :data:`BEHIND_S` before the receipt, its clock is
+    behind, and they are set forward until the last is of the receipt.
 
     Parameters
     ----------
@@ -98,8 +104,8 @@ def parse_senml(raw: bytes, received_at: datetime, *, ahead_s: float = AHEAD_S) 
         The pack as JSON, at most :data:`MAX_RECORDS` records.
     received_at
         What relative times refer to; aware. The same whenever the pack comes again.
-    ahead_s
-        How far ahead of that a time may lie; infinite where times are a drill's own.
+    own_time
+        Whether times are a drill's own; then none is set.
 
     Raises
     ------
@@ -118,7 +124,7 @@ def parse_senml(raw: bytes, received_at: datetime, *, ahead_s: float = AHEAD_S) 
     base_name, base_time, base_unit, base_value = "", 0.0, "", 0.0
     device, now_s = "", received_at.timestamp()
     told_s = at = math.nan
-    limit_s, is_ahead = now_s + ahead_s, False
+    first_s, last_s, is_off = now_s - BEHIND_S, now_s + AHEAD_S, False
     for place, record in enumerate(records):
         if record.bn is not None:
             base_name = record.bn
@@ -147,9 +153,9 @@ def parse_senml(raw: bytes, received_at: datetime, *, ahead_s: float = AHEAD_S) 
             raise EventError(f"SenML record {place}: value must be finite")
         if (seconds := base_time + record.t) != told_s:
             told_s, at = seconds, _at(seconds, now_s, place)
-            is_ahead = is_ahead or at > limit_s
+            is_off = is_off or not first_s <= at <= last_s
         readings.append(Reading(of, quantity, value, unit, at))
-    return _set_back(readings, limit_s) if is_ahead else readings
+    return _set_right(readings, now_s) if is_off and not own_time else readings
 
 
 def _device(base_name: str) -> str:
@@ -180,15 +186,18 @@ def _at(seconds: float, now_s: float, place: int) -> float:
     return round(at, 6)
 
 
-def _set_back(readings: list[Reading], limit_s: float) -> list[Reading]:
+def _set_right(readings: list[Reading], now_s: float) -> list[Reading]:
     ahead: dict[tuple[str, str], float] = {}
+    newest: dict[str, float] = {}
     for reading in readings:
-        if reading.at > limit_s:
+        newest[reading.device] = max(newest.get(reading.device, reading.at), reading.at)
+        if (by_s := reading.at - now_s - AHEAD_S) > 0:
             key = reading.device, reading.quantity
-            ahead[key] = max(ahead.get(key, 0.0), reading.at - limit_s)
+            ahead[key] = max(ahead.get(key, 0.0), by_s)
+    behind = {device: at - now_s for device, at in newest.items() if at < now_s - BEHIND_S}
     return [
         msgspec.structs.replace(reading, at=max(round(reading.at - by_s, 6), _FIRST_S))
-        if (by_s := ahead.get((reading.device, reading.quantity)))
+        if (by_s := ahead.get((reading.device, reading.quantity)) or behind.get(reading.device))
         else reading
         for reading in readings
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import math
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import EventError
-from streams.senml import AHEAD_S, Reading, parse_senml
+from streams.senml import AHEAD_S, BEHIND_S, Reading, parse_senml
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -53,7 +52,26 @@ def test_a_clock_that_is_ahead_is_set_back_with_its_intervals_kept() -> None:
     readings = parse_senml(raw, NOW)
     assert [r.at - NOW.timestamp() for r in readings] == [AHEAD_S - 60, AHEAD_S, -30]
     assert parse_senml(raw, NOW) == readings
-    assert parse_senml(raw, NOW, ahead_s=math.inf)[1].at == ahead, "a drill's times are its own"
+    assert parse_senml(raw, NOW, own_time=True)[1].at == ahead, "a drill's times are its own"
+
+
+def test_a_clock_that_lost_its_battery_is_set_forward_with_its_intervals_kept() -> None:
+    year_2000 = 946_684_800.0
+    raw = pack(
+        {"bn": "d/", "bt": year_2000, "n": "q", "t": 60, "v": 1},
+        {"n": "q", "t": 90, "v": 2},
+        {"n": "other", "t": 75, "v": 3},
+        {"bn": "e/", "bt": NOW.timestamp() - BEHIND_S, "n": "kept", "v": 4},
+    )
+    readings = parse_senml(raw, NOW)
+    assert [r.at - NOW.timestamp() for r in readings] == [-30, 0, -15, -BEHIND_S]
+    assert parse_senml(raw, NOW) == readings
+    assert parse_senml(raw, NOW, own_time=True)[0].at == year_2000 + 60
+
+
+def test_a_clock_that_was_set_right_within_a_pack_leaves_what_it_said_before() -> None:
+    raw = pack({"n": "d/q", "t": 946_684_800.0, "v": 1}, {"n": "d/q", "t": -5, "v": 2})
+    assert [r.at for r in parse_senml(raw, NOW)] == [946_684_800.0, NOW.timestamp() - 5]
 
 
 times = st.floats(-1e9, 2e11) | st.floats(-100, 100).map(lambda s: NOW.timestamp() + s)
@@ -64,7 +82,7 @@ def test_no_reading_is_younger_than_its_receipt_and_all_keep_their_order(
     records: list[tuple[str, float]],
 ) -> None:
     raw = pack(*({"n": name, "t": at, "v": 1} for name, at in records))
-    told = parse_senml(raw, NOW, ahead_s=math.inf)
+    told = parse_senml(raw, NOW, own_time=True)
     found = parse_senml(raw, NOW)
     assert all(one.at <= NOW.timestamp() + AHEAD_S for one in found)
     for a, b in itertools.pairwise(range(len(found))):

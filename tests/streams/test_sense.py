@@ -16,7 +16,7 @@ from models.errors import EventError
 from models.words import Channel
 from streams import sense as sense_module
 from streams.errors import RulesError
-from streams.senml import AHEAD_S, Reading, parse_senml
+from streams.senml import AHEAD_S, BEHIND_S, Reading, parse_senml
 from streams.sense import SenseState
 from streams.sense_alarms import Alarm, episode_id
 from streams.sense_rules import (
@@ -440,6 +440,26 @@ def test_no_times_and_no_clocks_deafen(
         read((at_s, [(name, 0, 0.1)])) for at_s in (second, second + int(MARGIN_S + AHEAD_S) + 1)
     )]  # fmt: skip
     assert sum(one.taken for one in now)
+
+
+@pytest.mark.parametrize("back_s", [BEHIND_S + 1, 26 * 365 * 86_400.0])
+def test_a_device_that_lost_its_clock_is_heard_and_not_silent(back_s: float) -> None:
+    sense = state(DEPTH, SILENT)
+
+    def told_at(received_s: float, value: float, off_s: float) -> list[str]:
+        received = START + timedelta(seconds=received_s)
+        raw = [{"n": "d1/depth", "u": "m", "t": received.timestamp() - off_s, "v": value}]
+        found = sense.sense(
+            parse_senml(json.dumps(raw).encode(), received), received.timestamp() + MARGIN_S
+        )
+        silent = sense.pass_time(received)
+        return [alarm.rule for alarm in (*found.alarms, *silent.alarms)]
+
+    assert told_at(0, 0.1, 0) == []
+    assert [told_at(60.0 * minute, 0.1, back_s) for minute in range(1, 40)] == [[]] * 39
+    assert told_at(2400, 0.5, back_s) == ["deep"]
+    assert told_at(2460, 0.1, 0) == [], "its clock is right again"
+    assert told_at(2520, 0.5, 0) == ["deep"]
 
 
 def test_what_another_version_kept_is_refused_and_the_episodes_hold() -> None:
