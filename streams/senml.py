@@ -191,16 +191,16 @@ def _set_right(readings: list[Reading], now_s: float) -> list[Reading]:
     newest: dict[str, float] = {}
     for reading in readings:
         newest[reading.device] = max(newest.get(reading.device, reading.at), reading.at)
-        if (by_s := reading.at - now_s - AHEAD_S) > 0:
+        if (off_s := reading.at - now_s - AHEAD_S) > 0:
             key = reading.device, reading.quantity
-            ahead[key] = max(ahead.get(key, 0.0), by_s)
+            ahead[key] = max(ahead.get(key, 0.0), off_s)
     behind = {device: at - now_s for device, at in newest.items() if at < now_s - BEHIND_S}
-    return [
-        msgspec.structs.replace(reading, at=max(round(reading.at - by_s, 6), _FIRST_S))
-        if (by_s := ahead.get((reading.device, reading.quantity)) or behind.get(reading.device))
-        else reading
-        for reading in readings
-    ]
+    found: list[Reading] = []
+    for reading in readings:
+        off_s = ahead.get((reading.device, reading.quantity), behind.get(reading.device, 0.0))
+        at = max(round(reading.at - off_s, 6), _FIRST_S) if off_s else reading.at
+        found.append(msgspec.structs.replace(reading, at=at))
+    return found
 
 
 def _check_must_understand(raw: bytes) -> None:
