@@ -32,8 +32,12 @@ def log_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    """A shell to be made on a tiny city, that looks at a drill's clock often."""
+    """A shell to be made on a tiny city, that looks at a drill's clock often.
+
+    It doesn't sweep: the garbage of a whole test run takes two seconds to look through.
+    """
     monkeypatch.setattr("streams.desk_shell.CLOCK_POLL_S", 0.02)
+    monkeypatch.setattr("streams.desk_shell.sweep", lambda: None)
     made = Bench(tmp_path)
     yield made
     for shell in made.shells:
