@@ -357,7 +357,7 @@ class Coverage:
         if closed != self._closed:
             self._closed = closed
             self._reach_rows.clear()
-            self._reach = self._reach[:0]
+            self._reach = np.zeros((0, len(self._worth)))
             self._formations.clear()
 
 

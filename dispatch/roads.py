@@ -40,6 +40,7 @@ ONEWAYS = {"F": 1, "T": -1, "B": 0}
 """Pack's letter to direction: with the geometry (u to v), against it, both ways."""
 
 _ALONG_KEPT = 1 << 14
+"""Edges whose measured geometry is kept at most; then all are forgotten."""
 
 METRES_PER_DEGREE = 6_371_008.8 * np.pi / 180.0
 """Along a meridian of the mean sphere (IUGG mean radius)."""

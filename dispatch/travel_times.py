@@ -45,6 +45,8 @@ CROSSING_M = 1.0
 
 _SNAPS_KEPT = 1 << 14
 _ENDS_KEPT = 1 << 12
+"""Places whose ends are kept at most, left and reached each; then all are forgotten."""
+
 _LIKELY = 4
 """Times as many as are asked for are looked at first, where the nearest are."""
 

@@ -198,8 +198,10 @@ def _set_right(readings: list[Reading], now_s: float) -> list[Reading]:
     found: list[Reading] = []
     for reading in readings:
         off_s = ahead.get((reading.device, reading.quantity), behind.get(reading.device, 0.0))
-        at = max(round(reading.at - off_s, 6), _FIRST_S) if off_s else reading.at
-        found.append(msgspec.structs.replace(reading, at=at))
+        if off_s:
+            at = max(round(reading.at - off_s, 6), _FIRST_S)
+            reading = msgspec.structs.replace(reading, at=at)
+        found.append(reading)
     return found
 
 

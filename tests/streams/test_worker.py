@@ -119,7 +119,7 @@ async def test_of_updates_that_wait_too_long_the_oldest_go_and_the_rest_keeps_it
 
     updates = Updates(Back())  # type: ignore[arg-type]
     await updates.put(HOME, [b"1", b"2", b"3"])
-    await updates.put("x-drill/" + HOME, [b"4"])
+    await updates.put(HOME + ".exercise", [b"4"])
     await updates.put(HOME, [b"5", b"6"])
     assert (updates.waiting, updates.dropped) == (5, 1)
     await updates.put(HOME, [b"7", b"8", b"9"])
