@@ -11,6 +11,9 @@ anew, empty, takes that, and its next records are passed over until there are as
 happens where it is a member again by then, and where Faust counts records from before the
 partitions were told anew, which its agents still have. Relies on the one private method of aiokafka
 that makes the request and on Faust's set of what isn't acknowledged; tests tell when they are gone.
+
+A Kafka node that was halted lets clients in before it counts itself in again. aiokafka's routine
+for the group ends at a cluster without nodes, and tells nobody. Relies on aiokafka's own client.
 """
 
 from __future__ import annotations
@@ -29,6 +32,10 @@ from faust.types import TP, Message
 from mode.threads import ServiceThread, WorkerThread
 
 
+NODES_KNOWN_WITHIN_S = 5.0
+ASK_NODES_AGAIN_S = 0.1
+
+
 class _DaemonThread(WorkerThread):  # type: ignore[misc]
     """Ends with its process: after a broker was lost Faust's consumer may never stop by itself."""
 
@@ -41,8 +48,20 @@ class Member(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
     """Consumer that commits as the member of its group that it was asked as, or not at all."""
 
     async def start(self) -> None:
-        """Connect, and join the group."""
+        """Connect, to join the group with what is subscribed to then.
+
+        Raises
+        ------
+        KafkaError
+            No node can be reached.
+        TimeoutError
+            One answers, and knows of no node for :data:`NODES_KNOWN_WITHIN_S`.
+        """
         await super().start()
+        async with asyncio.timeout(NODES_KNOWN_WITHIN_S):
+            while not self._client.cluster.brokers():
+                await self._client.force_metadata_update()
+                await asyncio.sleep(ASK_NODES_AGAIN_S)
         coordinator = self._coordinator
         commit = coordinator._do_commit_offsets
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import OffsetAndMetadata, TopicPartition
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import CommitFailedError
 from faust.types import TP, Message
 
@@ -46,6 +48,32 @@ async def test_only_a_member_of_the_group_commits(log_dir: Path) -> None:
         with pytest.raises(CommitFailedError):
             await member._coordinator.commit_offsets(before, {PLACE: OffsetAndMetadata(224, "")})
         assert await member.committed(PLACE) == 3
+
+
+@pytest.mark.broker
+async def test_a_member_joins_though_no_node_counts_itself_in_at_first(
+    log_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Kafka says it for a moment that was halted for longer than its session."""
+    broker = EmbeddedBroker(None, 256, log_dir / "tansu.log")
+    update, early = ClusterMetadata.update_metadata, [3]
+
+    def without_nodes(cluster: ClusterMetadata, metadata: Any) -> None:
+        early[0] -= 1
+        if early[0] < 0:
+            update(cluster, metadata)
+
+    async with AsyncExitStack() as stack:
+        await broker.start()
+        stack.push_async_callback(broker.stop)
+        await declare_topics(broker.servers)
+        monkeypatch.setattr(ClusterMetadata, "update_metadata", without_nodes)
+        member = Member(bootstrap_servers=broker.servers, group_id="some", enable_auto_commit=False)
+        stack.push_async_callback(member.stop)
+        await member.start()
+        member.subscribe([REPORTS])
+        while not member.assignment():
+            await member.getmany(timeout_ms=100)
 
 
 async def test_what_came_before_partitions_were_told_anew_says_not_how_far_the_place_is() -> None:
