@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
@@ -34,7 +35,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
 AWAY_S = 4.0
 REFUSED_WITHIN_S = 30.0
 FULL_AT_BYTES = 4096
-FILLED_AFTER = 20
+FILLED_EVERY_S = 0.02
 DISK_MB = 900
 """What `up` wants to be free at its start, and room for the reports of these tests."""
 
@@ -156,17 +157,28 @@ async def test_a_full_disk_under_sqlite(on_sqlite: OnSqlite) -> None:
 
 @contextmanager
 def _filled(disk: Path) -> Iterator[None]:
-    """Leave no room on a disk: a write gets ENOSPC."""
-    ballast = disk / "ballast"
-    with ballast.open("wb") as file:
-        for _ in range(FILLED_AFTER):
-            # Who writes meanwhile may have taken some of it, or given some back.
-            with suppress(OSError):
+    """Leave no room on a disk: a write gets ENOSPC.
+
+    Who has the disk may give some of it back at any time, as a PostgreSQL does that ends at it and
+    starts again.
+    """
+    ballast, over = disk / "ballast", threading.Event()
+
+    def fill() -> None:
+        with ballast.open("wb") as file:
+            while not over.wait(FILLED_EVERY_S):
                 free = shutil.disk_usage(disk).free
-                os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), free)
+                # Whoever writes meanwhile may have taken some of it.
+                with suppress(OSError):
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), max(free, 1))
+
+    filling = threading.Thread(target=fill)
+    filling.start()
     try:
         yield
     finally:
+        over.set()
+        filling.join()
         ballast.unlink()
 
 
