@@ -2,7 +2,7 @@
 
 An episode is written in the same transaction as the report it became, so that after any crash a
 condition that lasts is neither told twice nor taken for one that is new. The windows are written
-now and then; what they lost is a few seconds of readings. Who senses a partition claims it first:
+now and then, and the readings since come again. Who senses a partition claims it first:
 a worker that was halted and woke writes no more, for what it remembers is of another time.
 """
 

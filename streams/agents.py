@@ -100,6 +100,23 @@ class Stages:
     embedded: bool = False
 
 
+class _Held:
+    """A record of Faust's as sense holds it."""
+
+    def __init__(self, record: Any) -> None:
+        self._record = record
+
+    @property
+    def offset(self) -> int:
+        return int(self._record.message.offset)
+
+    def hold(self) -> None:
+        self._record.message.incref()
+
+    def let_go(self) -> None:
+        self._record.ack()
+
+
 class Agents:
     """The agents on one app; made before the app starts.
 
@@ -211,6 +228,7 @@ class Agents:
             readings,
             received_at,
             exercise=exercise,
+            record=_Held(record),
             traceparent=traceparent_of(message.headers) if tracing.is_on() else "",
         )
 

@@ -34,7 +34,7 @@ class Place(NamedTuple):
     Attributes
     ----------
     done
-        Offset that comes next; None where nothing was ever committed.
+        Offset that comes next; None where nothing was ever committed or handled.
     behind
         Records that are there and not done; None where the broker's word on it is not good.
     """
@@ -58,6 +58,8 @@ class Lag:
         Pause between two looks.
     embedded
         Whether that is the embedded broker.
+    handled
+        How many records of a partition are handled beyond what is committed, and are meant to be.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class Lag:
         *,
         every_s: float,
         embedded: bool,
+        handled: Callable[[str, int], int] = lambda _topic, _partition: 0,
     ) -> None:
         self._servers = servers
         self._group = group
         self._held = held
         self._every_s = every_s
         self._embedded = embedded
+        self._handled = handled
         self._client: Any = None
         # Never changed, but replaced: another thread may read it.
         self._seen: tuple[float, Mapping[tuple[str, int], Place]] = (0.0, {})
@@ -141,7 +145,10 @@ class Lag:
         if not partitions:
             return {}
         committed = await asyncio.gather(*(client.committed(one) for one in partitions))
-        done = dict(zip(partitions, committed, strict=True))
+        done = {
+            one: (offset or 0) + ahead if (ahead := self._handled(*one)) else offset
+            for one, offset in zip(partitions, committed, strict=True)
+        }
         if self._embedded:
             return {(one.topic, one.partition): Place(done[one], None) for one in partitions}
         first = await client.beginning_offsets(partitions)

@@ -1,9 +1,10 @@
 """Sense on the partitions that this worker holds, and its memory in the database.
 
 Each partition of the readings' topics has a :class:`~streams.sense.SenseState` of its own. What
-begins or ends is written, with the reports, before a record counts as handled, so a record that
+begins or ends is written, with the reports, before anything else is sensed, so a record that
 comes twice after a crash raises nothing twice and a condition that lasts is known. Windows and
-times follow every :data:`KEEP_EVERY_S`. A partition is claimed in the database, so that a worker
+times follow every :data:`KEEP_EVERY_S`, and no record counts as handled before: those that came
+since then come again after a crash. A partition is claimed in the database, so that a worker
 that was halted and woke speaks from no stale memory.
 
 Live devices are silent by the time for which this place listened, which is no clock's: it stands
@@ -78,6 +79,27 @@ class Memory(Protocol):
         """Keep a partition's windows."""
 
 
+class Record(Protocol):
+    """What readings came in: it and those behind it come again, unless it counts as handled."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    def hold(self) -> None:
+        """Let it not count as handled when its agent is done with it."""
+
+    def let_go(self) -> None:
+        """Let it count as handled after all."""
+
+
+class _Held(NamedTuple):
+    """The first record that windows don't have yet, and how many there are from it on."""
+
+    record: Record
+    records: int
+
+
 class _Pack(NamedTuple):
     """Readings that came together; ``began`` says when sense got them, by the performance clock."""
 
@@ -97,6 +119,17 @@ class _Place:
         self.is_changed = False
         self.is_deaf = False
         self.listened_at = 0.0
+        self.held: dict[int, _Held] = {}
+
+    def hold(self, partition: int, record: Record) -> None:
+        """Hold a partition's offset back at the first record since windows were kept."""
+        held = self.held.get(partition)
+        # One that isn't behind the first came again, and the first of before is nobody's now.
+        if held is not None and record.offset > held.record.offset:
+            self.held[partition] = held._replace(records=held.records + 1)
+        else:
+            record.hold()
+            self.held[partition] = _Held(record, 1)
 
 
 class SenseKeeper:
@@ -150,6 +183,8 @@ class SenseKeeper:
         """
         for place in self._places.values():
             place.is_sure = False
+            # They come again, from wherever the group is.
+            place.held.clear()
 
     async def assign(self, held: Iterable[tuple[str, int]]) -> None:
         """Load the partitions that are ours now and forget the others."""
@@ -162,6 +197,12 @@ class SenseKeeper:
             async with place.lock:
                 await self._load(key, place)
 
+    def handled(self, topic: str, partition: int) -> int:
+        """Return how many records are handled and wait for the windows to be kept to count so."""
+        place = self._places.get(self._key(topic, partition))
+        held = place.held.get(partition) if place is not None else None
+        return held.records if held is not None else 0
+
     async def take(
         self,
         topic: str,
@@ -170,6 +211,7 @@ class SenseKeeper:
         received_at: datetime,
         *,
         exercise: bool,
+        record: Record | None = None,
         traceparent: str = "",
     ) -> None:
         """Take readings of a partition in; return when what they began is durable.
@@ -184,6 +226,9 @@ class SenseKeeper:
             The record's time, which is the same when it comes again.
         exercise
             A drill's readings bring their own time.
+        record
+            What they came in; held until the windows with them in are kept. Without it they are
+            of those that don't come again.
         traceparent
             The trace of who sent them, if it has one.
         """
@@ -194,6 +239,8 @@ class SenseKeeper:
         # fault; so our own has a say.
         latest_s = max(received_at, self._now()).timestamp() + TURNED_BACK_S
         async with place.lock:
+            if record is not None:
+                place.hold(partition, record)
             while True:
                 await self._load(key, place)
                 try:
@@ -224,6 +271,8 @@ class SenseKeeper:
                 if (now := asyncio.get_running_loop().time()) - kept_at >= KEEP_EVERY_S:
                     await self.keep()
                     kept_at = now
+            except StoreError as error:
+                log.error("silences and windows wait for the database: %s", error)
             except Exception:
                 log.exception("watching for silent devices failed; trying again")
 
@@ -254,12 +303,15 @@ class SenseKeeper:
                 epoch, is_ours = place.epoch, self._places.get(key) is place
                 if epoch is None or not is_ours or not place.is_changed:
                     continue
-                place.is_changed = False
                 doc = place.state.dump()
                 with self._fenced(key, place):
                     await asyncio.to_thread(
                         self._memory.keep_windows, _name(key), epoch, doc, self._now()
                     )
+                    place.is_changed = False
+                    for held in place.held.values():
+                        held.record.let_go()
+                    place.held.clear()
 
     def _key(self, topic: str, partition: int) -> tuple[str, int]:
         return topic, 0 if self._alone else partition

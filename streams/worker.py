@@ -200,6 +200,7 @@ async def run_worker(
         # The watchdog looks at what this saw.
         every_s=min(LAG_EVERY_S, settings.stalled_after_s / 4),
         embedded=is_embedded(settings),
+        handled=sense.handled,
     )
     watchdog = Watchdog(
         settings.stalled_after_s,

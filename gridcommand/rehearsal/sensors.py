@@ -39,7 +39,7 @@ CLOCK_STEP_S = 1e-3
 """A time is rounded on its way."""
 SENML = "application/senml+json"
 HEARD_BEFORE_S = 12.0
-"""A rise is told by what was before it, and sense keeps its windows every ten seconds."""
+"""A rise is told by what was before it: enough of that for some to be taken beside an outage."""
 DEPTH_HOLD_S = 61.0
 NEIGHBOUR_DEG = 0.001
 

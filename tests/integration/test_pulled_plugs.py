@@ -13,14 +13,17 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
 from gridcommand.rehearsal.checker import check
 from gridcommand.rehearsal.clients import Phones, Screen
+from gridcommand.rehearsal.sensors import reported
 from gridcommand.rehearsal.servers import Servers
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.events import IncidentOpened, ReportLinked, decode
+from models.registers import Device
 from models.words import EXERCISE_MARK
 from streams.app import SESSION_S
 from streams.broker import free_port
@@ -45,6 +48,7 @@ TAKEN_OVER_S = 2 * SESSION_S + BACK_WITHIN_S
 LEFT_WITHIN_S = SESSION_S - 1.0
 """Who says goodbye is replaced at once; who is silent after the session is over."""
 STOP_S = 5.0
+COMMITTED_S = 1.8
 AWAY_S = 8.0
 SINCE_WITHIN_S = 3.0
 KILLS = 20
@@ -288,6 +292,31 @@ async def test_workers_for_one_stage_each_are_killed_and_back(system: OwnSystem)
                     BACK_WITHIN_S,
                 )
                 await flow.until_decided(killed, BACK_WITHIN_S)
+
+
+async def test_what_a_rise_began_from_outlives_a_worker_that_is_killed(system: OwnSystem) -> None:
+    """Faust commits what is handled a second later, and sense keeps windows ten seconds later."""
+    name = f"rise-{time.time_ns()}"
+    with closing(system.store()) as store:
+        key = store.add_device(Device(id=name, jurisdiction=HOME, lon=-122.5, lat=37.78))
+        headers = {"X-Device-Key": f"{name}:{key}", "Content-Type": "application/senml+json"}
+        async with aiohttp.ClientSession(system.base_url, headers=headers) as client:
+
+            async def measure(celsius: float) -> None:
+                reading = {"n": f"{name}/temperature", "u": "Cel", "v": celsius, "bt": time.time()}
+                async with client.post("/api/readings", json=[reading]) as answer:
+                    assert answer.status == 202
+
+            ready = system.said("worker").count(READY)
+            system.child("worker").kill()
+            await until(lambda: system.said("worker").count(READY) > ready)
+            await measure(20.0)
+            await asyncio.sleep(COMMITTED_S)
+            system.child("worker").kill()
+            await measure(35.0)
+            await until(lambda: reported(store, HOME).get(name))
+            await measure(35.0)
+        assert len(reported(store, HOME)[name]) == 1
 
 
 async def test_two_consoles_show_the_same_and_one_of_them_may_die(system: OwnSystem) -> None:
