@@ -92,19 +92,23 @@ class SenseState:
             last = heard.get(quantity)
             if last is not None and at <= last:
                 if last <= latest_s:
-                    late += 1
+                    if not self._again(device, reading, out):
+                        late += 1
                     continue
                 device.turn_back(quantity, last - at)
+            if device.again:
+                device.hear_on(quantity)
             heard[quantity] = at
             for rule in device.rules.get(quantity, ()):
-                if unit != rule.unit and unit and rule.unit:
+                if unit != rule.unit and _is_in_other_unit(rule, reading):
                     out.other_unit += 1
                 elif type(rule) is ThresholdRule:  # isinstance() is slow on these
                     # Nearly all are quiet readings of devices of which nothing is waited for.
                     if device.active or device.since or rule.is_beyond(reading.value):
                         self._threshold(rule, device, reading, out)
                 elif type(rule) is RateRule:
-                    self._rate(rule, device, reading, out)
+                    lowest = _window(device, rule).add(at, reading.value, rule.window_s)
+                    self._rate(rule, device, reading, lowest, out)
                 else:
                     device.spoke[rule.id] = listened_s
                     device.excused.discard(rule.id)
@@ -118,6 +122,30 @@ class SenseState:
         if out.taken:
             self._listening.hear(self._devices.values())
         return out
+
+    def _again(self, device: DeviceMemory, reading: Reading, out: Sensed) -> bool:
+        """Take in a reading that comes again after a crash; return whether it is one.
+
+        A rule whose episode is known had it already, and only its window is filled again.
+        """
+        quantity, at = reading.quantity, reading.at
+        if at <= device.again.get(quantity, math.inf):
+            return False
+        device.again[quantity] = at
+        # What begins or ends by it was known by then, and no later.
+        last, device.heard[quantity] = device.heard[quantity], at
+        for rule in device.rules.get(quantity, ()):
+            is_known = at <= device.known.get(rule.id, -math.inf)
+            if isinstance(rule, SilenceRule) or _is_in_other_unit(rule, reading):
+                continue
+            if isinstance(rule, RateRule):
+                lowest = _window(device, rule).add(at, reading.value, rule.window_s)
+                if not is_known:
+                    self._rate(rule, device, reading, lowest, out)
+            elif not is_known:
+                self._threshold(rule, device, reading, out)
+        device.heard[quantity] = last
+        return True
 
     def pass_time(self, now: datetime) -> Sensed:
         """Let silences begin that are due by ``now``, where readings are all the time there is.
@@ -176,15 +204,18 @@ class SenseState:
             self._device(episode.device).active.add(episode.rule)
         if kept:
             load(kept, self._device)
-        # The dump is older than what was written when an episode began or ended: readings from
-        # in between that come again are known.
+        # The dump is older than what was written when an episode began or ended: what its rule
+        # made of readings from in between that come again is known.
         rules = {rule.id: rule for rule in self._rules.rules}
         for episode in last:
             rule = rules.get(episode.rule)
             if episode.heard is not None and rule is not None:
                 device, at = self._device(episode.device), episode.heard.timestamp()
-                device.heard[rule.quantity] = max(device.heard.get(rule.quantity, at), at)
-                if episode.is_over and isinstance(rule, RateRule):
+                device.recall(rule, at)
+                if not episode.is_over:
+                    # Its neighbours may have begun it, by no reading of its own.
+                    device.since.pop(rule.id, None)
+                elif isinstance(rule, RateRule):
                     device.since[rule.id] = max(device.since.get(rule.id, at), at)
         for silence in self._silence:
             for device in self._devices.values():
@@ -202,7 +233,8 @@ class SenseState:
     def _gather_again(self, rule: ThresholdRule) -> None:
         for name, device in self._devices.items():
             since, place = device.since.get(rule.id), self._place(name, device)
-            heard = device.heard.get(rule.quantity)
+            # What comes again gathers it by itself.
+            heard = device.again.get(rule.quantity, device.heard.get(rule.quantity))
             if since is None or heard is None or place is None:
                 continue
             if heard - since >= rule.hold_s:
@@ -265,11 +297,15 @@ class SenseState:
                 member = self._device(other)
                 self._activate(rule, member, other, member.since.get(rule.id, since), out)
 
-    def _rate(self, rule: RateRule, device: DeviceMemory, reading: Reading, out: Sensed) -> None:
-        window = device.windows.get(rule.id)
-        if window is None:
-            window = device.windows[rule.id] = RisingWindow()
-        lowest_at, lowest = window.add(reading.at, reading.value, rule.window_s)
+    def _rate(
+        self,
+        rule: RateRule,
+        device: DeviceMemory,
+        reading: Reading,
+        at_lowest: tuple[float, float],
+        out: Sensed,
+    ) -> None:
+        lowest_at, lowest = at_lowest
         rise = reading.value - lowest
         if rule.id in device.active:
             if rise <= rule.clear_rise:
@@ -388,6 +424,17 @@ class SenseState:
         if device.lon is not None and device.lat is not None:
             return device.lon, device.lat
         return self._places.get(name)
+
+
+def _window(device: DeviceMemory, rule: RateRule) -> RisingWindow:
+    window = device.windows.get(rule.id)
+    if window is None:
+        window = device.windows[rule.id] = RisingWindow()
+    return window
+
+
+def _is_in_other_unit(rule: Rule, reading: Reading) -> bool:
+    return bool(reading.unit and rule.unit) and reading.unit != rule.unit
 
 
 def _heard(device: DeviceMemory, rule: Rule) -> datetime:

@@ -10,6 +10,7 @@ Times are POSIX seconds here: readings come by the thousand a second.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -72,10 +73,17 @@ class DeviceMemory:
         Of each rate.
     active
         Rules whose episode is on.
+    again
+        Of quantities whose readings may come again after a crash: up to when they have, or were
+        in what was kept.
+    known
+        Of rules whose episode is younger than what was kept: up to when it is known what they made
+        of readings that come again.
     """
 
     __slots__ = (
-        "active", "excused", "heard", "lat", "lon", "rules", "since", "spoke", "windows",
+        "active", "again", "excused", "heard", "known", "lat", "lon", "rules", "since", "spoke",
+        "windows",
     )  # fmt: skip
 
     def __init__(self, rules: Mapping[str, tuple[Rule, ...]]) -> None:
@@ -88,6 +96,23 @@ class DeviceMemory:
         self.excused: set[str] = set()
         self.windows: dict[str, RisingWindow] = {}
         self.active: set[str] = set()
+        self.again: dict[str, float] = {}
+        self.known: dict[str, float] = {}
+
+    def recall(self, rule: Rule, heard: float) -> None:
+        """Take notice of what a rule made of the readings until ``heard``, POSIX seconds."""
+        kept = self.heard.get(rule.quantity, -math.inf)
+        if heard > self.again.get(rule.quantity, kept):
+            self.again.setdefault(rule.quantity, kept)
+            self.heard[rule.quantity] = max(kept, heard)
+            self.known[rule.id] = heard
+            self.since.pop(rule.id, None)
+
+    def hear_on(self, quantity: str) -> None:
+        """Expect no more readings of a quantity that come again."""
+        if self.again.pop(quantity, None) is not None:
+            for rule in self.rules.get(quantity, ()):
+                self.known.pop(rule.id, None)
 
     def turn_back(self, quantity: str, by_s: float) -> None:
         """Set what the rules of a quantity remember back: what lasts goes on lasting."""
