@@ -115,6 +115,32 @@ async def test_readings_need_the_devices_own_key_and_name(
             readings.check("level-7", raw)
 
 
+async def test_who_leaves_in_the_middle_of_a_pack_is_no_fault_of_ours(
+    app: FastAPI, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = store.add_device(Device(id="level-7", jurisdiction=HOME))
+    words = {"x-device-key": f"level-7:{key}", "content-type": "application/senml+json"}
+    come = iter([{"type": "http.request", "body": b"[{", "more_body": True}])
+    answers: list[Any] = []
+
+    async def receive() -> Any:
+        return next(come, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/readings",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in words.items()],
+    }
+    await app(scope, receive, send)
+    assert answers[0]["status"] == 400
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
+
+
 async def test_dead_letters_are_seen_and_acknowledged(
     client: httpx.AsyncClient, sign_in: Any, store: Store
 ) -> None:
