@@ -101,20 +101,18 @@ class Stages:
 
 
 class _Held:
-    """A record of Faust's as sense holds it."""
+    """A record as sense holds it: its partition's commits, that is."""
 
-    def __init__(self, record: Any) -> None:
-        self._record = record
-
-    @property
-    def offset(self) -> int:
-        return int(self._record.message.offset)
+    def __init__(self, message: Any, consumer: Any) -> None:
+        self.offset: int = message.offset
+        self._tp = message.tp
+        self._consumer = consumer
 
     def hold(self) -> None:
-        self._record.message.incref()
+        self._consumer.hold(self._tp, self.offset)
 
     def let_go(self) -> None:
-        self._record.ack()
+        self._consumer.let_go(self._tp)
 
 
 class Agents:
@@ -132,6 +130,7 @@ class Agents:
         stages: Stages,
         topics: Collection[str] = (READINGS, REPORTS, DESK),
     ) -> None:
+        self._app = app
         self._stages = stages
         handlers: dict[str, Callable[[TopicSpec, Any], Awaitable[None]]] = {
             READINGS: self._on_readings,
@@ -228,7 +227,7 @@ class Agents:
             readings,
             received_at,
             exercise=exercise,
-            record=_Held(record),
+            record=_Held(message, self._app.consumer),
             traceparent=traceparent_of(message.headers) if tracing.is_on() else "",
         )
 

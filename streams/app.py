@@ -22,6 +22,7 @@ from models.settings import Settings
 from models.topics import TopicSpec
 from streams.declare import declare_topics, wait_for_kafka, wait_for_topics
 from streams.errors import BrokerError
+from streams.members import member_name
 from streams.transport import ShortWaitTransport
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ def make_app(settings: Settings, *, app_id: str = APP_ID) -> GridApp:
         topic_allow_declare=False,
         topic_disable_leader=True,
         processing_guarantee="at_least_once",
+        broker_client_id=member_name(),
         broker_max_poll_records=500,
         broker_max_poll_interval=60.0,
         broker_session_timeout=EMBEDDED_SESSION_S if is_embedded(settings) else SESSION_S,

@@ -87,10 +87,10 @@ class Record(Protocol):
         """Its place in the partition."""
 
     def hold(self) -> None:
-        """Let it not count as handled when its agent is done with it."""
+        """Let it, and those behind it, not count as handled when their agent is done with them."""
 
     def let_go(self) -> None:
-        """Let it count as handled after all."""
+        """Let them count as handled after all."""
 
 
 class _Held(NamedTuple):

@@ -106,8 +106,21 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     """Consumer on a :class:`ConsumerThread`.
 
     What it was given before partitions were told anew is handled to its end, and says nothing of
-    how far the place is now.
+    how far the place is now. Nothing is committed from the record on at which somebody holds a
+    partition: Faust itself commits past a record that isn't acknowledged where it is the first.
     """
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._held: dict[TP, int] = {}
+
+    def hold(self, tp: TP, offset: int) -> None:
+        """Commit a partition up to this record and no farther."""
+        self._held[tp] = offset
+
+    def let_go(self, tp: TP) -> None:
+        """Commit a partition as far as its records are handled."""
+        self._held.pop(tp, None)
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -116,10 +129,23 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Take notice that partitions are told anew: all of them, as our assignor does it."""
         await super().on_partitions_revoked(revoked)
         self._unacked_messages.clear()
+        self._held.clear()
 
     def ack(self, message: Message) -> bool:
         """Count a record as handled; return whether it counts."""
         return message in self._unacked_messages and super().ack(message)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        held = self._held.get(tp)
+        if held is None:
+            return super()._new_offset(tp)  # type: ignore[no-any-return]
+        acked = self._acked[tp]
+        beyond = [offset for offset in acked if offset >= held]
+        acked[:] = [offset for offset in acked if offset < held]
+        try:
+            return super()._new_offset(tp)  # type: ignore[no-any-return]
+        finally:
+            acked.extend(beyond)
 
 
 class ShortWaitTransport(driver.Transport):  # type: ignore[misc]

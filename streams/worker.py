@@ -37,6 +37,7 @@ from streams.groups import STAGES, begin_where_others_are, group_of
 from streams.handshake import answers
 from streams.housekeeping import keep_house
 from streams.lag import Lag
+from streams.members import part_from_the_dead
 from streams.own_records import OwnPublisher
 from streams.publisher import Publisher
 from streams.relay import Relay
@@ -221,6 +222,7 @@ async def run_worker(
     try:
         if not await _before(stop, broker_at_hand(settings)):
             return
+        await part_from_the_dead(servers, group)
         if not is_embedded(settings):
             await begin_where_others_are(servers, stages)
         async with running(app, settings) as ended:

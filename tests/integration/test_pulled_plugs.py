@@ -302,8 +302,8 @@ async def test_what_a_rise_began_from_outlives_a_worker_that_is_killed(system: O
         headers = {"X-Device-Key": f"{name}:{key}", "Content-Type": "application/senml+json"}
         async with aiohttp.ClientSession(system.base_url, headers=headers) as client:
 
-            async def measure(celsius: float) -> None:
-                reading = {"n": f"{name}/temperature", "u": "Cel", "v": celsius, "bt": time.time()}
+            async def measure(value: float, quantity: str = "temperature") -> None:
+                reading = {"n": f"{name}/{quantity}", "v": value, "bt": time.time()}
                 async with client.post("/api/readings", json=[reading]) as answer:
                     assert answer.status == 202
 
@@ -311,6 +311,8 @@ async def test_what_a_rise_began_from_outlives_a_worker_that_is_killed(system: O
             system.child("worker").kill()
             await until(lambda: system.said("worker").count(READY) > ready)
             await measure(20.0)
+            for _ in range(3):
+                await measure(50.0, "humidity")
             await asyncio.sleep(COMMITTED_S)
             system.child("worker").kill()
             await measure(35.0)

@@ -95,3 +95,34 @@ async def test_what_came_before_partitions_were_told_anew_says_not_how_far_the_p
     assert consumer._new_offset(place) is None
     assert consumer.ack(given(0))
     assert consumer._new_offset(place) == 1
+
+
+async def test_nothing_is_committed_from_a_held_record_on() -> None:
+    """Faust alone would, where the record that isn't acknowledged is the first."""
+    place, other = TP(REPORTS, 0), TP(REPORTS, 1)
+    app = make_app(Settings(broker_port=1), app_id="some")
+    app.topics._acking_topics.add(REPORTS)
+    consumer = app.consumer
+
+    def handle(*offsets: int, tp: TP = place) -> None:
+        for offset in offsets:
+            message = Message(tp.topic, tp.partition, offset, 0.0, 0, [], None, b"", None)
+            consumer.track_message(message)
+            assert consumer.ack(message)
+
+    handle(0, 1)
+    consumer.hold(place, 2)
+    handle(2, 3, 4)
+    handle(0, tp=other)
+    assert (consumer._new_offset(place), consumer._new_offset(other)) == (2, 1)
+    consumer._committed_offset[place] = 2
+    handle(5)
+    assert consumer._new_offset(place) is None
+    consumer.let_go(place)
+    consumer.hold(place, 6)
+    handle(6, 7)
+    assert consumer._new_offset(place) == 6
+    consumer._committed_offset[place] = 6
+    await consumer.on_partitions_revoked({place})
+    handle(6, 7)
+    assert consumer._new_offset(place) == 8
