@@ -147,7 +147,8 @@ def dump(devices: Mapping[str, DeviceMemory], listened_s: float) -> bytes:
                 name,
                 device.lon,
                 device.lat,
-                device.heard,
+                # What is to come again is not in the windows yet.
+                device.heard if not device.again else _taken_in(device),
                 device.since,
                 {rule: list(window.samples) for rule, window in device.windows.items()},
                 {rule: listened_s - spoke for rule, spoke in device.spoke.items()},
@@ -156,6 +157,11 @@ def dump(devices: Mapping[str, DeviceMemory], listened_s: float) -> bytes:
             for name, device in devices.items()
         ]
     )
+
+
+def _taken_in(device: DeviceMemory) -> dict[str, float]:
+    heard = {**device.heard, **device.again}
+    return {quantity: at for quantity, at in heard.items() if at > -math.inf}
 
 
 def load(kept: bytes, device_of: Callable[[str], DeviceMemory]) -> None:
