@@ -16,6 +16,7 @@ from typing import Any
 
 import faust
 import psutil
+from faust.tables import TableManager
 from faust.types import TransportT
 
 from models.settings import Settings
@@ -46,6 +47,15 @@ REQUEST_S = 15.0
 # Faust's stop commits what was read, and after a broker was lost that commit has been seen to hang.
 # Cut short it costs repeats, which are harmless.
 STOP_WITHIN_S = 2.0
+
+
+class NoTables(TableManager):  # type: ignore[misc]
+    """Manages no tables: Faust's waits for a second, in which somebody might make some."""
+
+    async def on_start(self) -> None:
+        """Say that all tables there will be are there."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class GridApp(faust.App):  # type: ignore[misc]
@@ -105,6 +115,7 @@ def make_app(settings: Settings, *, app_id: str = APP_ID) -> GridApp:
         topic_allow_declare=False,
         topic_disable_leader=True,
         processing_guarantee="at_least_once",
+        TableManager=NoTables,
         broker_client_id=member_name(),
         broker_max_poll_records=500,
         broker_max_poll_interval=60.0,

@@ -10,12 +10,15 @@ import pytest
 
 from models.errors import StoreError
 from models.journal import Head
+from models.settings import Settings
 from models.topics import all_topics
+from streams.app import make_app
 from streams.errors import BrokerError, OpeningError
 from streams.updates import Updates
 from streams.worker import let_in, open_desks, partition_of
 
 HOME = "tiny"
+WITHOUT_FAUSTS_SECOND_S = 0.5
 PARTITIONS = 4
 MINE = ("desk", partition_of(HOME, PARTITIONS))
 
@@ -156,3 +159,17 @@ async def test_a_worker_that_the_group_leaves_outside_ends_but_only_while_a_brok
     answered.put_nowait(True)
     with pytest.raises(BrokerError, match="didn't let this one in"):
         await asyncio.wait_for(watching, 10)
+
+
+async def test_nobody_waits_for_tables_that_there_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = make_app(Settings(broker_port=1)).tables
+    recovering: list[None] = []
+
+    async def start() -> None:
+        recovering.append(None)
+
+    monkeypatch.setattr(tables.recovery, "start", start)
+    monkeypatch.setattr(tables, "_update_channels", start)
+    async with asyncio.timeout(WITHOUT_FAUSTS_SECOND_S):
+        await tables.on_start()
+    assert len(recovering) == 2
