@@ -100,6 +100,7 @@ class SenseState:
                 device.hear_on(quantity)
             heard[quantity] = at
             for rule in device.rules.get(quantity, ()):
+                # Nearly all are in the rule's own unit, and a call costs more than to see that.
                 if unit != rule.unit and _is_in_other_unit(rule, reading):
                     out.other_unit += 1
                 elif type(rule) is ThresholdRule:  # isinstance() is slow on these
