@@ -56,6 +56,8 @@ class Phones:
         self._base = base_url or system.base_url
         self._tls = tls
         self._token = system.session(Role.GRID_WORKER)
+        self.begun: dict[str, float] = {}
+        """Report to when it was sent for the first time, by ``time.monotonic()``."""
         self.acknowledged: dict[str, float] = {}
         """Report to when it was acknowledged, by ``time.monotonic()``."""
         self.refused: dict[str, str] = {}
@@ -135,6 +137,7 @@ class Phones:
     async def _send(self, client: aiohttp.ClientSession, body: Mapping[str, Any]) -> None:
         """Send a report once, and note what was said of it."""
         name = body["id"]
+        self.begun.setdefault(name, time.monotonic())
         self.tries += 1
         async with client.post("/api/reports", json=body) as answer:
             said = await answer.text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -64,3 +65,22 @@ async def test_a_phone_is_not_out_of_patience_before_it_is_its_turn(
         phones = Phones(SYSTEM, str(server.make_url("")).rstrip("/"))
         assert await phones.send_all([{"text": "smoke"}], rate=10_000, seconds=0.03) == 300
     assert len(phones.acknowledged) == phones.tries == 300
+
+
+async def test_a_report_is_begun_when_it_is_sent_for_the_first_time() -> None:
+    tries: list[float] = []
+
+    async def take_in(_request: web.Request) -> web.Response:
+        tries.append(time.monotonic())
+        if len(tries) == 1:
+            return web.json_response({}, status=503, headers={"Retry-After": "1"})
+        return web.json_response({}, status=clients.ACKNOWLEDGED)
+
+    app = web.Application()
+    app.router.add_post("/api/reports", take_in)
+    async with TestServer(app) as server:
+        phones = Phones(SYSTEM, str(server.make_url("")).rstrip("/"))
+        before = time.monotonic()
+        assert await phones.send_all([{"text": "smoke"}], rate=10.0, seconds=0.1) == 1
+    (begun,), (acknowledged,) = phones.begun.values(), phones.acknowledged.values()
+    assert before < begun < tries[0] < tries[1] < acknowledged

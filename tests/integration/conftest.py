@@ -173,7 +173,10 @@ class Flow:
         await self.phones.until_acknowledged(len(self.phones.acknowledged) + reports, HEALED_S)
 
     async def until_decided(self, since: float, within_s: float = BACK_WITHIN_S) -> float:
-        """Wait until a report is on the screen that was acknowledged after ``since``.
+        """Wait until a report is on the screen that was sent after ``since``.
+
+        Not one that was acknowledged after it: an answer, and what was decided, may have been on
+        their way for longer.
 
         Returns
         -------
@@ -185,9 +188,9 @@ class Flow:
         TimeoutError
             It wasn't within ``within_s`` of ``since``.
         """
-        told = self.phones.acknowledged
+        begun = self.phones.begun
         await self.screen.until(
-            lambda: told.get(self.screen.last_report, 0.0) > since,
+            lambda: begun.get(self.screen.last_report, 0.0) > since,
             max(0.0, since + within_s - time.monotonic()),
         )
         return time.monotonic() - since
