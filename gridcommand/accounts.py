@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from gridcommand.run_file import read_run_file
 from models.settings import Settings
 
 
@@ -20,9 +21,14 @@ def console_url(settings: Settings) -> str:
 
 
 def link_url(settings: Settings, token: str) -> str:
-    """Return the address that signs in with ``token``, once; the public one where there is one."""
+    """Return the address that signs in with ``token``, once.
+
+    The public one where there is one, else where an ``up`` that runs has its pages.
+    """
     public = urlsplit(settings.live_public_url)
     if public.netloc:
         scheme = "https" if public.scheme == "wss" else "http"
         return f"{scheme}://{public.netloc}/s/{token}"
-    return f"{console_url(settings)}/s/{token}"
+    run = read_run_file(settings.data_dir)
+    origin = run.console_url if run.is_running else ""
+    return f"{origin or console_url(settings)}/s/{token}"

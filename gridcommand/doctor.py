@@ -23,7 +23,8 @@ from typing import TextIO
 
 from gridcommand.configuration import unknown_variables
 from gridcommand.ports import is_free
-from gridcommand.supervisor import LEAST_DISK_BYTES, read_run_file
+from gridcommand.run_file import read_run_file
+from gridcommand.supervisor import LEAST_DISK_BYTES
 from models.errors import GridcommandError
 from models.settings import CHECKOUT, Settings
 
@@ -243,9 +244,9 @@ def ports(settings: Settings) -> Finding:
     if not taken:
         return Finding("ports", f"{settings.web_port} and {settings.live} are free")
     said = " and ".join(map(str, taken)) + (" is" if len(taken) == 1 else " are") + " in use"
-    pid = read_run_file(settings.data_dir).supervisor_pid
-    if pid and Path(f"/proc/{pid}").exists():
-        return Finding("ports", f"{said}, gridcommand up runs as process {pid}")
+    run = read_run_file(settings.data_dir)
+    if run.is_running:
+        return Finding("ports", f"{said}, gridcommand up runs as process {run.supervisor_pid}")
     return Finding("ports", said, "choose another: GRIDCOMMAND_WEB_PORT, up --port")
 
 

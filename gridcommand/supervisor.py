@@ -21,13 +21,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-import msgspec
-
 from gridcommand.accounts import console_url
 from gridcommand.children import Child, RollingLog
 from gridcommand.ports import check_free, choose_port
 from gridcommand.prepared import Prepared
 from gridcommand.recordings import find_recording, recordings
+from gridcommand.run_file import read_run_file, write_run_file
 from models.errors import GridcommandError
 from models.settings import Settings
 
@@ -43,13 +42,6 @@ COMMAND = [sys.executable, "-m", "gridcommand"]
 
 class StartError(GridcommandError):
     """It can't be started here; the message says why and what to do."""
-
-
-class RunFile(msgspec.Struct):
-    """What ``up`` remembers between two runs, in ``data_dir/run.json``."""
-
-    broker_port: int = 0
-    supervisor_pid: int = 0
 
 
 def supervise(settings: Settings, *, drill: str | None, demo: bool, speed: float) -> int:
@@ -105,14 +97,6 @@ def only_one(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def read_run_file(data_dir: Path) -> RunFile:
-    """Return what the last run remembered; an unreadable file is an empty one."""
-    try:
-        return msgspec.json.decode((data_dir / "run.json").read_bytes(), type=RunFile)
-    except (OSError, msgspec.MsgspecError):
-        return RunFile()
-
-
 class _Supervisor:
     def __init__(
         self, settings: Settings, drill: str | None, speed: float, *, wanted: bool
@@ -153,13 +137,14 @@ class _Supervisor:
         self.log.line("up")
         remembered = read_run_file(settings.data_dir)
         remembered.supervisor_pid = os.getpid()
+        remembered.console_url = console_url(settings)
         if not settings.kafka_servers:
             port = settings.broker_port or choose_port(remembered.broker_port)
             if settings.broker_port:
                 check_free("127.0.0.1", port, "broker_port", "GRIDCOMMAND_BROKER_PORT=0")
             remembered.broker_port = port
             self.environment["GRIDCOMMAND_BROKER_PORT"] = str(port)
-        (settings.data_dir / "run.json").write_bytes(msgspec.json.encode(remembered))
+        write_run_file(settings.data_dir, remembered)
 
         preparing = asyncio.ensure_future(self._prepare())
         # The worker takes longest to be there: it loads its code while we look whether it may run.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from pathlib import Path
 
 import pytest
 
+from gridcommand.run_file import RunFile, write_run_file
 from models.settings import CHECKOUT
 from tests.gridcommand.conftest import Cli
 
@@ -125,6 +127,14 @@ def test_accounts_begin_with_a_link(cli: Cli) -> None:
     unknown = cli("user", "link", "nobody")
     assert unknown.returncode == 1
     assert "li_wei" in unknown.stderr
+
+
+def test_a_link_leads_to_where_up_has_its_pages_while_it_runs(cli: Cli, tmp_path: Path) -> None:
+    assert cli("user", "add", "li_wei").returncode == 0
+    elsewhere = "http://127.0.0.1:9123"
+    for pid, origin in ((os.getpid(), elsewhere), (0, "http://127.0.0.1:8740")):
+        write_run_file(tmp_path / "var", RunFile(supervisor_pid=pid, console_url=elsewhere))
+        assert f"{origin}/s/" in cli("user", "link", "li_wei").stdout
 
 
 def test_a_journal_that_is_not_there_is_said(cli: Cli) -> None:

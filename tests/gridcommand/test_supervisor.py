@@ -21,7 +21,8 @@ import pytest
 
 from gridcommand import supervisor
 from gridcommand.ports import PortInUseError, check_free, choose_port
-from gridcommand.supervisor import StartError, check_disk, only_one, read_run_file
+from gridcommand.run_file import read_run_file
+from gridcommand.supervisor import StartError, check_disk, only_one
 
 Usage = namedtuple("Usage", "total used free")
 STOP_BOUND_S = 5.0
