@@ -187,7 +187,11 @@ class SenseKeeper:
             place.held.clear()
 
     async def assign(self, held: Iterable[tuple[str, int]]) -> None:
-        """Load the partitions that are ours now and forget the others."""
+        """Load the partitions that are ours now and forget the others.
+
+        What stays is kept at once: a broker that begins anew, empty, has no reading for whoever
+        comes after us.
+        """
         topics = {topic_for(READINGS, exercise=side) for side in (False, True)}
         ours = {self._key(*partition) for partition in held if partition[0] in topics}
         for key in self._places.keys() - ours:
@@ -196,6 +200,10 @@ class SenseKeeper:
             place = self._place(key)
             async with place.lock:
                 await self._load(key, place)
+        try:
+            await self.keep()
+        except StoreError as error:
+            log.error("windows wait for the database: %s", error)
 
     def handled(self, topic: str, partition: int) -> int:
         """Return how many records are handled and wait for the windows to be kept to count so."""

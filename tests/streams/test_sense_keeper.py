@@ -244,6 +244,33 @@ async def test_on_the_embedded_broker_a_device_may_change_its_partition(
     assert len(reports(store)) == 2, "it ended in between"
 
 
+async def test_windows_are_kept_when_the_broker_begins_anew(liyang: CityPack, store: Store) -> None:
+    keeper = SenseKeeper(liyang, store, now=lambda: START, alone=True)
+    await keeper.take(LIVE, 0, [at(0, 20.0, quantity="temperature")], START, exercise=False)
+    keeper.doubt()
+    await keeper.assign({(LIVE, 0)})
+    # Killed at once; an empty broker sends nothing again.
+    after = SenseKeeper(liyang, store, now=lambda: START, alone=True)
+    await after.take(LIVE, 0, [at(1, 35.0, quantity="temperature")], START, exercise=False)
+    await after.take(LIVE, 0, [at(2, 35.0, quantity="temperature")], START, exercise=False)
+    assert len(reports(store)) == 1, "it rose by 15 degrees"
+
+
+async def test_assigning_goes_on_while_the_database_refuses_windows(
+    liyang: CityPack, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_given: object) -> None:
+        raise StoreError("away")
+
+    keeper = SenseKeeper(liyang, store)
+    await keeper.take(LIVE, 0, [at(0, 1)], START, exercise=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "keep_windows", away)
+        await keeper.assign({(LIVE, 0)})
+    await keeper.keep()
+    assert store.claim_sense("readings/0", START).windows
+
+
 async def test_a_worker_that_was_halted_speaks_from_no_stale_memory(
     liyang: CityPack, store: Store
 ) -> None:
