@@ -23,12 +23,12 @@ from models.settings import Settings
 from models.topics import TopicSpec
 from streams.declare import declare_topics, wait_for_kafka, wait_for_topics
 from streams.errors import BrokerError
+from streams.groups import APP_ID
 from streams.members import member_name
 from streams.transport import ShortWaitTransport
 
 log = logging.getLogger(__name__)
 
-APP_ID = "gridcommand"
 # The embedded broker answers a waiting fetch only near the wait's end; Kafka at once.
 EMBEDDED_FETCH_WAIT_MS = 7
 KAFKA_FETCH_WAIT_MS = 500
@@ -162,8 +162,15 @@ async def broker_at_hand(settings: Settings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(app: GridApp, settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
+async def running(
+    app: GridApp, settings: Settings, watching: asyncio.Task[None] | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
     """Run ``app`` in this event loop: start, stop. After :func:`broker_at_hand`.
+
+    Parameters
+    ----------
+    watching
+        Notices that the start hangs, by failing; its failure is raised then.
 
     Yields
     ------
@@ -176,13 +183,19 @@ async def running(app: GridApp, settings: Settings) -> AsyncIterator[asyncio.Tas
         # Whoever was here before died before this process began.
         age_s = time.time() - psutil.Process().create_time()
         await asyncio.sleep(max(0.0, EMBEDDED_SESSION_S - age_s))
-    await app.start()
-    watch = asyncio.create_task(_ended(app))
+    tasks = {asyncio.create_task(app.start())}
     try:
-        yield watch
+        (starting,) = tasks
+        if watching is not None:
+            await asyncio.wait({starting, watching}, return_when=asyncio.FIRST_COMPLETED)
+        await (starting if watching is None or starting.done() else watching)
+        ended = asyncio.create_task(_ended(app))
+        tasks.add(ended)
+        yield ended
     finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=STOP_WITHIN_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(app.stop(), STOP_WITHIN_S)
 

@@ -17,11 +17,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.topics import DESK, READINGS, REPORTS, topic_for
-from streams.app import APP_ID
 from streams.declare import cluster_admin
 
 log = logging.getLogger(__name__)
 
+APP_ID = "gridcommand"
 STAGES = {"classify": REPORTS, "desk": DESK, "sense": READINGS}
 """What a worker can do, and the topic that it reads for it; relay goes with classify."""
 
@@ -31,6 +31,13 @@ WITHIN_S = 10.0
 def group_of(stages: Collection[str]) -> str:
     """Return the consumer group of workers for these of :data:`STAGES`."""
     return APP_ID if set(stages) == set(STAGES) else f"{APP_ID}.{'-'.join(sorted(stages))}"
+
+
+def all_groups() -> set[str]:
+    """Return the groups that there may be."""
+    return {
+        group_of(some) for size in range(1, len(STAGES) + 1) for some in combinations(STAGES, size)
+    }
 
 
 async def begin_where_others_are(servers: str, stages: Collection[str]) -> None:
@@ -56,7 +63,7 @@ async def _begin(servers: str, stages: Collection[str]) -> None:
                 for place, found in (await admin.list_consumer_group_offsets(name)).items()
                 if place.topic in topics and found.offset >= 0
             }
-            for name in _groups()
+            for name in all_groups()
         }
     own = offsets[group]
     ahead: dict[TopicPartition, int] = {}
@@ -75,9 +82,3 @@ async def _begin(servers: str, stages: Collection[str]) -> None:
     finally:
         await client.stop()
     log.info("the group %s begins where others are, in %d partitions", group, len(ahead))
-
-
-def _groups() -> set[str]:
-    return {
-        group_of(some) for size in range(1, len(STAGES) + 1) for some in combinations(STAGES, size)
-    }

@@ -5,7 +5,9 @@ embedded broker whoever joins waits for longer than that. But who starts on the 
 another died sees that it is dead: a membership is named after the process. It says its goodbye for
 it, and decisions flow again as soon as the new one is ready.
 
-Not for the dead of other machines and containers: those are out after their session.
+Not for the dead of other machines and containers: those are out after their session. Nor for
+those that died while the embedded broker formed their group: it goes on believing in a leader that
+left then, and never lets anybody in again, but knows what to do when a leader's session ends.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import logging
 import os
 import re
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 
 from aiokafka.client import AIOKafkaClient
@@ -27,6 +30,8 @@ log = logging.getLogger(__name__)
 
 PREFIX = "gridcommand-worker"
 WITHIN_S = 3.0
+FORMING = "Unknown"
+"""The embedded broker's word for a group that somebody joins; Kafka has no such state."""
 _PROC = Path("/proc")
 _ENDED = frozenset("ZX")
 _NAMED = re.compile(
@@ -64,15 +69,36 @@ async def part_from_the_dead(servers: str, group: str) -> None:
         log.info("the dead of the group %s leave it by themselves: %r", group, error)
 
 
+async def forming(servers: str, groups: Collection[str]) -> set[str]:
+    """Return those groups that an embedded broker is forming now, with somebody in them.
+
+    Raises
+    ------
+    KafkaError, OSError
+        It can't be asked.
+    """
+    async with cluster_admin(servers) as admin:
+        # One at a time: of several together its answer can't be read.
+        answers = [
+            answer for group in groups for answer in await admin.describe_consumer_groups([group])
+        ]
+    return {
+        group
+        for answer in answers
+        for _error, group, state, _kind, _protocol, members, *_ in answer.groups
+        if state == FORMING and members
+    }
+
+
 async def _part(servers: str, group: str) -> None:
     async with cluster_admin(servers) as admin:
         node = await admin.find_coordinator(group)
         (answer,) = await admin.describe_consumer_groups([group], node)
     dead = [
         member_id
-        for _error, _group, _state, _kind, _protocol, members, *_ in answer.groups
+        for _error, _group, state, _kind, _protocol, members, *_ in answer.groups
         for member_id, *_ in members
-        if is_dead(member_id)
+        if state != FORMING and is_dead(member_id)
     ]
     if not dead:
         return

@@ -58,7 +58,7 @@ WRITES_LATE_S, WRITES_STUCK_S = 5.0, 120.0
 """A record that isn't acknowledged for so long is the broker's fault (too few copies in step, for
 one), and for so much longer may be our producer's."""
 
-LET_IN_WITHIN_S = 15.0
+LET_IN_WITHIN_S = 20.0
 OPEN_AGAIN_S = 1.0
 UPDATES_WITHIN_S = 0.5
 """How long the last updates may take when the process ends; screens read the journal."""
@@ -225,9 +225,10 @@ async def run_worker(
         await part_from_the_dead(servers, group)
         if not is_embedded(settings):
             await begin_where_others_are(servers, stages)
-        async with running(app, settings) as ended:
+        tasks = [asyncio.create_task(let_in(assigned, servers), name="group")]
+        async with running(app, settings, tasks[0]) as ended:
             watchdog.start()
-            tasks = [
+            tasks += [
                 asyncio.create_task(_turn(watchdog), name="watchdog"),
                 asyncio.create_task(relay.run(stop), name="relay"),
                 asyncio.create_task(updates.run(), name="updates"),
@@ -235,7 +236,6 @@ async def run_worker(
                 asyncio.create_task(lag.run(), name="lag"),
                 asyncio.create_task(keep_house(store, settings.remember_days), name="house"),
                 asyncio.create_task(give_signs(store, stages, assigned), name="sign of life"),
-                asyncio.create_task(let_in(assigned, servers), name="group"),
             ]
             ready = asyncio.create_task(_say_ready(assigned, on_ready))
             stopping = asyncio.create_task(stop.wait())

@@ -56,19 +56,22 @@ RECYCLINGS = 10
 HALTS_AT_MOST = 6
 NOBODY_NOTICES_S = 5.0
 """Older than that, and screens say that decisions are delayed."""
+JOINING_S = (0.1, 0.4, 0.7, 1.0)
+"""When a worker joins, after its broker died."""
 ROUTINE = 700
 URGENT = 20
 IN_HAND = 100
 """What the relay may have read before the broker was gone: half a second of reports."""
 READY = "worker ready"
 GAVE_UP = "gave up the desk"
+ITS_OWN_BROKER = "up runs no broker of its own beside a Kafka"
 EMBEDDED_ALONE = "the embedded broker's topics have one partition, for one worker"
 
 
 @pytest.mark.parametrize("name", ["worker", "console", "broker", "tansu"])
 async def test_a_killed_process_loses_nothing_and_is_back(system: OwnSystem, name: str) -> None:
     if name in ("broker", "tansu") and system.settings.kafka_servers:
-        pytest.skip("up runs no broker of its own beside a Kafka")
+        pytest.skip(ITS_OWN_BROKER)
     async with sending(system, 8.0) as flow:
         await flow.more(200)
         killed = _tansu(system) if name == "tansu" else system.child(name)
@@ -93,6 +96,21 @@ async def test_a_desk_killed_twenty_times_is_back_each_time(system: OwnSystem) -
             await asyncio.sleep(chance.random())
             system.child("worker").send_signal(signal.SIGKILL)
             await flow.until_decided(time.monotonic())
+
+
+async def test_a_worker_killed_while_it_joins_a_broker_that_came_back_keeps_nobody_out(
+    system: OwnSystem,
+) -> None:
+    if system.settings.kafka_servers:
+        pytest.skip(ITS_OWN_BROKER)
+    async with sending(system, 4.0) as flow:
+        await flow.more(40)
+        for after_s in JOINING_S:
+            with flow.outage():
+                _tansu(system).send_signal(signal.SIGKILL)
+                await asyncio.sleep(after_s)
+                system.child("worker").send_signal(signal.SIGKILL)
+                await flow.until_decided(time.monotonic(), 2 * BACK_WITHIN_S)
 
 
 @pytest.mark.timeout(300)

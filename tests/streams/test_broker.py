@@ -13,13 +13,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from models.settings import CHECKOUT, Settings
-from models.topics import all_topics
+from models.topics import REPORTS, all_topics
 from streams.broker import EmbeddedBroker, free_port, run_broker
 from streams.declare import declare_topics, wait_for_kafka
 from streams.errors import BrokerError
+from streams.groups import APP_ID
+from tests.streams.joining import joining
 
 pytestmark = pytest.mark.broker
 
@@ -136,3 +139,27 @@ async def test_run_broker_starts_it_again_when_it_dies_and_recycles_it(
     stop.set()
     await asyncio.wait_for(running, 5)
     await gone(last)
+
+
+async def test_a_broker_that_lets_nobody_into_a_group_is_recycled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streams.broker.LOOK_S", 0.5)
+    monkeypatch.setattr("streams.broker.LOOKS", 10)
+    settings = Settings(data_dir=tmp_path, broker_port=free_port())
+    servers, stop = f"127.0.0.1:{settings.broker_port}", asyncio.Event()
+    running = asyncio.create_task(run_broker(settings, stop, interval_s=0.05))
+    await wait_for_kafka(servers, 10)
+    await declare_topics(servers)
+    async with joining(servers, APP_ID, "leader") as leave:
+        await leave()
+    member = AIOKafkaConsumer(
+        REPORTS, bootstrap_servers=servers, group_id=APP_ID, session_timeout_ms=2_000
+    )
+    try:
+        await asyncio.wait_for(member.start(), 40)
+        assert f"no worker gets into the group {APP_ID}" in caplog.text
+    finally:
+        await member.stop()
+        stop.set()
+        await asyncio.wait_for(running, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from streams import members
 from streams.broker import EmbeddedBroker
 from streams.declare import cluster_admin, declare_topics
 from streams.members import is_dead, member_name, part_from_the_dead
+from tests.streams.joining import joining
 
 KAFKA_SESSION_S = 30.0
 EMBEDDED_SESSION_S = 6.0
@@ -58,10 +60,15 @@ def member_elsewhere(servers: str, session_s: float) -> Iterator[subprocess.Pope
 
 
 async def join_after_a_death(servers: str, session_s: float) -> float:
-    """Join the group in which somebody died; return how long that took, in seconds."""
+    """Join the group in which somebody died; return as :func:`join`."""
     with member_elsewhere(servers, session_s) as dead:
         dead.kill()
         dead.wait()
+    return await join(servers, session_s)
+
+
+async def join(servers: str, session_s: float) -> float:
+    """Part from the dead and join; return how long that took, in seconds."""
     began = time.monotonic()
     await part_from_the_dead(servers, GROUP)
     member = AIOKafkaConsumer(
@@ -73,7 +80,7 @@ async def join_after_a_death(servers: str, session_s: float) -> float:
         enable_auto_commit=False,
     )
     try:
-        await member.start()
+        await asyncio.wait_for(member.start(), 3 * session_s)
         return time.monotonic() - began
     finally:
         await member.stop()
@@ -87,6 +94,22 @@ async def test_the_dead_are_parted_from_on_the_embedded_broker(log_dir: Path) ->
     try:
         await declare_topics(broker.servers)
         assert await join_after_a_death(broker.servers, EMBEDDED_SESSION_S) < EMBEDDED_SESSION_S
+    finally:
+        await broker.stop()
+
+
+@pytest.mark.broker
+@pytest.mark.timeout(120)
+async def test_who_died_while_its_group_was_formed_keeps_nobody_out(log_dir: Path) -> None:
+    """The embedded broker believes in a leader that left then, and lets nobody in any more."""
+    broker = EmbeddedBroker(None, 256, log_dir / "tansu.log")
+    await broker.start()
+    dead = f"{member_name().rpartition('.')[0]}.1"
+    try:
+        await declare_topics(broker.servers)
+        async with joining(broker.servers, GROUP, dead):
+            assert is_dead(dead)
+            assert await join(broker.servers, EMBEDDED_SESSION_S) < 2 * EMBEDDED_SESSION_S
     finally:
         await broker.stop()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -12,7 +13,7 @@ from models.errors import StoreError
 from models.journal import Head
 from models.settings import Settings
 from models.topics import all_topics
-from streams.app import make_app
+from streams.app import make_app, running
 from streams.errors import BrokerError, OpeningError
 from streams.updates import Updates
 from streams.worker import let_in, open_desks, partition_of
@@ -159,6 +160,29 @@ async def test_a_worker_that_the_group_leaves_outside_ends_but_only_while_a_brok
     answered.put_nowait(True)
     with pytest.raises(BrokerError, match="didn't let this one in"):
         await asyncio.wait_for(watching, 10)
+
+
+async def test_a_start_that_hangs_ends_with_what_the_watch_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.app.EMBEDDED_SESSION_S", 0.0)
+    stopped: list[None] = []
+
+    class Hanging:
+        async def start(self) -> None:
+            await asyncio.Event().wait()
+
+        async def stop(self) -> None:
+            stopped.append(None)
+
+    async def nobody_lets_us_in() -> None:
+        raise BrokerError("not let in")
+
+    watching = asyncio.create_task(nobody_lets_us_in())
+    with pytest.raises(BrokerError, match="not let in"):
+        async with running(cast("Any", Hanging()), Settings(data_dir=tmp_path), watching):
+            pytest.fail("it can't have started")
+    assert stopped == [None]
 
 
 async def test_nobody_waits_for_tables_that_there_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
