@@ -43,7 +43,7 @@ RECYCLE_REST_S = 5.0
 """Least time between two recyclings: workers must come to work in between, whatever flows."""
 LOOK_S = 4.0
 LOOKS = 5
-"""A group that was being formed at so many looks, one after the other, lets nobody in any more."""
+"""What is wrong at so many looks, one after the other, doesn't end by itself."""
 # Ends the broker when our end of the pipe closes, which the kernel does even on kill -9.
 WATCHDOG = 'read -r _ || kill -9 "$1" 2>/dev/null'
 
@@ -213,37 +213,37 @@ class EmbeddedBroker:
         await self.start()
 
 
-class StuckGroups:
-    """Notices when the embedded broker forms a group and doesn't come to an end.
+class Symptoms:
+    """Notices that the embedded broker is of no use any more although it runs.
 
-    Seen after its leader had left while it was formed: whoever joined then waited for ever.
+    A halted one was seen, and one whose group's leader had left while the group was formed:
+    whoever joined then waited for ever.
     """
 
     def __init__(self) -> None:
-        self._forming: Counter[str] = Counter()
+        self._seen: Counter[str] = Counter()
         self._look_at = time.monotonic() + LOOK_S
 
     async def look(self, servers: str) -> str:
-        """Return a group that is stuck, or "": also when it isn't time to look."""
+        """Return what is wrong with it, or "": also when it isn't time to look."""
         if time.monotonic() < self._look_at:
             return ""
-        self._look_at = time.monotonic() + LOOK_S
         try:
             async with asyncio.timeout(LOOK_S):
-                seen = await forming(servers, all_groups())
-        except (KafkaError, OSError, TimeoutError, ValueError) as error:
-            # What can't be told now is asked again; nothing else depends on it.
-            log.debug("groups can't be looked at: %r", error)
-            return ""
-        self._forming = Counter({group: self._forming[group] + 1 for group in seen})
-        return next((group for group, looks in self._forming.items() if looks >= LOOKS), "")
+                stuck = await forming(servers, all_groups())
+                seen = {f"it lets no worker into the group {group}" for group in stuck}
+        except (KafkaError, OSError, TimeoutError, ValueError):
+            seen = {"it doesn't answer"}
+        self._look_at = time.monotonic() + LOOK_S
+        self._seen = Counter({one: self._seen[one] + 1 for one in seen})
+        return next((one for one, looks in self._seen.items() if looks >= LOOKS), "")
 
 
 async def run_broker(settings: Settings, stop: asyncio.Event, *, interval_s: float = 2.0) -> None:
     """Run the embedded broker until ``stop`` is set: the whole of ``gridcommand broker``.
 
     Declares the topics after every start, starts it again when it dies, and recycles it above
-    ``settings.broker_memory_mb`` or when it lets no worker in any more.
+    ``settings.broker_memory_mb``, or when it answers nobody or lets no worker in any more.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ async def run_broker(settings: Settings, stop: asyncio.Event, *, interval_s: flo
     started_at = time.monotonic()
     await broker.start()
     is_new = True
-    groups = StuckGroups()
+    symptoms = Symptoms()
     try:
         while not stop.is_set():
             if is_new and await _declare(broker):
@@ -281,14 +281,14 @@ async def run_broker(settings: Settings, stop: asyncio.Event, *, interval_s: flo
                     broker.rss_mb,
                     broker.memory_limit_mb,
                 )
-            elif stuck := await groups.look(broker.servers):
-                log.error("no worker gets into the group %s: recycling, nothing is lost", stuck)
+            elif wrong := await symptoms.look(broker.servers):
+                log.error("%s: recycling the broker, nothing is lost", wrong)
             else:
                 continue
             started_at = time.monotonic()
             await broker.recycle()
             is_new = True
-            groups = StuckGroups()
+            symptoms = Symptoms()
     finally:
         await broker.stop()
         log.info("broker stopped")

@@ -158,8 +158,36 @@ async def test_a_broker_that_lets_nobody_into_a_group_is_recycled(
     )
     try:
         await asyncio.wait_for(member.start(), 40)
-        assert f"no worker gets into the group {APP_ID}" in caplog.text
+        assert f"it lets no worker into the group {APP_ID}: recycling" in caplog.text
     finally:
         await member.stop()
         stop.set()
         await asyncio.wait_for(running, 5)
+
+
+async def test_a_broker_that_answers_nobody_is_recycled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streams.broker.LOOK_S", 0.2)
+    monkeypatch.setattr("streams.broker.LOOKS", 3)
+    started: list[psutil.Process] = []
+    starting = EmbeddedBroker.start
+
+    async def start(self: EmbeddedBroker) -> None:
+        await starting(self)
+        started.append(psutil.Process(self.pid))
+
+    monkeypatch.setattr(EmbeddedBroker, "start", start)
+    settings = Settings(data_dir=tmp_path, broker_port=free_port())
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_broker(settings, stop, interval_s=0.05))
+    await wait_for_kafka(f"127.0.0.1:{settings.broker_port}", 10)
+    (halted,) = started
+    halted.suspend()
+    async with asyncio.timeout(20):
+        while len(started) == 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert "it doesn't answer: recycling" in caplog.text
+    stop.set()
+    await asyncio.wait_for(running, 5)
+    assert not halted.is_running()
