@@ -30,6 +30,7 @@ from models.settings import Settings
 from streams.declare import declare_topics, wait_for_kafka
 from streams.errors import BrokerError
 from streams.groups import all_groups
+from streams.handshake import answers
 from streams.members import forming
 
 log = logging.getLogger(__name__)
@@ -228,12 +229,14 @@ class Symptoms:
         """Return what is wrong with it, or "": also when it isn't time to look."""
         if time.monotonic() < self._look_at:
             return ""
-        try:
-            async with asyncio.timeout(LOOK_S):
-                stuck = await forming(servers, all_groups())
-                seen = {f"it lets no worker into the group {group}" for group in stuck}
-        except (KafkaError, OSError, TimeoutError, ValueError):
+        seen = set()
+        if not await answers(servers):
             seen = {"it doesn't answer"}
+        else:
+            with contextlib.suppress(KafkaError, OSError, TimeoutError, ValueError):
+                async with asyncio.timeout(LOOK_S):
+                    stuck = await forming(servers, all_groups())
+                    seen = {f"it lets no worker into the group {group}" for group in stuck}
         self._look_at = time.monotonic() + LOOK_S
         self._seen = Counter({one: self._seen[one] + 1 for one in seen})
         return next((one for one, looks in self._seen.items() if looks >= LOOKS), "")
