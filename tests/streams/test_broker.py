@@ -113,19 +113,28 @@ async def test_it_dies_with_a_parent_that_is_killed(log_dir: Path) -> None:
     await gone(pid)
 
 
-async def test_run_broker_starts_it_again_when_it_dies_and_recycles_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", "streams.broker")
-    pids: asyncio.Queue[int] = asyncio.Queue()
+@pytest.fixture
+def pids(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[int]:
+    """The numbers of the processes, one after the other as each is ready."""
+    started: asyncio.Queue[int] = asyncio.Queue()
     starting = EmbeddedBroker.start
 
     async def start(self: EmbeddedBroker) -> None:
         await starting(self)
         assert self.pid is not None
-        pids.put_nowait(self.pid)
+        started.put_nowait(self.pid)
 
     monkeypatch.setattr(EmbeddedBroker, "start", start)
+    return started
+
+
+async def test_run_broker_starts_it_again_when_it_dies_and_recycles_it(
+    tmp_path: Path,
+    pids: asyncio.Queue[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "streams.broker")
     monkeypatch.setattr("streams.broker.RECYCLE_REST_S", 0.0)
     settings = Settings(data_dir=tmp_path, broker_port=free_port())
     stop = asyncio.Event()
@@ -166,28 +175,24 @@ async def test_a_broker_that_lets_nobody_into_a_group_is_recycled(
 
 
 async def test_a_broker_that_answers_nobody_is_recycled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    pids: asyncio.Queue[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO", "streams.broker")
     monkeypatch.setattr("streams.broker.LOOK_S", 0.2)
     monkeypatch.setattr("streams.broker.LOOKS", 3)
-    started: list[psutil.Process] = []
-    starting = EmbeddedBroker.start
-
-    async def start(self: EmbeddedBroker) -> None:
-        await starting(self)
-        started.append(psutil.Process(self.pid))
-
-    monkeypatch.setattr(EmbeddedBroker, "start", start)
     settings = Settings(data_dir=tmp_path, broker_port=free_port())
     stop = asyncio.Event()
     running = asyncio.create_task(run_broker(settings, stop, interval_s=0.05))
-    await wait_for_kafka(f"127.0.0.1:{settings.broker_port}", 10)
-    (halted,) = started
-    halted.suspend()
-    async with asyncio.timeout(20):
-        while len(started) == 1:  # noqa: ASYNC110
+    halted = psutil.Process(await asyncio.wait_for(pids.get(), 10))
+    async with asyncio.timeout(10):
+        while "broker ready" not in caplog.text:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+    halted.suspend()
+    await asyncio.wait_for(pids.get(), 30)
     assert "it doesn't answer: recycling" in caplog.text
+    assert not halted.is_running()
     stop.set()
     await asyncio.wait_for(running, 5)
-    assert not halted.is_running()
