@@ -116,7 +116,7 @@ def console(
     from web_console.server import run_console
 
     settings = load_settings(web_port=port)
-    run_until_stopped(settings, lambda stop: run_console(settings, stop))
+    run_until_stopped(settings, lambda stop: run_console(settings, stop, tell_ready))
 
 
 def broker(
@@ -133,7 +133,7 @@ def broker(
     from streams.broker import run_broker
 
     settings = load_settings(broker_port=port)
-    run_until_stopped(settings, lambda stop: run_broker(settings, stop))
+    run_until_stopped(settings, lambda stop: run_broker(settings, stop, tell_ready))
 
 
 def doctor() -> None:

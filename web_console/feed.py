@@ -95,6 +95,8 @@ class Feed:
         self._found_by_looking_since: float | None = None
         self.broker_ready = False
         self.journal_ready = False
+        self.has_begun = asyncio.Event()
+        """Set once the journals were read, whatever becomes of them later."""
 
     async def run(self) -> None:
         """Feed until cancelled."""
@@ -216,6 +218,7 @@ class Feed:
                 if not self.journal_ready:
                     log.info("journals are read")
                 self.journal_ready = True
+                self.has_begun.set()
             except StoreError as error:
                 if self.journal_ready:
                     log.warning("journals can't be read: %s", error)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Callable
 
 import uvicorn
 
@@ -33,8 +34,15 @@ class ConsoleError(GridcommandError):
     """The console can't run; the message says what to do."""
 
 
-async def run_console(settings: Settings, stop: asyncio.Event) -> None:
+async def run_console(
+    settings: Settings, stop: asyncio.Event, on_ready: Callable[[], None] | None = None
+) -> None:
     """Run until ``stop`` is set.
+
+    Parameters
+    ----------
+    on_ready
+        Called once, when pages and channel are there and the journals were read.
 
     Raises
     ------
@@ -54,11 +62,15 @@ async def run_console(settings: Settings, stop: asyncio.Event) -> None:
         tracing.start(settings.otlp_endpoint, "gridcommand-console", settings.trace_share)
         stack.callback(tracing.stop)
         pack = await asyncio.to_thread(CityPack.load, settings.city_path)
-        await _run(Console(settings, store, pack), pages, live, stop)
+        await _run(Console(settings, store, pack), pages, live, stop, on_ready)
 
 
 async def _run(
-    console: Console, pages: socket.socket, live: socket.socket, stop: asyncio.Event
+    console: Console,
+    pages: socket.socket,
+    live: socket.socket,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None] | None,
 ) -> None:
     settings = console.settings
     console.live.screens_max = screens_borne(settings.screens_max)
@@ -78,6 +90,7 @@ async def _run(
     channel = await console.live.start(sock=live)
     serving = asyncio.create_task(server.serve(sockets=[pages]))
     stopping = asyncio.create_task(stop.wait())
+    ready = asyncio.create_task(_say_ready(console, on_ready))
     log.info(
         "pages on http://%s:%d, live on %d", settings.web_host, settings.web_port, settings.live
     )
@@ -88,14 +101,21 @@ async def _run(
         console.live.listening = False
         server.should_exit = True
         channel.close()
-        for task in (feed, stopping, drawing):
+        beside = (feed, stopping, drawing, ready)
+        for task in beside:
             task.cancel()
-        await asyncio.gather(feed, stopping, drawing, return_exceptions=True)
+        await asyncio.gather(*beside, return_exceptions=True)
         await asyncio.gather(serving, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(channel.wait_closed(), STOP_WITHIN_S)
         await console.close()
         log.info("console stopped")
+
+
+async def _say_ready(console: Console, on_ready: Callable[[], None] | None) -> None:
+    await console.feed.has_begun.wait()
+    if on_ready is not None:
+        on_ready()
 
 
 class _Server(uvicorn.Server):
