@@ -163,14 +163,14 @@ async def broker_at_hand(settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def running(
-    app: GridApp, settings: Settings, watching: asyncio.Task[None] | None = None
+    app: GridApp, settings: Settings, *watching: asyncio.Task[None]
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Run ``app`` in this event loop: start, stop. After :func:`broker_at_hand`.
 
     Parameters
     ----------
     watching
-        Notices that the start hangs, by failing; its failure is raised then.
+        Notice that the start hangs, by failing; their failure is raised then.
 
     Yields
     ------
@@ -183,14 +183,13 @@ async def running(
         # Whoever was here before died before this process began.
         age_s = time.time() - psutil.Process().create_time()
         await asyncio.sleep(max(0.0, EMBEDDED_SESSION_S - age_s))
-    tasks = {asyncio.create_task(app.start())}
+    tasks = [asyncio.create_task(app.start())]
     try:
-        (starting,) = tasks
-        if watching is not None:
-            await asyncio.wait({starting, watching}, return_when=asyncio.FIRST_COMPLETED)
-        await (starting if watching is None or starting.done() else watching)
+        done, _ = await asyncio.wait([*tasks, *watching], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
         ended = asyncio.create_task(_ended(app))
-        tasks.add(ended)
+        tasks.append(ended)
         yield ended
     finally:
         for task in tasks:

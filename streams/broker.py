@@ -233,6 +233,7 @@ class Symptoms:
         if not await answers(servers):
             seen = {"it doesn't answer"}
         else:
+            # What can't be told of its groups now is asked again: it is no fault by itself.
             with contextlib.suppress(KafkaError, OSError, TimeoutError, ValueError):
                 async with asyncio.timeout(LOOK_S):
                     stuck = await forming(servers, all_groups())

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -113,6 +114,18 @@ async def test_it_dies_with_a_parent_that_is_killed(log_dir: Path) -> None:
     await gone(pid)
 
 
+@asynccontextmanager
+async def running(data_dir: Path) -> AsyncIterator[str]:
+    """Run the whole of ``gridcommand broker`` until the block ends; yield where it is."""
+    settings, stop = Settings(data_dir=data_dir, broker_port=free_port()), asyncio.Event()
+    broker = asyncio.create_task(run_broker(settings, stop, interval_s=0.05))
+    try:
+        yield f"127.0.0.1:{settings.broker_port}"
+    finally:
+        stop.set()
+        await asyncio.wait_for(broker, 5)
+
+
 @pytest.fixture
 def pids(monkeypatch: pytest.MonkeyPatch) -> asyncio.Queue[int]:
     """The numbers of the processes, one after the other as each is ready."""
@@ -136,17 +149,13 @@ async def test_run_broker_starts_it_again_when_it_dies_and_recycles_it(
 ) -> None:
     caplog.set_level("INFO", "streams.broker")
     monkeypatch.setattr("streams.broker.RECYCLE_REST_S", 0.0)
-    settings = Settings(data_dir=tmp_path, broker_port=free_port())
-    stop = asyncio.Event()
-    running = asyncio.create_task(run_broker(settings, stop, interval_s=0.05))
-    os.kill(await asyncio.wait_for(pids.get(), 10), signal.SIGKILL)
-    await asyncio.wait_for(pids.get(), 10)
-    over = iter([True])
-    monkeypatch.setattr(EmbeddedBroker, "is_over_limit", property(lambda _: next(over, False)))
-    last = await asyncio.wait_for(pids.get(), 10)
-    assert "recycling" in caplog.text
-    stop.set()
-    await asyncio.wait_for(running, 5)
+    async with running(tmp_path):
+        os.kill(await asyncio.wait_for(pids.get(), 10), signal.SIGKILL)
+        await asyncio.wait_for(pids.get(), 10)
+        over = iter([True])
+        monkeypatch.setattr(EmbeddedBroker, "is_over_limit", property(lambda _: next(over, False)))
+        last = await asyncio.wait_for(pids.get(), 10)
+        assert "recycling" in caplog.text
     await gone(last)
 
 
@@ -155,23 +164,19 @@ async def test_a_broker_that_lets_nobody_into_a_group_is_recycled(
 ) -> None:
     monkeypatch.setattr("streams.broker.LOOK_S", 0.5)
     monkeypatch.setattr("streams.broker.LOOKS", 10)
-    settings = Settings(data_dir=tmp_path, broker_port=free_port())
-    servers, stop = f"127.0.0.1:{settings.broker_port}", asyncio.Event()
-    running = asyncio.create_task(run_broker(settings, stop, interval_s=0.05))
-    await wait_for_kafka(servers, 10)
-    await declare_topics(servers)
-    async with joining(servers, APP_ID, "leader") as leave:
-        await leave()
-    member = AIOKafkaConsumer(
-        REPORTS, bootstrap_servers=servers, group_id=APP_ID, session_timeout_ms=2_000
-    )
-    try:
-        await asyncio.wait_for(member.start(), 40)
-        assert f"it lets no worker into the group {APP_ID}: recycling" in caplog.text
-    finally:
-        await member.stop()
-        stop.set()
-        await asyncio.wait_for(running, 5)
+    async with running(tmp_path) as servers:
+        await wait_for_kafka(servers, 10)
+        await declare_topics(servers)
+        async with joining(servers, APP_ID, "leader") as leave:
+            await leave()
+        member = AIOKafkaConsumer(
+            REPORTS, bootstrap_servers=servers, group_id=APP_ID, session_timeout_ms=2_000
+        )
+        try:
+            await asyncio.wait_for(member.start(), 40)
+            assert f"it lets no worker into the group {APP_ID}: recycling" in caplog.text
+        finally:
+            await member.stop()
 
 
 async def test_a_broker_that_answers_nobody_is_recycled(
@@ -183,16 +188,12 @@ async def test_a_broker_that_answers_nobody_is_recycled(
     caplog.set_level("INFO", "streams.broker")
     monkeypatch.setattr("streams.broker.LOOK_S", 0.2)
     monkeypatch.setattr("streams.broker.LOOKS", 3)
-    settings = Settings(data_dir=tmp_path, broker_port=free_port())
-    stop = asyncio.Event()
-    running = asyncio.create_task(run_broker(settings, stop, interval_s=0.05))
-    halted = psutil.Process(await asyncio.wait_for(pids.get(), 10))
-    async with asyncio.timeout(10):
-        while "broker ready" not in caplog.text:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    halted.suspend()
-    await asyncio.wait_for(pids.get(), 30)
-    assert "it doesn't answer: recycling" in caplog.text
-    assert not halted.is_running()
-    stop.set()
-    await asyncio.wait_for(running, 5)
+    async with running(tmp_path):
+        halted = psutil.Process(await asyncio.wait_for(pids.get(), 10))
+        async with asyncio.timeout(10):
+            while "broker ready" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        halted.suspend()
+        await asyncio.wait_for(pids.get(), 30)
+        assert "it doesn't answer: recycling" in caplog.text
+        assert not halted.is_running()
