@@ -16,7 +16,7 @@ PYTHON := $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 p
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 endif
 
-.PHONY: help python set-up set-up-dev demo test lint docs lock clean
+.PHONY: help python set-up set-up-dev demo test tests rehearse lint docs lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -35,17 +35,23 @@ set-up-dev: python  ## … and what tests and checks need
 demo: set-up  ## A living city: set-up, then everything on this machine
 	@exec $(BIN)/gridcommand up --demo --city "$(CITY)" --speed "$(SPEED)" --port "$(PORT)" $(if $(DRILL),--drill "$(DRILL)")
 
-# Those that pull plugs under load need the machine for themselves.
-test: lint  ## Set-up, checks and all tests
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --durations 10 --ignore tests/integration
-	$(BIN)/python -m pytest --durations 25 tests/integration
+test: set-up-dev  ## Set-up, checks and all tests of safety: ten minutes
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going lint tests
+
+# Whole files to each process; those behind Kafka to one, so that one Kafka is enough.
+tests: set-up-dev
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
+		--durations 10 --ignore tests/integration
+
+rehearse: set-up-dev  ## Before a release, on a machine of its own: full load, pulled plugs, promised times, chance (80 min)
+	@$(BIN)/python tools/rehearse.py
 
 lint: set-up-dev  ## Style, types, the direction of imports, JSDoc types
-	$(BIN)/ruff check $(wildcard $(CHECKED))
-	$(BIN)/ruff format --check $(wildcard $(CHECKED))
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/python tools/set_up.py node node_modules/typescript/bin/tsc --project web_console/static/jsconfig.json
+	@$(BIN)/ruff check --quiet $(wildcard $(CHECKED))
+	@$(BIN)/ruff format --quiet --check $(wildcard $(CHECKED))
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports >.var/log/imports.log || { cat .var/log/imports.log; exit 1; }
+	@$(BIN)/python tools/set_up.py node node_modules/typescript/bin/tsc --project web_console/static/jsconfig.json
 
 docs: set-up-dev  ## Write the generated reference under docs/
 	$(BIN)/gridcommand docs

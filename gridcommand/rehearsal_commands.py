@@ -24,6 +24,9 @@ def add_to(app: typer.Typer) -> None:
 
 def chaos(
     minutes: Annotated[float, typer.Option(min=0.1, max=600, help="How long reports flow.")] = 2.0,
+    city: Annotated[
+        str, typer.Option(help="City pack: a name under cities/ or a path.")
+    ] = "san_francisco",
     seed: Annotated[int, typer.Option(help="Decides what is done, to what, and when.")] = 1,
     rate: Annotated[float, typer.Option(min=1, max=1000, help="Reports a second.")] = 200.0,
     readings: Annotated[
@@ -52,9 +55,9 @@ def chaos(
     as JSON; exit code 1 when anything acknowledged is lost, doubled or undecided, a unit was sent
     to two places, an alarm of a sensor is missing or told twice, a screen shows something else
     than the journal says, the journal doesn't hold, or decisions took longer than 10 s to flow
-    again.
+    again (longer by as much as the machine is slower than the one that this was promised on).
 
-    Example: `gridcommand chaos --minutes 5 --seed 7`, `gridcommand chaos --kafka`,
+    Example: `gridcommand chaos --minutes 5 --seed 7`, `gridcommand chaos --kafka --city liyang`,
     `gridcommand chaos --minutes 11 --broker-away 10`
     """
     from gridcommand.rehearsal.chaos import Load, run
@@ -75,7 +78,7 @@ def chaos(
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         servers = stack.enter_context(kafka_and_postgresql()) if kafka else EMBEDDED
-        tell(f"starting a system in {folder}, on {servers.name}")
+        tell(f"starting a system of {city} in {folder}, on {servers.name}")
         seconds = minutes * 60
         faults = (
             away(seconds, broker_away * 60)
@@ -91,6 +94,7 @@ def chaos(
                 load=Load(rate, readings),
                 tell=tell,
                 servers=servers,
+                city=city,
             )
         )
     typer.echo(_in_words(verdict))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar, cast
 
 import hypothesis
 import pytest
@@ -17,16 +18,24 @@ from gridcommand.rehearsal.servers import EMBEDDED, Servers, kafka_and_postgresq
 from gridcommand.rehearsal.servers import HOW as SERVERS_HOW
 from gridcommand.rehearsal.servers import missing as servers_missing
 
+pytest_plugins = ["tests.system_fixtures"]
 REQUIRED = bool(os.environ.get("GRIDCOMMAND_REQUIRE_BROWSER"))
 SERVERS_REQUIRED = bool(os.environ.get("GRIDCOMMAND_REQUIRE_SERVERS"))
 T = TypeVar("T")
+TESTS = Path(__file__).parent
+LONGEST_FIRST = ("smoke", "web_console_pages", "streams", "gridcommand", "dispatch")
+INVARIANT_CASES = 150
+"""In ``make test``; ``make rehearse`` goes through a thousand that nobody chose."""
 HOW = "Debian: apt-get install chromium fonts-noto-cjk; other: put a chromium on PATH"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How hard to look for what breaks an invariant, and whether somewhere else than last time."""
     parser.addoption(
-        "--invariant-cases", type=int, default=1000, help="cases of each machine of the invariants"
+        "--invariant-cases",
+        type=int,
+        default=INVARIANT_CASES,
+        help="cases of each machine of the invariants",
     )
     parser.addoption(
         "--invariant-seed",
@@ -35,13 +44,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("fresh", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("steady")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the seed once, so that all machines have the same, and it can be told."""
     if config.getoption("--invariant-seed") == "random":
         config.option.invariant_seed = str(random.SystemRandom().randrange(10**9))
 
 
-class InvariantCases(NamedTuple):
+@dataclass(frozen=True)
+class InvariantCases:
     """How many cases the machines of the invariants go through, and which.
 
     Attributes
@@ -69,8 +84,7 @@ class InvariantCases(NamedTuple):
         """Have a test, or a machine's class, draw its cases from the seed."""
         if self.seed is None:
             return test
-        seeded: Callable[[T], T] = hypothesis.seed(self.seed)
-        return seeded(test)
+        return cast("T", hypothesis.seed(self.seed)(cast("Any", test)))
 
 
 @pytest.fixture(scope="session")
@@ -97,16 +111,44 @@ def chromium_path() -> Path:
     return Path(path)
 
 
+@pytest.fixture(scope="session")
+def kafka_servers() -> Iterator[Servers]:
+    """Apache Kafka and PostgreSQL, for a test that is marked ``servers``."""
+    with kafka_and_postgresql() as running:
+        yield running
+
+
 @pytest.fixture(
     scope="session", params=["embedded", pytest.param("kafka", marks=pytest.mark.servers)]
 )
-def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+def servers(request: pytest.FixtureRequest) -> Servers:
     """The embedded broker and SQLite, and then Apache Kafka and PostgreSQL."""
     if request.param == "embedded":
-        yield EMBEDDED
-        return
-    with kafka_and_postgresql() as running:
-        yield running
+        return EMBEDDED
+    found: Servers = request.getfixturevalue("kafka_servers")
+    return found
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each process whole files, what takes longest first, and all of Kafka to one of them.
+
+    Machines of invariants are Hypothesis's tests too, which no decorator says.
+    """
+    for item in items:
+        needs_servers = item.get_closest_marker("servers") is not None
+        group = "servers" if needs_servers else item.path.relative_to(TESTS).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+        if "invariant_cases" in getattr(item, "fixturenames", ()):
+            item.add_marker("hypothesis")
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.get_closest_marker("servers"):
+        return 0
+    folder = item.path.relative_to(TESTS).parts[0]
+    return LONGEST_FIRST.index(folder) + 1 if folder in LONGEST_FIRST else len(LONGEST_FIRST) + 1
 
 
 @pytest.fixture(autouse=True)

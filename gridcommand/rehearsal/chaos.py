@@ -26,6 +26,7 @@ from gridcommand.rehearsal.sensors import Sensors
 from gridcommand.rehearsal.servers import EMBEDDED, ServerProgram, Servers
 from gridcommand.rehearsal.silence import Outage
 from gridcommand.rehearsal.system import OwnSystem, RehearsalError, running_system
+from gridcommand.rehearsal.yardstick import slowness
 from models.city import CityPack
 from models.store import Store
 from models.words import Role
@@ -56,6 +57,7 @@ async def run(
     load: Load,
     tell: Tell,
     servers: Servers = EMBEDDED,
+    city: str = "san_francisco",
 ) -> Verdict:
     """Run a system in ``folder`` under faults for a while, let it heal, and check it.
 
@@ -69,14 +71,19 @@ async def run(
         Called with a sentence for each thing that is done.
     servers
         What the system runs on.
+    city
+        Its pack.
 
     Raises
     ------
     RehearsalError
         The system couldn't be started.
     """
+    slow = slowness()
+    tell(f"this machine takes {slow:.1f} times as long as the one the promises were measured on")
+    environment = {**servers.environment, "GRIDCOMMAND_CITY": city}
     with (
-        running_system(folder, environment=servers.environment) as system,
+        running_system(folder, environment=environment) as system,
         closing(system.store()) as store,
     ):
         pack = CityPack.load(system.settings.city_path)
@@ -125,7 +132,7 @@ async def run(
                 screens=[screen],
                 evil=trouble.poisoner.filed,
                 outages=trouble.outages,
-                silence_at_most_s=BACK_WITHIN_S,
+                silence_at_most_s=BACK_WITHIN_S * slow,
             )
         finally:
             for task in (sending, *tasks):

@@ -38,8 +38,10 @@ LOOK_AGAIN_S = 0.5
 CLOCK_STEP_S = 1e-3
 """A time is rounded on its way."""
 SENML = "application/senml+json"
-HEARD_BEFORE_S = 12.0
-"""A rise is told by what was before it: enough of that for some to be taken beside an outage."""
+HEARD_BEFORE_S = 15.0
+"""A rise is told by what was before it, and sense keeps its windows every ten seconds: heard for
+this long without a pack refused, it is remembered whatever dies then."""
+READ_AT_ONCE = 2000
 DEPTH_HOLD_S = 61.0
 NEIGHBOUR_DEG = 0.001
 
@@ -170,6 +172,7 @@ class Sensors:
         self.began: dict[str, list[float]] = {one.watch: [] for one in self._sensors}
         """Place to when it saw something begin, in seconds since the epoch."""
         self.packs: list[Pack] = []
+        self._reports = SensorReports(jurisdiction)
 
     @property
     def accepted(self) -> int:
@@ -199,7 +202,12 @@ class Sensors:
                     await asyncio.sleep(LOOK_AGAIN_S)
 
     def told(self, store: Store) -> Watched:
-        """Compare what was seen with what the journal has."""
+        """Compare what was seen with what the journal has.
+
+        Notes
+        -----
+        Reads what the journal got since it was asked last.
+        """
         return compare(self.began, self._reported(store))
 
     def differing(self, store: Store) -> dict[str, tuple[list[float], list[float]]]:
@@ -215,7 +223,7 @@ class Sensors:
         }
 
     def _reported(self, store: Store) -> dict[str, list[float]]:
-        by_device = reported(store, self._jurisdiction)
+        by_device = self._reports.read(store)
         told: dict[str, list[float]] = {}
         for one in self._sensors:
             told.setdefault(one.watch, []).extend(by_device.get(one.name, ()))
@@ -250,6 +258,9 @@ class Sensors:
                 ) as answer:
                     taken = answer.status == 202
             self.packs.append(Pack(at, time.monotonic(), len(pack), taken))
+            if kind is Kind.RISE and not taken and now < began:
+                # What it rises from may be lost with the broker: it is to be heard anew.
+                began = float(math.ceil(time.time() + sensor.first_s))
             await asyncio.sleep(max(0.0, 1.0 - (time.time() - now)))
 
 
@@ -275,17 +286,28 @@ def share_taken(packs: Iterable[Pack], outages: Collection[tuple[float, float]] 
     return sum(pack.readings for pack in counted if pack.is_taken) / sent if sent else 1.0
 
 
-def reported(store: Store, jurisdiction: str) -> dict[str, list[float]]:
-    """Return device to when its readings became reports, from the journal."""
-    found: dict[str, list[float]] = {}
-    for entry in store.entries(jurisdiction):
-        if b'"sensor"' not in entry.body:
-            continue
+class SensorReports:
+    """Which devices' readings became reports, as a journal says; read on from where it was."""
+
+    def __init__(self, jurisdiction: str) -> None:
+        self._jurisdiction = jurisdiction
+        self._seq = 0
+        self._found: dict[str, list[float]] = {}
+
+    def read(self, store: Store) -> Mapping[str, list[float]]:
+        """Return device to when its readings became reports, in seconds since the epoch."""
+        while bodies := store.read(self._jurisdiction, self._seq, READ_AT_ONCE):
+            self._seq += len(bodies)
+            for body in bodies:
+                if b'"sensor"' in body:
+                    self._take(body)
+        return self._found
+
+    def _take(self, body: bytes) -> None:
         with suppress(EventError):
-            data = decode(entry.body).data
+            data = decode(body).data
             if isinstance(data, ReportClassified) and data.channel is Channel.SENSOR:
-                found.setdefault(data.reporter, []).append(data.received_at.timestamp())
-    return found
+                self._found.setdefault(data.reporter, []).append(data.received_at.timestamp())
 
 
 def compare(began: Mapping[str, Iterable[float]], told: Mapping[str, Iterable[float]]) -> Watched:

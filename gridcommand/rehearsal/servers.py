@@ -36,8 +36,8 @@ HOW = (
     "mvn -q -f tools/servers/pom.xml dependency:copy-dependencies "
     "-DoutputDirectory=$PWD/.var/servers/kafka"
 )
-START_S = 60.0
-STOP_S = 20.0
+START_S = 240.0
+STOP_S = 60.0
 _ACCOUNT = "postgres"
 _DATABASE = "GRIDCOMMAND_DATABASE_URL"
 

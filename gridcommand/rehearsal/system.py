@@ -26,8 +26,8 @@ from models.words import Role
 from streams.broker import free_port
 
 CHILDREN = ("broker", "worker", "console")
-START_S = 60.0
-STOP_S = 10.0
+START_S = 240.0
+STOP_S = 60.0
 _POLL_S = 0.05
 
 

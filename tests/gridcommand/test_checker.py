@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from gridcommand.rehearsal.checker import Verdict, check
-from gridcommand.rehearsal.sensors import Watched, compare, reported
+from gridcommand.rehearsal.sensors import SensorReports, Watched, compare
 from gridcommand.rehearsal.silence import Outage, longest_s, recovered_s, silences, too_long_s
 from models import events as ev
 from models.dead_letters import DeadLetterRow
@@ -352,7 +352,7 @@ class Detectors:
     began: ClassVar = {"smoke-1": [NOW.timestamp() - 5], "smoke-2": [NOW.timestamp() - 5]}
 
     def told(self, store: Store) -> Watched:
-        return compare(self.began, reported(store, HOME))
+        return compare(self.began, SensorReports(HOME).read(store))
 
 
 @pytest.mark.parametrize(

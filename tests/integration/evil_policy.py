@@ -43,7 +43,7 @@ class Stumbles:
     covers = False
 
     def __init__(self) -> None:
-        Desk.step = _stumbles  # type: ignore[method-assign]
+        Desk.step = _stumbles  # type: ignore[method-assign, assignment]
 
     def choose(self, problem: Problem) -> Solution:
         """Say who goes where."""

@@ -19,22 +19,20 @@ from gridcommand.rehearsal.ledger import taken_in
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.backup_file import BackupWriter, Frame, writing
 from models.store import Store
-from tests.integration.conftest import HEALED_S, HOME, RATE, recorded_places, until
+from tests.flow import HOME, RATE, recorded_places, until
+from tests.waiting import HANG_S
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.broker
 REPORTS_BEFORE = 300
 REPORTS_WAITING = 50
 EVENTS_MEANWHILE = 500
-RESTORED_WITHIN_S = 20.0
-"""Some thousand rows, the process's start included, beside all else that a machine does: it takes
-two seconds."""
 
 
 def restore(system: OwnSystem, file: Path) -> str:
     """Run ``gridcommand restore`` on a system's place; return what it said."""
     done = subprocess.run(
         [sys.executable, "-m", "gridcommand", "restore", str(file)],
-        env=system.environment, capture_output=True, text=True, timeout=RESTORED_WITHIN_S,
+        env=system.environment, capture_output=True, text=True, timeout=HANG_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -55,7 +53,7 @@ class Held(BackupWriter):
     def add(self, frame: Frame) -> None:
         self._writer.add(frame)
         self.is_begun.set()
-        assert self.may_go_on.wait(HEALED_S)
+        assert self.may_go_on.wait(HANG_S)
 
 
 async def back_up(system: OwnSystem, phones: Phones, file: Path) -> Made:
@@ -64,12 +62,12 @@ async def back_up(system: OwnSystem, phones: Phones, file: Path) -> Made:
         held = Held(writer)
         # Not the worker: halted while it writes, it would keep the database from intake.
         with system.halted("broker"):
-            await phones.until_acknowledged(len(phones.acknowledged) + REPORTS_WAITING, HEALED_S)
+            await phones.until_acknowledged(len(phones.acknowledged) + REPORTS_WAITING, HANG_S)
             photos = system.folder / "photos"
             making = asyncio.create_task(
                 asyncio.to_thread(make_backup, store, photos, held, datetime.now(UTC))
             )
-            await asyncio.to_thread(held.is_begun.wait, HEALED_S)
+            await asyncio.to_thread(held.is_begun.wait, HANG_S)
             (at_first,) = store.heads()
         await until(lambda: store.heads()[0].seq >= at_first.seq + EVENTS_MEANWHILE)
         held.may_go_on.set()
@@ -84,7 +82,7 @@ async def test_a_backup_under_load_has_all_that_was_acknowledged_and_its_place_d
         phones = Phones(system)
         enough = asyncio.Event()
         sending = asyncio.create_task(phones.send_all(recorded_places(144), RATE, 1.0, enough))
-        await phones.until_acknowledged(REPORTS_BEFORE, HEALED_S)
+        await phones.until_acknowledged(REPORTS_BEFORE, HANG_S)
         before = dict(phones.acknowledged)
         made = await back_up(system, phones, file)
         enough.set()

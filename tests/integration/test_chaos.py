@@ -31,10 +31,10 @@ def test_a_seed_plans_the_same_faults_and_all_kinds_come(partitions: bool, kinds
 
 
 @pytest.mark.broker
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "options",
     [
+        pytest.param(["--city", "liyang"], id="liyang-embedded"),
         pytest.param([], id="embedded"),
         pytest.param(["--kafka"], id="kafka", marks=pytest.mark.servers),
     ],
@@ -46,7 +46,7 @@ def test_a_short_run_loses_nothing(tmp_path: Path, options: list[str]) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=480,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     verdict = json.loads(done.stdout.splitlines()[-1])

@@ -19,7 +19,6 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import aiohttp
 import psutil
 import psycopg
 import pytest
@@ -27,13 +26,12 @@ import pytest
 from gridcommand.rehearsal.servers import ServerProgram, postgresql
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.words import Role
-from tests.integration.conftest import HEALED_S, sending
-from web_console.accounts import COOKIE
+from tests.flow import sending, signed_in, until_refused
+from tests.waiting import HANG_S
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.broker
 
 AWAY_S = 4.0
-REFUSED_WITHIN_S = 30.0
 FULL_AT_BYTES = 4096
 FILLED_EVERY_S = 0.02
 DISK_MB = 900
@@ -103,35 +101,18 @@ def small_disk() -> Iterator[Path | None]:
 
 async def is_made_up_for(system: OwnSystem, away: AbstractContextManager[object]) -> None:
     """Take the database away under load until beyond the first 503, and give it back."""
-    token = system.session(Role.GRID_WORKER)
-    async with sending(system, 4.0) as flow:
+    async with signed_in(system, Role.GRID_WORKER) as phone, sending(system, 4.0) as flow:
         await flow.more(100)
         with flow.outage():
             await asyncio.to_thread(away.__enter__)
             try:
-                await until_refused(system, token)
+                await until_refused(phone)
                 await asyncio.sleep(AWAY_S)
             finally:
                 await asyncio.to_thread(away.__exit__, None, None, None)
-            await flow.until_decided(time.monotonic(), HEALED_S)
+            await flow.until_decided(time.monotonic())
         # What they had to keep they sent again: the checker finds all of it.
         assert flow.phones.answers[503]
-
-
-async def until_refused(system: OwnSystem, token: str) -> None:
-    """Report until the answer is 503: a file may have room for a few rows yet."""
-    headers = {"Cookie": f"{COOKIE}={token}", "Origin": system.base_url}
-    async with (
-        asyncio.timeout(REFUSED_WITHIN_S),
-        aiohttp.ClientSession(system.base_url, headers=headers) as client,
-    ):
-        while True:
-            async with client.post("/api/reports", json={"text": "smoke"}) as answer:
-                if answer.status == 503:
-                    assert int(answer.headers["Retry-After"]) > 0
-                    return
-                assert answer.status == 202, await answer.text()
-            await asyncio.sleep(0.05)
 
 
 async def test_a_locked_sqlite(on_sqlite: OnSqlite) -> None:
@@ -251,7 +232,7 @@ async def test_a_full_disk_under_postgresql(on_postgresql: OnPostgresql) -> None
 def _without_room(on_postgresql: OnPostgresql, disk: Path) -> Iterator[None]:
     with _filled(disk):
         yield
-    deadline = time.monotonic() + HEALED_S
+    deadline = time.monotonic() + HANG_S
     while not on_postgresql.answers():
         # Without room for its log it ends by itself, and whoever made room starts it again.
         if not on_postgresql.database.runs:

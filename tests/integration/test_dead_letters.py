@@ -26,19 +26,19 @@ from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.events import Event, IncidentOpened, ReportLinked, ReportReceived, decode, encode
 from models.topics import REPORTS
 from models.words import Channel
-from tests.integration.conftest import (
+from tests.flow import (
     BACK_WITHIN_S,
     HOME,
     LOOKS_S,
-    SOON_S,
     broker_servers,
     recorded_places,
     sending,
     until,
 )
 from tests.integration.evil_policy import ENDLESS, EVIL, FAILS, FOLDER, HANGS
+from tests.waiting import HANG_S
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.broker
 STALLED_S = 3.0
 NAMED_WITHIN_S = STALLED_S + LOOKS_S + BACK_WITHIN_S
 LARGE = 800_000
@@ -129,7 +129,7 @@ async def test_poison_is_replayed_once_it_is_mended_and_decided_once(marked: Mar
         replay = ("replay", "--code", "desk_failed")
         assert "3 would be replayed" in await said(system, *replay, "--dry-run")
         assert "3 replayed" in await said(system, *replay)
-        assert not await flow.screen.until_seen(set(evil), SOON_S)
+        assert not await flow.screen.until_seen(set(evil), HANG_S)
         assert "was replayed already" in await said(system, "replay", "--code", "desk_failed")
         assert "3 replayed" in await said(system, "replay", "--code", "desk_failed", "--again")
     await until(lambda: _unfinished(system) == 0)
@@ -230,11 +230,11 @@ async def test_a_report_that_a_desk_hangs_on_is_named_left_out_and_replayed_when
         at = time.monotonic()
         name = await filed(system, ENDLESS)
         await until(lambda: letters(system, name) == {name: "hangs"})
-        await flow.until_decided(at, NAMED_WITHIN_S)
+        await flow.back_within(at, NAMED_WITHIN_S)
         assert f"hangs on event {name}" in system.said("worker")
         assert decisions(system, name) == [0]
 
         (marks / HANGS).unlink()
         assert "1 replayed" in await said(system, "replay", "--code", "hangs")
-        assert not await flow.screen.until_seen({name}, SOON_S)
+        assert not await flow.screen.until_seen({name}, HANG_S)
     assert decisions(system, name) == [1]

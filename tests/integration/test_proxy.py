@@ -23,19 +23,19 @@ from gridcommand.rehearsal.clients import Screen
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.settings import CHECKOUT
 from streams.broker import free_port
-from tests.integration.conftest import (
-    HEALED_S,
+from tests.flow import (
     HOME,
     Flow,
     Origin,
-    needed,
     running,
     sending,
     until,
     watching,
 )
+from tests.integration.conftest import needed
+from tests.waiting import HANG_S
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.broker
 SCREENS = 8
 WEB, LIVE = 8740, 8741
 NEXT_CONSOLE_S = 5.0
@@ -89,7 +89,7 @@ def caddy(folder: Path, port: int, ports: dict[int, tuple[int, int]]) -> Iterato
             env=environment, stdout=log, stderr=log,
         )  # fmt: skip
         try:
-            deadline = time.monotonic() + NEXT_CONSOLE_S
+            deadline = time.monotonic() + HANG_S
             while b"serving initial configuration" not in (folder / "caddy.log").read_bytes():
                 assert process.poll() is None, (folder / "caddy.log").read_text()
                 assert time.monotonic() < deadline, (folder / "caddy.log").read_text()
@@ -97,7 +97,7 @@ def caddy(folder: Path, port: int, ports: dict[int, tuple[int, int]]) -> Iterato
             yield certificate
         finally:
             process.terminate()
-            process.wait(NEXT_CONSOLE_S)
+            process.wait(HANG_S)
 
 
 def _own_folder(folder: Path) -> str:
@@ -135,10 +135,10 @@ async def test_one_of_two_consoles_behind_the_proxy_dies_and_screens_go_on(
 
 
 async def _nobody_misses_a_thing(flow: Flow, screens: list[Screen]) -> None:
-    await flow.until_decided(time.monotonic(), NEXT_CONSOLE_S)
+    await flow.back_within(time.monotonic(), NEXT_CONSOLE_S)
     await flow.more(200)
     for screen in screens:
-        assert not await screen.until_seen(set(flow.phones.acknowledged), HEALED_S)
+        assert not await screen.until_seen(set(flow.phones.acknowledged), HANG_S)
         assert not screen.gaps
 
 

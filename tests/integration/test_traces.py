@@ -18,9 +18,10 @@ from gridcommand.rehearsal.clients import Phones
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.registers import Device
 from models.topics import SENML_CONTENT_TYPE
-from tests.integration.conftest import HOME, recorded_places, until, watching
+from tests.flow import HOME, recorded_places, until, watching
+from tests.waiting import HANG_S
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.broker
 STAGES = {"intake", "relay", "classify", "decide", "screen"}
 STAGES_OF_A_READING = {"reading", "sense"} | STAGES - {"intake"}
 SENDER = bytes(range(16)), bytes(range(1, 9))
@@ -66,7 +67,7 @@ async def test_one_trace_leads_from_the_phone_and_one_from_the_sensor_to_the_scr
             async with watching(system) as screen:
                 await measure(system)
                 await phones.send_all(recorded_places(1), 10.0, 0.1)
-                assert not await screen.until_seen(set(phones.acknowledged), 30.0)
+                assert not await screen.until_seen(set(phones.acknowledged), HANG_S)
                 await until(
                     lambda: (
                         names(spans, of_sender=False) >= STAGES
@@ -132,5 +133,6 @@ async def test_a_collector_that_is_away_costs_no_report_and_no_time(tmp_path: Pa
         phones = Phones(system)
         async with watching(system) as screen:
             await phones.send_all(recorded_places(3), 10.0, 0.3)
-            assert not await screen.until_seen(set(phones.acknowledged), 30.0)
-        assert system.stop() < 5.0
+            assert not await screen.until_seen(set(phones.acknowledged), HANG_S)
+        system.stop()
+        assert "did not end by itself" not in system.said("up")

@@ -1,0 +1,35 @@
+"""How fast this machine is at this moment, so that a time can be judged on any of them.
+
+For tests of what users are promised in seconds, ``gridcommand chaos`` and benchmarks: machines
+differ by a factor of two to three, and one machine from day to day. The yardstick is a fixed loop
+of processor work in the interpreter; it says nothing of disks and networks.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+ROUNDS = 7
+STEPS = 200_000
+REFERENCE_MS = 20.0
+"""The loop on two cores of an AMD EPYC with nothing beside it, Python 3.11: where the promises were
+measured."""
+
+
+def loop_ms() -> float:
+    """Return how long the fixed loop takes now, in milliseconds; the median of seven."""
+    return statistics.median(_once_ms() for _ in range(ROUNDS))
+
+
+def slowness() -> float:
+    """Return how many times longer work takes here and now than on the reference, at least 1."""
+    return max(1.0, loop_ms() / REFERENCE_MS)
+
+
+def _once_ms() -> float:
+    began = time.perf_counter()
+    total = 0
+    for step in range(STEPS):
+        total = (total * 31 + step) & 0xFFFFFFFF
+    return (time.perf_counter() - began) * 1000
