@@ -3,8 +3,9 @@
     python benchmarks/assignment.py
 
 1000 units × 200 incidents of 2 engines, 1 ladder and 1 ambulance; ``full_flow_ms`` is the same
-model over every eligible pair, solved in the same run, and ``cost_gap`` how much dearer the
-pruned answer is, relative. ``large_ms``: 5000 units × 2000 incidents.
+model over every eligible pair, solved in the same run, ``joint_ratio`` our time over it, and
+``cost_gap`` how much dearer the pruned answer is, relative. ``large_ms``: 5000 units × 2000
+incidents; ``large_yardsticks`` the same as a multiple of ``yardstick_ms``, a fixed loop.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from report import print_result
+from report import Yardstick, print_result
 
 from dispatch.assignment import Problem, Slot, Solution, solve
 
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
+    yardstick = Yardstick()
     asked = problem(1000, 200, options.seed)
     joint_ms, pruned = _timed(lambda: solve(asked), options.runs)
     full_ms, full = _timed(lambda: solve(asked, whole=True), options.runs)
@@ -61,8 +63,10 @@ def main() -> None:
         figures={
             "joint_ms": joint_ms,
             "full_flow_ms": full_ms,
+            "joint_ratio": joint_ms / full_ms,
             "cost_gap": (pruned.cost - full.cost) / full.cost,
             "large_ms": large_ms,
+            **yardstick.figures(large=large_ms),
         },
     )
 

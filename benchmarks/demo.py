@@ -5,7 +5,9 @@
 
 Starts ``gridcommand up --demo`` on a fresh folder and watches the drill as a commander's screen
 does. ``first_incident_s`` runs from the start of the command to the frame that shows the first
-incident. Memory is the resident size of all processes together, the watching one not counted.
+incident; ``first_incident_yardsticks`` is the same as a multiple of ``yardstick_ms``, a fixed
+loop measured in the same run. Memory is the resident size of all processes together, the watching
+one not counted.
 ``--to-end`` waits for the drill's end and counts what became of each recorded call:
 ``unaccounted`` are those that are neither in an incident nor a dead letter.
 """
@@ -21,7 +23,7 @@ import time
 from pathlib import Path
 
 import msgspec
-from report import print_result
+from report import Yardstick, print_result
 from running import live_url
 from websockets.asyncio.client import connect
 from websockets.typing import Origin
@@ -49,6 +51,7 @@ def main() -> None:
     parser.add_argument("--to-end", action="store_true", help="wait for the drill's end instead")
     parser.add_argument("--keep", type=Path, help="use this data folder and leave it")
     options = parser.parse_args()
+    yardstick = Yardstick()
     city = {"GRIDCOMMAND_CITY": options.city}
     arguments = ("--demo", "--city", options.city, "--speed", str(options.speed))
     with (
@@ -64,6 +67,7 @@ def main() -> None:
         if options.to_end:
             figures |= _account(system.settings, store, drill)
         store.close()
+    figures |= yardstick.figures(first_incident=1000 * figures["first_incident_s"])
     size = {"city": options.city, "speed": options.speed, "wall_s": round(figures.pop("wall_s"))}
     print_result("demo", seed=None, size=size, figures=figures)
 

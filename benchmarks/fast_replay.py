@@ -3,8 +3,9 @@
     python benchmarks/fast_replay.py --runs 2
 
 The second run is a process of its own with another hash seed; ``same_journal`` is 1 when both
-came to the same hash. Response times are simulated: what this policy would have done with crews
-that work as long as was recorded, not what the department did.
+came to the same hash. ``elapsed_yardsticks`` is the median as a multiple of ``yardstick_ms``, a
+fixed loop measured in the same run. Response times are simulated: what this policy would have done
+with crews that work as long as was recorded, not what the department did.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
-from report import print_result
+from report import Yardstick, print_result
 
 from models.city import CityPack
 from models.settings import CHECKOUT
@@ -39,6 +40,7 @@ def main() -> None:
     if options.one:
         print(msgspec.json.encode(_run(options.city, options.drill, options.hours)).decode())
         return
+    yardstick = Yardstick()
     results = [_in_a_process(seed) for seed in range(1, max(1, options.runs) + 1)]
     first = results[0]
     print(first.text(), file=sys.stderr)
@@ -53,6 +55,7 @@ def main() -> None:
         "open": first.open,
         "dead_letters": len(first.dead_letters),
     }
+    figures |= yardstick.figures(elapsed=1000 * figures["elapsed_s"])
     for priority, times in first.response_s.items():
         figures[f"p{priority}_median_s"] = times.median_s
         figures[f"p{priority}_p90_s"] = times.p90_s

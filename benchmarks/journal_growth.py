@@ -8,7 +8,8 @@ Then, on the year as it is: what a desk takes to start (``desk_start_s``: snapsh
 with ``gridcommand up`` over it what a commander's page takes until it has everything
 (``console_open_s``) and a screen that was away until it has what it missed (``resume_ms``). Then
 the months that ended are archived, and all is proven: by parts (``verify_live_s``, the longest
-month in ``verify_month_s``) and whole (``verify_s``).
+month in ``verify_month_s``) and whole (``verify_s``). What people wait for also stands as a
+multiple of ``yardstick_ms``, a fixed loop measured in the same run (``…_yardsticks``).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from report import print_result
+from report import Yardstick, print_result
 from running import live_url
 from sqlalchemy import text
 from websockets.asyncio.client import connect
@@ -68,6 +69,7 @@ def main() -> None:
     parser.add_argument("--database", default="", help="an empty PostgreSQL's SQLAlchemy URL")
     parser.add_argument("--folder", type=Path, help="where to make it; a temporary one otherwise")
     options = parser.parse_args()
+    yardstick = Yardstick()
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         folder = Path(scratch)
         pack = CityPack.load(CITY)
@@ -89,6 +91,8 @@ def main() -> None:
         figures |= _archive(store, pack.jurisdiction)
         figures["size_after_mb"] = _size_mb(store, folder)
         store.close()
+    waited = {name: figures[f"{name}_s"] * 1000 for name in ("desk_start", "console_open")}
+    figures |= yardstick.figures(**waited, resume=figures["resume_ms"])
     print_result(
         "journal_growth",
         seed=None,

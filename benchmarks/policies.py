@@ -116,9 +116,9 @@ def _figures(
 
 def _note(figures: dict[str, float | None], name: str, found: Interval | None) -> None:
     figures |= {
-        name: found and found.value,
-        f"{name}_low": found and found.low,
-        f"{name}_high": found and found.high,
+        name: None if found is None else found.value,
+        f"{name}_low": None if found is None else found.low,
+        f"{name}_high": None if found is None else found.high,
     }
 
 

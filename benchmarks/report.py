@@ -1,7 +1,7 @@
 """The last line that every benchmark prints: one JSON object, the same shape for all.
 
 ``{"benchmark", "seed", "size", "machine", "figures": {key: number}}``; peers measured in the same
-run stand among the figures.
+run stand among the figures, and with milliseconds or seconds of this machine a `Yardstick`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,39 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
+
+from gridcommand.rehearsal.yardstick import loop_ms, processor_share
+
+
+class Yardstick:
+    """A fixed loop of processor work, measured when this is made and when it is read.
+
+    A machine differs from day to day: times that were measured between the two are compared with
+    another day's by their ratio to it.
+    """
+
+    def __init__(self) -> None:
+        self._before_ms = loop_ms()
+        self._before_share = processor_share()
+
+    def figures(self, **took_ms: float) -> dict[str, float]:
+        """Return ``yardstick_ms``, the mean of both, and ``processor_share``, the lesser of both.
+
+        The share is how much of a core the loop got, 0 to 1: what is measured beside other
+        programs says little.
+
+        Parameters
+        ----------
+        took_ms
+            Times for which the run has no peer, in milliseconds; each is returned as a multiple of
+            the yardstick, ``NAME_yardsticks``.
+        """
+        mean_ms = (self._before_ms + loop_ms()) / 2
+        return {
+            "yardstick_ms": mean_ms,
+            "processor_share": min(self._before_share, processor_share()),
+            **{f"{name}_yardsticks": took / mean_ms for name, took in took_ms.items()},
+        }
 
 
 def print_result(

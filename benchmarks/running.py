@@ -7,27 +7,32 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
 from gridcommand.rehearsal.system import OwnSystem
+from models.city import CityPack
 from models.events import ReportReceived
 from models.settings import Settings
-from models.words import Channel
+from models.words import Channel, Role
 from streams.recording import Recording
 from web_console.accounts import COOKIE
 
 STOP_S = 10.0
 
 
-@contextmanager
-def child(log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def child(log: Path, *arguments: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Run one `gridcommand` command in the background until the block ends."""
+    return program(log, sys.executable, "-m", "gridcommand", *arguments)
+
+
+@contextmanager
+def program(log: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program in the background until the block ends; what it says goes to a file."""
     with log.open("wb") as sink:
-        command = [sys.executable, "-m", "gridcommand", *arguments]
         process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)
     try:
         yield process
@@ -57,6 +62,24 @@ def recorded_reports(settings: Settings, chance: random.Random) -> list[dict[str
             )
     chance.shuffle(found)
     return found
+
+
+class Way(NamedTuple):
+    """Where reports go in and where screens see them, and the sessions for both."""
+
+    base_url: str
+    live_url: str
+    worker: str = ""
+    commander: str = ""
+    jurisdiction: str = ""
+
+
+async def way_through(system: OwnSystem) -> Way:
+    """Return a system's way, for a grid worker and a commander of its own."""
+    worker, commander = system.session(Role.GRID_WORKER), system.session(Role.COMMANDER)
+    jurisdiction = CityPack.load(system.settings.city_path).jurisdiction
+    live = await live_url(system, commander)
+    return Way(system.base_url, live, worker, commander, jurisdiction)
 
 
 async def live_url(system: OwnSystem, token: str) -> str:

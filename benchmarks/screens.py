@@ -7,6 +7,9 @@ that say hello and never read, and ``fickle`` that connect, read for a second an
 over, and posts reports at a steady rate. A screen has a gap when a delta doesn't follow on the one
 before. ``p50_ms`` and ``p99_ms`` run from a report's POST to its frame, over all reading screens
 and reports; ``missed`` counts pairs of screen and report that never met.
+
+``floor_p50_ms`` and ``floor_p99_ms`` are the peer, half as long after it: the same reports through
+``floor.py`` to as many screens, all of which read.
 """
 
 from __future__ import annotations
@@ -20,19 +23,21 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgspec
+import psutil
 import uuid_utils
-from report import print_result
-from running import live_url, recorded_reports
+from floor import running_floor
+from report import Yardstick, print_result
+from running import Way, recorded_reports, way_through
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 from websockets.typing import Origin
 
-from gridcommand.rehearsal.system import OwnSystem, running_system
-from models.city import CityPack
-from models.words import Role
+from gridcommand.rehearsal.servers import EMBEDDED
+from gridcommand.rehearsal.system import running_system
 from web_console.accounts import COOKIE
 
 DRAIN_S = 20.0
@@ -67,12 +72,25 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    yardstick = Yardstick()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # The console begins with what a login shell has, and must see to it itself.
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(SHELL_DESCRIPTORS, hard), hard))
     with tempfile.TemporaryDirectory() as scratch, running_system(Path(scratch)) as system:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # our own ends of the channels
-        figures = asyncio.run(_Run(system, options).run())
+        bodies = recorded_reports(system.settings, random.Random(options.seed))
+        console = system.child("console")
+        way = asyncio.run(way_through(system))
+        figures = asyncio.run(_Run(way, options, bodies).run(console))
+    with running_floor(EMBEDDED) as way:
+        alone = {**vars(options), "silent": 0, "fickle": 0, "seconds": options.seconds / 2}
+        floor = asyncio.run(_Run(way, argparse.Namespace(**alone), bodies).run())
+    if floor["missed"]:
+        raise SystemExit(f"the floor missed {floor['missed']:.0f} of its reports")
+    for key in ("p50", "p99"):
+        figures[f"floor_{key}_ms"] = floor[f"{key}_ms"]
+        figures[f"{key}_ratio"] = figures[f"{key}_ms"] / floor[f"{key}_ms"]
+    figures |= yardstick.figures()
     print_result(
         "screens",
         seed=options.seed,
@@ -88,17 +106,11 @@ def main() -> None:
 
 
 class _Run:
-    def __init__(self, system: OwnSystem, options: argparse.Namespace) -> None:
-        self._system = system
+    def __init__(self, way: Way, options: argparse.Namespace, bodies: list[dict[str, Any]]) -> None:
+        self._way = way
         self._options = options
-        self._token = system.session(Role.COMMANDER)
-        self._hello = json.dumps(
-            {
-                "type": "hello",
-                "jurisdiction": CityPack.load(system.settings.city_path).jurisdiction,
-                "seq": None,
-            }
-        )
+        self._bodies = bodies
+        self._hello = json.dumps({"type": "hello", "jurisdiction": way.jurisdiction, "seq": None})
         self._posted: dict[str, float] = {}
         self._took: list[float] = []
         self._met = [0] * options.screens
@@ -106,17 +118,15 @@ class _Run:
         self._fickle_visits = 0
         self._ended_early = 0
 
-    async def run(self) -> dict[str, float]:
+    async def run(self, console: psutil.Process | None = None) -> dict[str, float]:
         options = self._options
-        self._url = await live_url(self._system, self._token)
-        console = self._system.child("console")
-        before_mb = console.memory_info().rss / 1e6
+        before_mb = _resident_mb(console)
         ready = asyncio.Semaphore(AT_ONCE)
         connections = await asyncio.gather(
             *(self._connect(ready) for _ in range(options.screens + options.silent))
         )
         reading = connections[: options.screens]
-        connected_mb = console.memory_info().rss / 1e6
+        connected_mb = _resident_mb(console)
         tasks = [asyncio.create_task(self._read(n, one)) for n, one in enumerate(reading)]
         tasks += [asyncio.create_task(self._come_and_go()) for _ in range(options.fickle)]
         await self._post_all()
@@ -125,7 +135,7 @@ class _Run:
                 while min(self._met) < len(self._posted):
                     self._heard.clear()
                     await self._heard.wait()
-        end_mb = console.memory_info().rss / 1e6
+        end_mb = _resident_mb(console)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -146,9 +156,9 @@ class _Run:
     async def _connect(self, room: asyncio.Semaphore) -> ClientConnection:
         async with room:
             one = await connect(
-                self._url,
-                additional_headers={"Cookie": f"{COOKIE}={self._token}"},
-                origin=Origin(self._system.base_url),
+                self._way.live_url,
+                additional_headers={"Cookie": f"{COOKIE}={self._way.commander}"},
+                origin=Origin(self._way.base_url),
                 max_size=None,
                 max_queue=1,
                 compression=None,
@@ -188,21 +198,23 @@ class _Run:
 
     async def _post_all(self) -> None:
         options = self._options
-        bodies = recorded_reports(self._system.settings, random.Random(options.seed))
-        token = self._system.session(Role.GRID_WORKER)
-        headers = {"Cookie": f"{COOKIE}={token}", "Origin": self._system.base_url}
-        async with aiohttp.ClientSession(self._system.base_url, headers=headers) as client:
+        headers = {"Cookie": f"{COOKIE}={self._way.worker}", "Origin": self._way.base_url}
+        async with aiohttp.ClientSession(self._way.base_url, headers=headers) as client:
             start = time.monotonic()
             for number in range(int(options.rate * options.seconds)):
                 await asyncio.sleep(max(0.0, start + number / options.rate - time.monotonic()))
                 name = str(uuid_utils.uuid7())
-                given = bodies[number % len(bodies)]
+                given = self._bodies[number % len(self._bodies)]
                 body = {key: given[key] for key in ("text", "code", "lon", "lat")}
                 began = time.monotonic()
                 self._posted[name] = began
                 async with client.post("/api/reports", json={"id": name, **body}) as answer:
                     if answer.status != 202:
                         del self._posted[name]
+
+
+def _resident_mb(process: psutil.Process | None) -> float:
+    return 0.0 if process is None else process.memory_info().rss / 1e6
 
 
 def _at(values: list[float], share: float) -> float:

@@ -9,7 +9,8 @@ alarms are raised, become reports and are decided beside it. The time is taken b
 of a device of our own: one in the first pack of each partition, one in the last.
 ``faust_per_s`` is the peer, measured in the same run on the same broker: a Faust agent that counts
 records of one reading each and does nothing with them.
-``rss_*_mb`` is the worker's resident size at the first alarm and at the last.
+``rss_*_mb`` is the worker's resident size at the first alarm and at the last, ``yardstick_ms`` a
+fixed loop measured in the same run.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pathlib import Path
 
 import psutil
 from aiokafka import AIOKafkaProducer
-from report import print_result
+from report import Yardstick, print_result
 from running import child
 
 from models.settings import Settings
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--readings", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    yardstick = Yardstick()
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["GRIDCOMMAND_DATA_DIR"] = scratch
         figures = asyncio.run(_measure(Path(scratch), options.readings, options.seed))
@@ -63,7 +65,7 @@ def main() -> None:
         "sense_throughput",
         seed=options.seed,
         size={"readings": options.readings, "devices": DEVICES, "bare_records": BARE_RECORDS},
-        figures=figures,
+        figures={**figures, **yardstick.figures()},
     )
 
 

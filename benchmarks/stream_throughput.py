@@ -7,7 +7,8 @@ broker and SQLite: the inbox is filled while no worker runs, then the time is ta
 to the last report that the journal has. ``whole_worker_per_s`` is the same by one worker for all.
 ``faust_send_per_s`` is the peer, measured in the same run on the same broker: a Faust agent that
 sends each record on, one event a record, nothing written anywhere. ``rss_*_mb`` is the desk
-worker's resident size when a quarter and when all of it is done.
+worker's resident size when a quarter and when all of it is done, ``yardstick_ms`` a fixed loop
+measured in the same run.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 import psutil
 import uuid_utils
 from aiokafka import AIOKafkaProducer
-from report import print_result
+from report import Yardstick, print_result
 from running import child, recorded_reports
 
 from models.city import CityPack
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("--reports", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    yardstick = Yardstick()
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["GRIDCOMMAND_DATA_DIR"] = scratch
         figures = asyncio.run(_measure(Path(scratch), options.reports, options.seed))
@@ -61,7 +63,7 @@ def main() -> None:
         "stream_throughput",
         seed=options.seed,
         size={"reports": options.reports, "bare_records": BARE_RECORDS},
-        figures=figures,
+        figures={**figures, **yardstick.figures()},
     )
 
 

@@ -27,6 +27,17 @@ def slowness() -> float:
     return max(1.0, loop_ms() / REFERENCE_MS)
 
 
+def processor_share() -> float:
+    """Return how much of a core the loop gets now, 0 to 1: far below 1, other programs run beside.
+
+    One core: a program that keeps another one busy does not show.
+    """
+    began, used = time.perf_counter(), time.thread_time()
+    for _ in range(ROUNDS):
+        _once_ms()
+    return min(1.0, (time.thread_time() - used) / (time.perf_counter() - began))
+
+
 def _once_ms() -> float:
     began = time.perf_counter()
     total = 0
