@@ -5,66 +5,70 @@ checks need, ``set_up.py node ARGS…`` runs Node. A second run finds its stamps
 a lock file that changed is installed again. Not for production images, which install the same lock
 files by their own means.
 
+pip installs uv, uv installs everything else; where uv can't be had or fails, pip does its work from
+the same lock files. Both check every hash.
+
 Relies on the standard library only: it runs before anything is installed.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import fcntl
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from steps import LOG, CommandError, SetUpError, Step, run, shown
+from uv_settings import pip_settings, uv_environment, uv_options
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 VENV = CHECKOUT / ".venv"
 PYTHON = VENV / "bin" / "python"
+UV = VENV / "bin" / "uv"
 STAMPS = VENV / "set-up.json"
 NODE_STAMP = CHECKOUT / "node_modules" / ".set-up.json"
-LOG = CHECKOUT / ".var" / "log" / "setup.log"
 LOCKS = {"run": ("requirements.lock",), "test": ("requirements-dev.lock", "requirements.lock")}
+UV_LOCK = "requirements-uv.lock"
 NODE_LOCK = "requirements-node.lock"
 OLDEST_NODE = 20
-BEAT_S = 10.0
+PIP_FOR_OTHERS = (22, 3)
+PIP_REMEDY = (
+    "Python packages can't be installed: check the network and pip's index "
+    "(pip config list), then run the same again"
+)
+VENV_REMEDY = "install Python's venv module (Debian, Ubuntu: apt-get install python3-venv)"
+TAMPERED = re.compile(r"hash mismatch|do not match the hashes", re.IGNORECASE)
 
-
-class SetUpError(Exception):
-    """A step that failed; the message says what, and the way out."""
-
-
-class Step:
-    """One step as the terminal shows it: what it does, how far it is, how long it took."""
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self.started = time.monotonic()
-        self.shown = self.started
-        self.lively = sys.stdout.isatty()
-        self._write(f"{title} …")
-
-    def progress(self, done: str) -> None:
-        """Show how far the step is: at once on a terminal, now and then in a log."""
-        now = time.monotonic()
-        if self.lively or now - self.shown >= BEAT_S:
-            self.shown = now
-            self._write(f"{self.title} … {done}, {now - self.started:.0f} s")
-
-    def end(self) -> None:
-        """Show how long it took."""
-        self._write(f"{self.title}: {time.monotonic() - self.started:.0f} s", last=True)
-
-    def _write(self, text: str, *, last: bool = False) -> None:
-        if self.lively:
-            print(f"\r\x1b[K  {text}", end="\n" if last else "", flush=True)
-        else:
-            print(f"  {text}", flush=True)
+# The programs import a sixth of what is installed. To compile that takes some seconds, to compile
+# everything most of a minute. Without any, all programs of the first start compile the same files
+# at the same time, and each start anew where PYTHONDONTWRITEBYTECODE is set.
+PROGRAMS = (
+    "gridcommand.main",
+    "gridcommand.supervisor",
+    "gridcommand.preparation",
+    "streams.broker",
+    "streams.worker",
+    "web_console.server",
+)
+CHECKS = (
+    "_pytest.assertion.rewrite",
+    "hypothesis",
+    "playwright.sync_api",
+    "pytest",
+    "pytest_asyncio",
+    "scipy.sparse.csgraph",
+    "xdist",
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -96,18 +100,13 @@ def set_up(purpose: str) -> None:
             "say make PYTHON=/path/to/python3.11"
         )
     _environment()
-    stamps = _read(STAMPS)
-    wanted = LOCKS[purpose]
-    if stamps.get(wanted[0]) != _digest(wanted[0]):
-        _install(wanted[0])
-        stamps |= {name: _digest(name) for name in wanted}
-        _write(STAMPS, stamps)
-    if stamps.get("pyproject.toml") != _digest("pyproject.toml"):
-        step = Step("Gridcommand itself")
-        _pip("install", "--no-deps", "--no-build-isolation", "--editable", str(CHECKOUT))
-        step.end()
-        _write(STAMPS, stamps | {"pyproject.toml": _digest("pyproject.toml")})
-    _browser_libraries(purpose)
+    packages = Packages()
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        libraries = _browser_libraries(purpose, packages, beside)
+        _python_packages(purpose, packages)
+        if libraries is not None:
+            with Step("Browser libraries, installed meanwhile"):
+                libraries.result()
 
 
 def find_node() -> str | None:
@@ -124,58 +123,184 @@ def find_node() -> str | None:
     return None
 
 
+class Packages:
+    """Installs Python packages into the environment: with uv, or with pip where uv can't be had."""
+
+    def __init__(self) -> None:
+        self.uv: list[str] = []
+        self.uv_environment: dict[str, str] = {}
+        self.is_uv_out = False
+
+    def install(self, lock: str) -> None:
+        """Install what a lock file names, each archive checked against the file's hashes.
+
+        A lock file names all that its packages need: nobody has to ask the packages.
+        """
+        text = (CHECKOUT / lock).read_text()
+        total = len(re.findall(r"^[a-z0-9]", text, re.MULTILINE))
+        self._get_uv()
+        with Step(f"Python packages of {lock}") as step:
+            self._install(
+                ["--require-hashes", "--no-deps", "-r", str(CHECKOUT / lock)], step, total
+            )
+
+    def install_checkout(self) -> None:
+        """Install Gridcommand itself, editable, built by what the lock file brought."""
+        self._get_uv()
+        with Step("Gridcommand itself") as step:
+            self._install(
+                ["--no-deps", "--no-build-isolation", "--editable", str(CHECKOUT)], step, 1
+            )
+
+    def _get_uv(self) -> None:
+        if self.uv or self.is_uv_out:
+            return
+        digest = _digest(UV_LOCK)
+        with Step("uv, the installer") as step:
+            pip = _pip()
+            try:
+                if _read(STAMPS).get(UV_LOCK) != digest or not UV.exists():
+                    # To build uv of its sources takes longer than all that pip does instead.
+                    wheel = ["--only-binary=:all:", "--no-deps", "--no-compile"]
+                    locked = ["--require-hashes", "-r", str(CHECKOUT / UV_LOCK)]
+                    run([*pip, "install", *wheel, *locked], PIP_REMEDY)
+                    _stamp({UV_LOCK: digest})
+                settings = pip_settings(pip)
+            except CommandError as error:
+                self._leave_uv(error, step)
+                return
+        self.uv = [str(UV), "--color", "never", "pip", "install", "--python", str(PYTHON)]
+        self.uv += uv_options(settings)
+        self.uv_environment = uv_environment(settings, os.environ)
+
+    def _install(self, arguments: list[str], step: Step, total: int) -> None:
+        if not self.is_uv_out:
+            try:
+                run(
+                    [*self.uv, *arguments],
+                    PIP_REMEDY,
+                    show=UvProgress(step),
+                    variables=self.uv_environment,
+                )
+                return
+            except CommandError as error:
+                self._leave_uv(error, step)
+        run(
+            [*_pip(), "install", "--no-compile", "--prefer-binary", *arguments],
+            PIP_REMEDY,
+            show=PipProgress(step, total),
+        )
+
+    def _leave_uv(self, error: CommandError, step: Step) -> None:
+        if TAMPERED.search(error.output):
+            raise error
+        self.is_uv_out = True
+        reason = textwrap.shorten(error.reason, 200, placeholder=" …")
+        step.note(f"uv can't install here ({reason}): pip does, and takes longer")
+
+
+class UvProgress:
+    """How far uv is, by what it prints."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.sizes: dict[str, float] = {}
+        self.here = 0.0
+
+    def __call__(self, line: str) -> None:
+        if found := re.match(r"Resolved (\d+) packages", line):
+            self.step.progress(f"{found[1]} found")
+        elif found := re.match(r"Downloading (\S+) \(([\d.]+)([KMG])iB\)", line):
+            self.sizes[found[1]] = float(found[2]) * {"K": 1 / 1024, "M": 1, "G": 1024}[found[3]]
+        elif found := re.match(r" *Downloaded (\S+)", line):
+            self.here += self.sizes.get(found[1], 0.0)
+            self.step.progress(f"{self.here:.0f} of {sum(self.sizes.values()):.0f} MiB")
+        elif line.startswith("Prepared"):
+            self.step.progress("all here, unpacking")
+
+
+class PipProgress:
+    """How far pip is, by what it prints."""
+
+    def __init__(self, step: Step, total: int) -> None:
+        self.step = step
+        self.total = total
+        self.seen = 0
+
+    def __call__(self, line: str) -> None:
+        if line.startswith(("Collecting ", "Requirement already satisfied", "Ignoring ")):
+            self.seen += 1
+            self.step.progress(f"{self.seen} of {self.total}")
+        elif line.startswith("Installing collected"):
+            self.step.progress("all here, unpacking")
+
+
 def _environment() -> None:
     if PYTHON.exists() and _read(STAMPS).get("checkout") == str(CHECKOUT):
         return
-    step = Step(f"Environment for Python {sys.version_info.major}.{sys.version_info.minor}")
-    # Its scripts name their place: a checkout that was moved needs them anew.
-    _run(
-        [sys.executable, "-m", "venv", "--clear", str(VENV)],
-        "the virtual environment can't be made: install Python's venv module "
-        "(Debian, Ubuntu: apt-get install python3-venv)",
-    )
-    _write(STAMPS, {"checkout": str(CHECKOUT)})
-    step.end()
+    with Step(f"Environment for Python {sys.version_info.major}.{sys.version_info.minor}"):
+        # Its scripts name their place: a checkout that was moved needs them anew.
+        run(
+            [sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)],
+            f"the virtual environment can't be made: {VENV_REMEDY}",
+        )
+        _write(STAMPS, {"checkout": str(CHECKOUT)})
 
 
-def _install(lock: str) -> None:
-    total = len(re.findall(r"^[a-z0-9]", (CHECKOUT / lock).read_text(), re.MULTILINE))
-    step = Step(f"Python packages of {lock}")
-    seen = 0
-
-    def show(line: str) -> None:
-        nonlocal seen
-        if line.startswith(("Collecting ", "Requirement already satisfied", "Ignoring ")):
-            seen += 1
-            step.progress(f"{seen} of {total}")
-        elif line.startswith("Installing collected"):
-            step.progress("all here, unpacking")
-
-    _pip("install", "--require-hashes", "--prefer-binary", "-r", str(CHECKOUT / lock), show=show)
-    step.end()
+def _python_packages(purpose: str, packages: Packages) -> None:
+    stamps = _read(STAMPS)
+    wanted = LOCKS[purpose]
+    is_new = stamps.get(wanted[0]) != _digest(wanted[0])
+    if is_new:
+        packages.install(wanted[0])
+        _stamp({name: _digest(name) for name in wanted})
+    if stamps.get("pyproject.toml") != _digest("pyproject.toml"):
+        packages.install_checkout()
+        _stamp({"pyproject.toml": _digest("pyproject.toml")})
+    if is_new:
+        _compile(PROGRAMS if purpose == "run" else PROGRAMS + CHECKS)
 
 
-def _browser_libraries(purpose: str) -> None:
+def _compile(modules: tuple[str, ...]) -> None:
+    """Leave the bytecode of what each start imports; a start does without, but slowly."""
+    with Step("Bytecode of what the programs import") as step:
+        try:
+            run(
+                [str(PYTHON), "-c", f"import {', '.join(modules)}"],
+                "the programs can't be imported",
+                variables={"PYTHONDONTWRITEBYTECODE": ""},
+            )
+        except CommandError as error:
+            step.note(f"{error.reason}: left to the first start")
+
+
+def _browser_libraries(
+    purpose: str, packages: Packages, beside: concurrent.futures.Executor
+) -> concurrent.futures.Future[None] | None:
+    """Start to install the browser libraries that are not there yet; return what to wait for."""
     wanted = {"package-lock.json": _digest("package-lock.json"), "checks": purpose == "test"}
     present = _read(NODE_STAMP)
     if present.get("package-lock.json") == wanted["package-lock.json"] and (
         present.get("checks") or not wanted["checks"]
     ):
-        return
+        return None
     if find_node() is None or _npm() is None:
-        _install(NODE_LOCK)
+        packages.install(NODE_LOCK)
     npm = _npm()
     if npm is None:
-        raise SetUpError(f"no Node {OLDEST_NODE} or newer could be installed: see {_shown(LOG)}")
-    step = Step("Browser libraries")
-    _run(
+        raise SetUpError(f"no Node {OLDEST_NODE} or newer could be installed: see {shown(LOG)}")
+    return beside.submit(_npm_install, npm, wanted)
+
+
+def _npm_install(npm: list[str], wanted: Mapping[str, object]) -> None:
+    path = os.environ.get("PATH", "")
+    run(
         [*npm, "ci", "--no-fund", "--no-audit", *([] if wanted["checks"] else ["--omit=dev"])],
         "the browser libraries can't be installed: check that npm's registry can be reached "
         "(npm config get registry)",
-        path_first=str(Path(npm[0]).parent),
+        variables={"PATH": f"{Path(npm[0]).parent}{os.pathsep}{path}"},
     )
     _write(NODE_STAMP, wanted)
-    step.end()
 
 
 def _npm() -> list[str] | None:
@@ -190,44 +315,26 @@ def _npm() -> list[str] | None:
     return [found] if found else None
 
 
-def _pip(*arguments: str, show: object = None) -> None:
-    _run(
-        [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments],
-        "Python packages can't be installed: check the network and pip's index "
-        "(pip config list), then run the same again",
-        show=show,
-    )
+def _pip() -> list[str]:
+    """Return how to call a pip that installs into the environment.
+
+    The pip of the Python at hand does: one of the environment's own takes longer to make than uv.
+    """
+    own = [str(PYTHON), "-m", "pip"]
+    if not any(VENV.glob("lib/python3*/site-packages/pip/__main__.py")):
+        if _pip_at_hand() >= PIP_FOR_OTHERS:
+            own = [sys.executable, "-m", "pip", "--python", str(PYTHON)]
+        else:
+            run([str(PYTHON), "-m", "ensurepip"], f"there is no pip: {VENV_REMEDY}")
+    return [*own, "--disable-pip-version-check", "--no-input"]
 
 
-def _run(command: list[str], remedy: str, *, show: object = None, path_first: str = "") -> None:
-    """Run a command with its output in the log; raise with its last words when it fails."""
-    LOG.parent.mkdir(parents=True, exist_ok=True)
-    path = os.environ.get("PATH", "")
-    environment = os.environ | {"PATH": f"{path_first}{os.pathsep}{path}" if path_first else path}
-    last = ""
-    with LOG.open("a", encoding="utf-8") as log:
-        print(f"\n$ {' '.join(command)}", file=log, flush=True)
-        with subprocess.Popen(
-            command,
-            cwd=CHECKOUT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                log.write(line)
-                if callable(show):
-                    show(line)
-                if re.match(r"\s*(npm )?error\b", line, re.IGNORECASE):
-                    last = last or line.strip()
-    if process.returncode:
-        raise SetUpError(
-            f"{remedy}.\n  {last or 'it ended without a word'}\n  All of it: {_shown(LOG)}"
-        )
+def _pip_at_hand() -> tuple[int, ...]:
+    try:
+        version = importlib.metadata.version("pip")
+    except importlib.metadata.PackageNotFoundError:
+        return ()
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 @contextlib.contextmanager
@@ -256,12 +363,12 @@ def _read(path: Path) -> dict[str, object]:
     return content if isinstance(content, dict) else {}
 
 
-def _write(path: Path, content: dict[str, object]) -> None:
+def _write(path: Path, content: Mapping[str, object]) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def _shown(path: Path) -> str:
-    return os.path.relpath(path)
+def _stamp(done: Mapping[str, object]) -> None:
+    _write(STAMPS, _read(STAMPS) | dict(done))
 
 
 if __name__ == "__main__":
