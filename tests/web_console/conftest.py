@@ -21,6 +21,8 @@ from models.registers import Drill
 from models.settings import Settings
 from models.store import Store, open_store
 from models.words import Channel, Grade, Posture, Role
+from tests.templates import sqlite_database
+from tests.web_console.patience import only_patient_consoles, patient
 from web_console.accounts import COOKIE
 from web_console.app import create_app
 from web_console.console import Console
@@ -297,16 +299,19 @@ def settings(tmp_path: Path, tiny_city: Path) -> Settings:
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
     """A migrated database."""
+    sqlite_database(settings.data_dir / "gridcommand.db")
     store = open_store(settings)
-    store.migrate()
     yield store
     store.close()
 
 
 @pytest.fixture
-async def console(settings: Settings, store: Store) -> AsyncIterator[Console]:
-    """The parts of a console, nothing started."""
-    console = Console(settings, store, CityPack.load(settings.city_path))
+async def console(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Console]:
+    """The parts of a console, nothing started; it gives no call of the database up."""
+    only_patient_consoles(monkeypatch)
+    console = patient(Console(settings, store, CityPack.load(settings.city_path)))
     yield console
     await console.inbox.close()
 

@@ -10,7 +10,7 @@ import pytest
 
 from models import events as ev
 from models.events import decode
-from models.lifecycles import UnitState
+from models.lifecycles import TaskState, UnitState
 from models.store import Store
 from models.words import Role
 from tests.web_console.conftest import inbox
@@ -175,7 +175,7 @@ async def test_a_task_is_its_workers(
     (row,) = inbox(store)
     assert decode(row.body).data == ev.TaskReported(
         task="t1",
-        state="done",  # type: ignore[arg-type]
+        state=TaskState.DONE,
         by="worker1",
         note="ok",
     )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import resource
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from models.words import Role
+from tests.waiting import HANG_S, until_async
+from tests.web_console.conftest import SignInAs
 from web_console import descriptors
 from web_console.accounts import COOKIE
 from web_console.console import Console
@@ -68,24 +70,26 @@ async def url(console: Console) -> AsyncIterator[str]:
     await server.wait_closed()
 
 
-async def test_one_screen_too_many_is_told_to_come_back(url: str, token_of: object) -> None:
-    token = token_of("carla", Role.COMMANDER)  # type: ignore[operator]
-    cookie = {"Cookie": f"{COOKIE}={token}"}
-    async with (
-        connect(url, additional_headers=cookie) as first,
-        connect(url, additional_headers=cookie) as second,
-    ):
+async def test_one_screen_too_many_is_told_to_come_back(url: str, token_of: SignInAs) -> None:
+    token = token_of("carla", Role.COMMANDER)
+
+    def a_screen() -> connect:
+        cookie = {"Cookie": f"{COOKIE}={token}"}
+        return connect(url, additional_headers=cookie, open_timeout=HANG_S)
+
+    async with a_screen() as first, a_screen() as second:
         for one in (first, second):
             await one.send('{"type":"hello","jurisdiction":"tiny"}')
             assert json.loads(await one.recv())["type"] == "snapshot"
         with pytest.raises(InvalidStatus) as refused:
-            await connect(url, additional_headers=cookie)
+            await a_screen()
         assert refused.value.response.status_code == 503
         assert int(refused.value.response.headers["Retry-After"]) > 0
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                async with connect(url, additional_headers=cookie):
-                    break
-            except InvalidStatus:
-                await asyncio.sleep(0.01)
+
+    async def there_is_room() -> bool:
+        with suppress(InvalidStatus):
+            async with a_screen():
+                return True
+        return False
+
+    await until_async(there_is_room)

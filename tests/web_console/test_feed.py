@@ -1,10 +1,9 @@
-"""The feed on the embedded broker: fast while it lives, true when it dies or comes back empty."""
+"""The feed on the embedded broker: by the topic while it lives, true when it dies or is emptied."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from models.topics import READINGS, UPDATES
 from streams.broker import EmbeddedBroker
 from streams.declare import declare_topics
 from streams.publisher import Publisher
+from tests.waiting import HANG_S, until
+from web_console import feed as feeding
 from web_console.console import Console
-from web_console.hub import Room
 
 HOME = "tiny"
 pytestmark = pytest.mark.broker
@@ -38,15 +38,23 @@ async def broker(tmp_path: Path) -> AsyncIterator[EmbeddedBroker]:
 
 
 @pytest.fixture
+def looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the feed look at the journals when it begins and never again: the topics must tell."""
+    monkeypatch.setattr(feeding, "LOOK_S", 1e6)
+    monkeypatch.setattr(feeding, "LOOK_AWAY_S", 1e6)
+
+
+@pytest.fixture
 async def listening(
     broker: EmbeddedBroker, settings: Settings, store: Store
 ) -> AsyncIterator[Console]:
-    """A console whose feed runs on the broker."""
+    """A console whose feed runs on the broker, and has read the journals once."""
     with_broker = settings.model_copy(update={"broker_port": broker.port})
     console = Console(with_broker, store, CityPack.load(settings.city_path))
     task = asyncio.create_task(console.feed.run())
-    await until(lambda: console.feed.broker_ready)
+    await until(lambda: task.done() or (console.feed.broker_ready and console.feed.journal_ready))
     yield console
+    assert not task.done(), task.exception()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await console.inbox.close()
@@ -75,21 +83,8 @@ class Desk:
         await self._publisher.publish(UPDATES, HOME, [encode(event) for event in events])
 
 
-async def until(holds: Callable[[], bool], within_s: float = 15.0) -> float:
-    """Wait for a condition; return how long it took, in seconds."""
-    started = time.monotonic()
-    while not holds():
-        if time.monotonic() - started > within_s:
-            raise AssertionError(f"still not so after {within_s} s")
-        await asyncio.sleep(0.005)
-    return time.monotonic() - started
-
-
-def folded(room: Room) -> Callable[[int], Callable[[], bool]]:
-    return lambda seq: lambda: room.seq == seq
-
-
-async def test_published_events_come_at_once_and_twice_changes_nothing(
+@pytest.mark.usefixtures("looks_once")
+async def test_published_events_come_by_the_topic_and_twice_changes_nothing(
     listening: Console, store: Store, publisher: Publisher, journal_writer: Any
 ) -> None:
     writer, desk = journal_writer(), Desk(store, publisher)
@@ -97,15 +92,16 @@ async def test_published_events_come_at_once_and_twice_changes_nothing(
     writer.open_incident(1)
     desk.commit(writer.events)
     await desk.publish(writer.events)
+    await until(lambda: room.seq == 2)
     await desk.publish(writer.events)
-    await until(folded(room)(2))
     writer.open_incident(2)
-    # Not committed: only the topic can have told it.
+    # Behind what was published twice; and not committed, so only the topic can have told it.
     await desk.publish(writer.events[2:])
-    await until(folded(room)(4))
+    await until(lambda: room.seq == 4)
     assert list(room.situation.incidents) == ["i1", "i2"]
 
 
+@pytest.mark.usefixtures("looks_once")
 async def test_a_hole_in_the_topic_is_healed_from_the_journal(
     listening: Console, store: Store, publisher: Publisher, journal_writer: Any
 ) -> None:
@@ -115,7 +111,7 @@ async def test_a_hole_in_the_topic_is_healed_from_the_journal(
         writer.open_incident(number)
     desk.commit(writer.events)
     await desk.publish(writer.events[-1:])
-    await until(folded(room)(10))
+    await until(lambda: room.seq == 10)
     assert len(room.situation.incidents) == 5
 
 
@@ -131,12 +127,12 @@ async def test_a_broker_that_dies_and_comes_back_empty_hides_nothing(
     writer.open_incident(1)
     desk.commit(writer.events)
     await desk.publish(writer.events)
-    await until(folded(room)(2))
+    await until(lambda: room.seq == 2)
 
     await broker.stop()
     writer.open_incident(2)
     desk.commit(writer.events[2:])  # the journal alone has it
-    await until(folded(room)(4))
+    await until(lambda: room.seq == 4)
     await until(lambda: not listening.feed.broker_ready)
 
     await broker.start()
@@ -145,7 +141,7 @@ async def test_a_broker_that_dies_and_comes_back_empty_hides_nothing(
     writer.open_incident(3)
     # Uncommitted, so it is the emptied topic that brings it.
     await desk.publish(writer.events[4:])
-    await until(folded(room)(6))
+    await until(lambda: room.seq == 6)
 
 
 async def test_readings_reach_their_topic(listening: Console) -> None:
@@ -156,7 +152,9 @@ async def test_readings_reach_their_topic(listening: Console) -> None:
         bootstrap_servers=listening.readings.servers, auto_offset_reset="earliest"
     )
     await consumer.start()
-    consumer.assign([TopicPartition(READINGS, number) for number in range(4)])
-    record = await asyncio.wait_for(consumer.getone(), 10)
-    await consumer.stop()
+    try:
+        consumer.assign([TopicPartition(READINGS, number) for number in range(4)])
+        record = await asyncio.wait_for(consumer.getone(), HANG_S)
+    finally:
+        await consumer.stop()
     assert (record.key, record.value) == (b"level-7", pack)

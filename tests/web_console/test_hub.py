@@ -17,13 +17,14 @@ from models import events as ev
 from models.brief import NEWEST
 from models.errors import NewerVersionError
 from models.fold import apply
-from models.lifecycles import IncidentState
+from models.lifecycles import IncidentState, UnitState
 from models.situation import Incident, Situation, dump
-from models.words import Grade, Role
+from models.words import Grade, Posture, Role
 from tests.conftest import InvariantCases
+from tests.web_console import virtual_time
 from web_console import frames
 from web_console.frames import KINDS, Pipeline
-from web_console.hub import Hub, Room
+from web_console.hub import GATHER_S, POSITIONS_S, Hub, Room
 from web_console.views import Viewer, WorkerView
 
 COMMANDER = Viewer(name="commander", role=Role.COMMANDER)
@@ -270,25 +271,45 @@ async def test_a_refused_order_is_told_to_whose_it_was(
     assert "delta" in other.kinds
 
 
-async def test_positions_wait_a_quarter_of_a_second_and_everything_else_does_not(
+async def at_once(call: Callable[..., Any], *args: Any) -> Any:
+    """Ask the journal without a thread, for which no virtual time waits."""
+    return call(*args)
+
+
+def test_positions_wait_a_quarter_of_a_second_and_everything_else_does_not(
     journal_writer: Callable[[], Any], fake_journal: Any
 ) -> None:
-    writer = journal_writer()
-    writer.write(1, 0)
-    room = await Hub(fake_journal(writer.events), clock).room(HOME)
-    page = Page()
-    room.join(page, None)
-    # The first after a pause goes at once, so that the next has something to wait for.
-    room.take(writer.append(ev.PostureSet(posture="emergency", by="x")))  # type: ignore[arg-type]
-    room.flush()
-    page.kinds.clear()
-    room.take(writer.append(ev.UnitPositionsReported(positions={"u1": (119.0, 31.0)})))
-    await asyncio.sleep(0.03)
-    assert page.kinds == []
-    room.take(writer.append(ev.RoadClosed(closure="c", lon=119.0, lat=31.0, radius_m=5.0)))
-    await asyncio.sleep(0.03)
-    assert page.kinds == ["delta"]
-    assert page.state["units"]["u1"]["lon"] == 119.0
+    async def check() -> None:
+        writer = journal_writer()
+        writer.write(1, 0)
+        room = await Hub(fake_journal(writer.events), clock, at_once).room(HOME)
+        page = Page()
+        room.join(page, None)
+        # The first after a pause goes at once, so that the next has something to wait for.
+        room.take(writer.append(ev.PostureSet(posture=Posture.EMERGENCY, by="x")))
+        room.flush()
+        page.kinds.clear()
+        room.take(writer.append(ev.UnitPositionsReported(positions={"u1": (119.0, 31.0)})))
+        await asyncio.sleep(POSITIONS_S - 0.001)
+        assert page.kinds == []
+        await asyncio.sleep(0.002)
+        assert page.kinds == ["delta"]
+        assert page.state["units"]["u1"]["lon"] == 119.0
+
+        page.kinds.clear()
+        room.take(writer.append(ev.UnitPositionsReported(positions={"u1": (120.0, 31.0)})))
+        room.take(writer.append(ev.RoadClosed(closure="c", lon=119.0, lat=31.0, radius_m=5.0)))
+        await asyncio.sleep(GATHER_S + 0.001)
+        assert page.kinds == ["delta"]
+        assert page.state["units"]["u1"]["lon"] == 120.0
+
+    virtual_time.run(check())
+
+
+def named(caplog: pytest.LogCaptureFixture, words: str) -> list[tuple[str, str]]:
+    """Return event and jurisdiction of each line of the log that says these words."""
+    said = [vars(one) for one in caplog.records if words in one.message]
+    return [(one["event"], one["jurisdiction"]) for one in said]
 
 
 async def test_an_event_that_cannot_be_folded_blinds_nobody(
@@ -299,11 +320,11 @@ async def test_an_event_that_cannot_be_folded_blinds_nobody(
     page = Page()
     room.join(page, None)
     # A unit that the situation doesn't have: apply fails on it.
-    room.take(writer.append(ev.UnitMoved(unit="ghost", state="available")))  # type: ignore[arg-type]
+    room.take(writer.append(ev.UnitMoved(unit="ghost", state=UnitState.AVAILABLE)))
     room.take(writer.append(ev.RoadClosed(closure="c", lon=1.0, lat=1.0, radius_m=5.0)))
     room.flush()
     assert room.unshown == 1
-    assert [(one.event, one.jurisdiction) for one in caplog.records] == [("e1", HOME)]  # type: ignore[attr-defined]
+    assert named(caplog, "can't be folded") == [("e1", HOME)]
     assert "c" in page.state["closures"]
     assert page.seq == 2
 
@@ -332,7 +353,7 @@ async def test_an_event_of_a_newer_desk_is_gone_past_and_screens_are_told(
     page = Page()
     room.join(page, None)
     writer.open_incident(1)
-    new = writer.append(ev.PostureSet(posture="emergency", by="x"))  # type: ignore[arg-type]
+    new = writer.append(ev.PostureSet(posture=Posture.EMERGENCY, by="x"))
     writer.open_incident(2)
     journal.bodies = [
         of_a_newer_desk(event) if event is new else ev.encode(event) for event in writer.events
@@ -342,9 +363,7 @@ async def test_an_event_of_a_newer_desk_is_gone_past_and_screens_are_told(
     assert page.seq == room.seq == 5
     assert page.state["incidents"].keys() == {"i1", "i2"}
     assert page.unshown == 1
-    said = [record for record in caplog.records if "can't be read" in record.message]
-    assert [(one.event, one.jurisdiction) for one in said] == [(new.id, HOME)]  # type: ignore[attr-defined]
-    assert "seq 3" in said[0].message
+    assert named(caplog, "seq 3, can't be read") == [(new.id, HOME)]
     # Who comes later is told at once; and who was away gets what it missed.
     late, away = Page(), Page()
     room.join(late, None)

@@ -12,6 +12,7 @@ from models import tracing
 from models.registers import Device
 from models.settings import Settings
 from streams.topic_plan import make_missing
+from tests.waiting import HANG_S
 from web_console import readings as module
 from web_console.middleware import READINGS_MAX
 from web_console.problems import Problem
@@ -111,8 +112,10 @@ async def test_a_senders_trace_goes_along_where_traces_are_on(
     "servers", [pytest.param("kafka", marks=pytest.mark.servers)], indirect=True
 )
 @pytest.mark.broker
-@pytest.mark.timeout(120)
-async def test_kafka_takes_the_largest_pack_that_the_door_lets_in(servers: Servers) -> None:
+async def test_kafka_takes_the_largest_pack_that_the_door_lets_in(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SEND_WITHIN_S", HANG_S)
     address = servers.environment["GRIDCOMMAND_KAFKA_SERVERS"]
     await make_missing(address)
     readings = Readings(Settings(kafka_servers=address))

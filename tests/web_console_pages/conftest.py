@@ -7,34 +7,46 @@ journal. The console follows the journal, as it does whenever a broker is away.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import gzip
+import json
 import os
 import re
-import socket
+import shutil
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # Its pytest plugin imports it at the very end otherwise, and Python 3.11 can't compile a module
 # after Playwright's greenlets ("AST constructor recursion depth mismatch").
 import hypothesis  # noqa: F401
+import msgspec
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from dispatch.roads import RoadGraph
-from models.city import CityPack
-from models.events import ReportReceived, decode
+from dispatch.travel_times import TravelTimes
+from models.city import CityPack, UnitSpec
+from models.events import Event, ReportReceived, decode, encode
+from models.inbox import InboxRow
 from models.registers import Drill
 from models.settings import CHECKOUT, Settings
+from models.situation import Incident
 from models.store import open_store
-from models.words import Role
+from models.topics import REPORTS, topic_for
+from models.words import Channel, Role
 from playbooks.engine import PlaybookSet
 from streams.agents import classified_event
+from streams.broker import free_port
 from streams.desk_shell import DeskShell
+from tests.templates import sqlite_database
+from tests.waiting import HANG_S, until_now
+from tests.web_console.patience import only_patient_consoles
 from web_console.accounts import make_sign_in_link
+from web_console.roads import roads_file
 from web_console.server import run_console
 
 HOME = "us-ca-sf"
@@ -45,31 +57,63 @@ BROWSER_ARGS = [
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
+    # WebGL alone is drawn by SwiftShader: the rest takes a tenth of the time without it.
+    "--disable-gpu-compositing",
+    "--disable-gpu-rasterization",
 ]
-POLL_S = 0.02
+POLL_S = 0.05
+MAIN_STREETS = {"freeway", "motorway", "highway", "trunk", "ramp", "arterial", "primary"}
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+class Prepared(NamedTuple):
+    """San Francisco, read once a process.
+
+    Attributes
+    ----------
+    cache
+        A data folder's cache: what travel times need, and main streets alone for the map.
+    """
+
+    pack: CityPack
+    plans: PlaybookSet
+    roads: RoadGraph
+    cache: Path
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """The city as all towns use it."""
+    folder = tmp_path_factory.mktemp("prepared")
+    pack = CityPack.load(Settings(data_dir=folder).city_path)
+    roads = RoadGraph.load(pack)
+    TravelTimes.of_pack(roads, pack, cache_dir=folder / "cache")
+    keep_main_streets(roads_file(pack, folder))
+    plans = PlaybookSet.load(CHECKOUT / "playbooks" / "plans" / "san_francisco")
+    return Prepared(pack, plans, roads, folder / "cache")
+
+
+def keep_main_streets(path: Path) -> None:
+    """Leave the other streets out of the map's file: a page draws them for seconds."""
+    drawn = json.loads(gzip.decompress(path.read_bytes()))
+    drawn["features"] = [
+        street for street in drawn["features"] if street["properties"]["class"] in MAIN_STREETS
+    ]
+    assert drawn["features"]
+    path.write_bytes(gzip.compress(json.dumps(drawn).encode(), 1))
 
 
 class Town:
     """San Francisco on this machine: console, desk and what lies between, on one thread's loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, prepared: Prepared) -> None:
         self.settings = Settings(
-            data_dir=path, web_port=free_port(), live_port=free_port(), heartbeat_s=0.3
+            data_dir=path, web_port=free_port(), live_port=free_port(), heartbeat_s=1.0
         )
         self.url = f"http://127.0.0.1:{self.settings.web_port}"
+        sqlite_database(path / "gridcommand.db")
+        shutil.copytree(prepared.cache, path / "cache")
         self.store = open_store(self.settings)
-        self.store.migrate()
-        self._pack = CityPack.load(self.settings.city_path)
-        plans = CHECKOUT / "playbooks" / "plans" / "san_francisco"
-        self._plans = PlaybookSet.load(plans)
-        self._roads = RoadGraph.load(self._pack)
+        self._prepared = prepared
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._stop: asyncio.Event | None = None
@@ -96,7 +140,7 @@ class Town:
         self._thread.start()
         opened = threading.Event()
         self._pump = asyncio.run_coroutine_threadsafe(self._carry(opened), self._loop)
-        assert opened.wait(60)
+        _wait(opened, self._pump)
         self.open_console()
 
     def stop(self) -> None:
@@ -104,43 +148,80 @@ class Town:
         self.close_console()
         assert self._pump is not None
         self._closing.set()
-        self._pump.result(20)
+        self._pump.result(HANG_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(HANG_S)
+        assert not self._thread.is_alive()
         self.store.close()
 
     def open_console(self) -> None:
-        """Start the console and wait until it answers."""
+        """Start the console and wait until it is ready."""
         self._stop = asyncio.Event()
+        ready = threading.Event()
         self._console = asyncio.run_coroutine_threadsafe(
-            run_console(self.settings, self._stop), self._loop
+            run_console(self.settings, self._stop, ready.set), self._loop
         )
-        for port in (self.settings.web_port, self.settings.live):
-            while True:
-                if self._console.done():
-                    self._console.result()
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    break
+        _wait(ready, self._console)
 
     def close_console(self) -> None:
         """Stop the console; the desk goes on."""
         assert self._stop is not None
         assert self._console is not None
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._console.result(20)
+        self._console.result(HANG_S)
 
     def link(self, name: str, role: Role, *jurisdictions: str) -> str:
         """Return a one-time sign-in link."""
-        cells = [cell.code for cell in self._pack.cells]  # so that each task is somebody's
+        # So that each task is somebody's.
+        cells = [cell.code for cell in self._prepared.pack.cells]
         return make_sign_in_link(self.store, self.settings, name, role, jurisdictions, cells)
+
+    def file(self, text: str) -> None:
+        """Write a worker's report into the inbox, as intake does."""
+        now = datetime.now(UTC)
+        event = Event(
+            id=str(uuid.uuid4()),
+            source="/intake/pages",
+            time=now,
+            jurisdiction=DRILL,
+            exercise=True,
+            data=ReportReceived(
+                channel=Channel.WORKER, received_at=now, text=text, lon=-122.4194, lat=37.7749
+            ),
+        )
+        row = InboxRow(
+            event_id=event.id,
+            jurisdiction=DRILL,
+            topic=topic_for(REPORTS, exercise=True),
+            key=DRILL,
+            body=encode(event),
+            received_at=now,
+            exercise=True,
+        )
+        self.store.put([row])
+
+    def incident(self, text: str) -> Incident:
+        """Return what the desk of the drill made of a report, once it has decided."""
+        until_now(lambda: self._incidents(text))
+        (found,) = self._incidents(text)
+        return found
+
+    def unit(self, shown: str) -> UnitSpec:
+        """Return the unit that screens call so."""
+        units = self._prepared.pack.units
+        return next(one for one in units if shown in (one.call_sign, one.id))
+
+    def _incidents(self, text: str) -> list[Incident]:
+        known = self.store.find_incidents(DRILL, limit=500)
+        incidents = [msgspec.json.decode(document, type=Incident) for document in known]
+        return [one for one in incidents if text in "\n".join((one.text, *one.texts))]
 
     async def _carry(self, opened: threading.Event) -> None:
         async def nobody_listens(jurisdiction: str, events: list[bytes]) -> None:
             """Screens follow the journal."""
 
-        desk = DeskShell(
-            self.settings, self.store, self._pack, self._plans, self._roads, nobody_listens
-        )
+        pack, plans, roads, _ = self._prepared
+        desk = DeskShell(self.settings, self.store, pack, plans, roads, nobody_listens)
         try:
             await desk.open(HOME)
             await desk.open(DRILL)
@@ -150,7 +231,7 @@ class Town:
                 for row in await asyncio.to_thread(self.store.unfinished_after, seen, 100):
                     event = decode(row.body)
                     if isinstance(event.data, ReportReceived):
-                        event = classified_event(event, self._pack)
+                        event = classified_event(event, pack)
                     await desk.handle(row.jurisdiction, [event])
                     seen = row.id
                 await asyncio.sleep(POLL_S)
@@ -158,17 +239,37 @@ class Town:
             await desk.close()
 
 
+def _wait(ready: threading.Event, running: Future[None]) -> None:
+    """Wait until what runs is ready; raise what it ended with."""
+    running.add_done_callback(lambda _: ready.set())
+    assert ready.wait(HANG_S)
+    if running.done():
+        running.result()
+
+
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory, chromium_path: Path) -> Iterator[Town]:
+def has_all_streets() -> bool:
+    """Whether maps have small streets too; a module whose pictures show them says so."""
+    return False
+
+
+@pytest.fixture(scope="module")
+def town(
+    tmp_path_factory: pytest.TempPathFactory, prepared: Prepared, has_all_streets: bool
+) -> Iterator[Town]:
     """One town for a module's tests; each test makes incidents of its own in it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ:
             if name.startswith("GRIDCOMMAND_"):
                 patch.delenv(name)
-        made = Town(tmp_path_factory.mktemp("town"))
+        only_patient_consoles(patch)
+        made = Town(tmp_path_factory.mktemp("town"), prepared)
+        if has_all_streets:
+            for thinned in (made.settings.data_dir / "cache").glob("roads-*"):
+                thinned.unlink()
         made.start()
-    yield made
-    made.stop()
+        yield made
+        made.stop()
 
 
 @pytest.fixture(scope="module")
@@ -177,36 +278,36 @@ def browser(chromium_path: Path) -> Iterator[Browser]:
 
     As long as it is there an event loop runs, and no other module's tests can have theirs.
     """
+    expect.set_options(timeout=HANG_S * 1000)
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=str(chromium_path), args=BROWSER_ARGS)
         yield made
         made.close()
 
 
+NewPage = Callable[..., Page]
 OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(browser: Browser, town: Town) -> Iterator[OpenPage]:
-    """Open a page as somebody; an error in its console fails the test."""
+def new_page(browser: Browser) -> Iterator[NewPage]:
+    """Make a page of a browser of its own; an error in its console fails the test."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
     def make(
-        name: str,
-        role: Role,
         *,
         size: tuple[int, int] = (1440, 900),
         lang: str = "en",
         theme: str = "dark",
-        path: str = "",
+        at: tuple[float, float] = (-122.4194, 37.7749),
         **options: Any,
     ) -> Page:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             locale="zh-CN" if lang == "zh" else "en-US",
             permissions=["geolocation"],
-            geolocation={"latitude": 37.7749, "longitude": -122.4194, "accuracy": 12},
+            geolocation={"longitude": at[0], "latitude": at[1], "accuracy": 12},
             reduced_motion="reduce",
             **options,
         )
@@ -216,7 +317,7 @@ def open_page(browser: Browser, town: Town) -> Iterator[OpenPage]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(HANG_S * 1000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
             "console",
@@ -226,16 +327,36 @@ def open_page(browser: Browser, town: Town) -> Iterator[OpenPage]:
                 else None
             ),
         )
-        page.goto(town.link(name, role, DRILL))
-        page.wait_for_url(re.compile(rf"^{re.escape(town.url)}/(field)?$"))
-        if path:
-            page.goto(f"{town.url}{path}")
         return page
 
     yield make
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture
+def open_page(new_page: NewPage, town: Town) -> OpenPage:
+    """Open a page as somebody; ``before`` is called with it before it loads anything."""
+
+    def make(
+        name: str,
+        role: Role,
+        *,
+        path: str = "",
+        before: Callable[[Page], None] | None = None,
+        **options: Any,
+    ) -> Page:
+        page = new_page(**options)
+        if before is not None:
+            before(page)
+        page.goto(town.link(name, role, DRILL))
+        page.wait_for_url(re.compile(rf"^{re.escape(town.url)}/(field)?$"))
+        if path:
+            page.goto(f"{town.url}{path}")
+        return page
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,61 @@
+"""Signing in, passwords and accounts, in a browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from models.words import Role
+from tests.web_console_pages.conftest import DRILL, NewPage, OpenPage, Town
+
+pytestmark = pytest.mark.browser
+
+
+def test_link_signs_in_once(new_page: NewPage, town: Town) -> None:
+    link = town.link("once", Role.DISPATCHER, DRILL)
+    page = new_page()
+    page.goto(link)
+    page.wait_for_url(f"{town.url}/")
+    page.goto(link)
+    expect(page.get_by_role("alert")).to_contain_text("used or has expired")
+
+
+def test_wrong_password_is_said(new_page: NewPage, town: Town) -> None:
+    town.link("pw", Role.DISPATCHER, DRILL)
+    page = new_page()
+    page.goto(f"{town.url}/signin")
+    page.get_by_label("Name").fill("pw")
+    page.get_by_label("Password").fill("not this one")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Name or password is wrong")
+
+
+def test_a_person_sets_and_changes_the_password(open_page: OpenPage, town: Town) -> None:
+    page = open_page("pia", Role.DISPATCHER)
+    page.get_by_role("button", name="Account").click()
+    page.get_by_role("button", name="Set a password").click()
+    page.get_by_label("New password").fill("correct horse battery")
+    page.get_by_role("button", name="Save password").click()
+    expect(page.get_by_role("status").filter(has_text="Saved")).to_be_visible()
+    page.get_by_label("Present password").fill("not this one")
+    page.get_by_label("New password").fill("another horse battery")
+    page.get_by_role("button", name="Save password").click()
+    expect(page.get_by_role("status").filter(has_text="present password is wrong")).to_be_visible()
+    page.context.clear_cookies()
+    page.goto(f"{town.url}/signin")
+    page.get_by_label("Name").fill("pia")
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{town.url}/")
+
+
+def test_admin_makes_an_account(open_page: OpenPage) -> None:
+    page = open_page("root", Role.ADMIN, path="/admin")
+    page.get_by_role("button", name="Accounts").click()
+    page.get_by_label("Name").fill("newcomer")
+    page.get_by_role("button", name="Add account").click()
+    expect(page.get_by_label("One-time link")).to_have_value(re.compile("/s/"))
+    page.get_by_role("button", name="Dead letters").click()
+    expect(page.get_by_text("No dead letters")).to_be_visible()
