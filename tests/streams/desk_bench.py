@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from playbooks.engine import PlaybookSet
 from streams.desk_shell import DeskShell
 from tests.dispatch.conftest import write_tiny_city
 from tests.dispatch.desk_world import PLANS
+from tests.waiting import until
 
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
 
@@ -77,11 +77,14 @@ class Bench:
 
     async def until(self, kind: type[ev.Payload], jurisdiction: str = "tiny") -> Event:
         """Wait for the first event of a kind."""
-        while True:
-            for event in self.journal(jurisdiction):
-                if isinstance(event.data, kind):
-                    return event
-            await asyncio.sleep(0.01)
+        found: list[Event] = []
+
+        def is_there() -> bool:
+            found[:] = [e for e in self.journal(jurisdiction) if isinstance(e.data, kind)]
+            return bool(found)
+
+        await until(is_there)
+        return found[0]
 
 
 def report(event_id: str, *, jurisdiction: str = "tiny", **changes: Any) -> Event:

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from streams.declare import declare_topics, wait_for_kafka
 from streams.errors import BrokerError
 from streams.groups import APP_ID
 from tests.streams.joining import joining
+from tests.waiting import HANG_S, until
 
 pytestmark = pytest.mark.broker
 
@@ -47,10 +47,13 @@ async def partitions(servers: str) -> dict[str, int]:
 
 
 async def gone(pid: int) -> None:
-    deadline = time.monotonic() + 5
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, f"process {pid} is still there"
-        await asyncio.sleep(0.02)
+    def is_gone() -> bool:
+        try:
+            return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+        except psutil.NoSuchProcess:
+            return True
+
+    await until(is_gone)
 
 
 async def test_topics_are_declared_with_their_partitions(broker: EmbeddedBroker) -> None:
@@ -123,7 +126,7 @@ async def running(data_dir: Path) -> AsyncIterator[str]:
         yield f"127.0.0.1:{settings.broker_port}"
     finally:
         stop.set()
-        await asyncio.wait_for(broker, 5)
+        await asyncio.wait_for(broker, HANG_S)
 
 
 @pytest.fixture
@@ -150,11 +153,11 @@ async def test_run_broker_starts_it_again_when_it_dies_and_recycles_it(
     caplog.set_level("INFO", "streams.broker")
     monkeypatch.setattr("streams.broker.RECYCLE_REST_S", 0.0)
     async with running(tmp_path):
-        os.kill(await asyncio.wait_for(pids.get(), 10), signal.SIGKILL)
-        await asyncio.wait_for(pids.get(), 10)
+        os.kill(await asyncio.wait_for(pids.get(), HANG_S), signal.SIGKILL)
+        await asyncio.wait_for(pids.get(), HANG_S)
         over = iter([True])
         monkeypatch.setattr(EmbeddedBroker, "is_over_limit", property(lambda _: next(over, False)))
-        last = await asyncio.wait_for(pids.get(), 10)
+        last = await asyncio.wait_for(pids.get(), HANG_S)
         assert "recycling" in caplog.text
     await gone(last)
 
@@ -162,10 +165,11 @@ async def test_run_broker_starts_it_again_when_it_dies_and_recycles_it(
 async def test_a_broker_that_lets_nobody_into_a_group_is_recycled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("streams.broker.LOOK_S", 0.5)
-    monkeypatch.setattr("streams.broker.LOOKS", 10)
+    # Together longer than a group takes to let in who may come in.
+    monkeypatch.setattr("streams.broker.LOOK_S", 1.0)
+    monkeypatch.setattr("streams.broker.LOOKS", 5)
     async with running(tmp_path) as servers:
-        await wait_for_kafka(servers, 10)
+        await wait_for_kafka(servers, HANG_S)
         await declare_topics(servers)
         async with joining(servers, APP_ID, "leader") as leave:
             await leave()
@@ -173,7 +177,7 @@ async def test_a_broker_that_lets_nobody_into_a_group_is_recycled(
             REPORTS, bootstrap_servers=servers, group_id=APP_ID, session_timeout_ms=2_000
         )
         try:
-            await asyncio.wait_for(member.start(), 40)
+            await asyncio.wait_for(member.start(), HANG_S)
             assert f"it lets no worker into the group {APP_ID}: recycling" in caplog.text
         finally:
             await member.stop()
@@ -189,11 +193,9 @@ async def test_a_broker_that_answers_nobody_is_recycled(
     monkeypatch.setattr("streams.broker.LOOK_S", 0.2)
     monkeypatch.setattr("streams.broker.LOOKS", 3)
     async with running(tmp_path):
-        halted = psutil.Process(await asyncio.wait_for(pids.get(), 10))
-        async with asyncio.timeout(10):
-            while "broker ready" not in caplog.text:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        halted = psutil.Process(await asyncio.wait_for(pids.get(), HANG_S))
+        await until(lambda: "broker ready" in caplog.text)
         halted.suspend()
-        await asyncio.wait_for(pids.get(), 30)
+        await asyncio.wait_for(pids.get(), HANG_S)
         assert "it doesn't answer: recycling" in caplog.text
         assert not halted.is_running()

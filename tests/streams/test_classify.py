@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.city import CityPack
@@ -135,6 +135,7 @@ def test_a_time_without_zone_is_the_citys(liyang: CityPack) -> None:
     assert classify(report("井盖缺失", observed_at=naive), liyang).clock_skew_s == 0
 
 
+@settings(deadline=None)
 @given(
     text=st.text(max_size=100),
     code=st.text(max_size=10),

@@ -16,6 +16,7 @@ from models.dead_letters import DeadLetterRow
 from streams import dead_letters
 from streams.dead_letters import DeadLetters, as_cloud_event
 from streams.errors import OversizeError
+from tests.waiting import HANG_S
 
 LETTER = DeadLetterRow(
     at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -78,7 +79,7 @@ async def test_a_topic_that_can_not_be_written_holds_nothing_up(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(dead_letters, "TOPIC_WITHIN_S", 0.05)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         await world.letters().write(LETTER)
     assert len(world.kept) == 1
     assert "not on topic dead-letters" in caplog.text

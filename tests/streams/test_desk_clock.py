@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any
+from datetime import datetime, timedelta, tzinfo
+from typing import ClassVar
 
 import msgspec
 import pytest
 
 from dispatch.desk import Desk
 from models import events as ev
+from models.clock import JurisdictionClock, read_clock
 from models.errors import StoreError
 from models.events import Event
 from models.registers import Drill
+from models.store import Store
 from tests.streams.desk_bench import NOW, Bench, report
+from tests.waiting import until
 
 
 async def test_deadlines_go_on_after_an_event_that_no_desk_can_handle(
@@ -32,7 +33,10 @@ async def test_deadlines_go_on_after_an_event_that_no_desk_can_handle(
     monkeypatch.setattr(Desk, "step", failing)
     shell = bench.shell()
     await shell.handle("tiny", [report("bad")])
-    assert "tiny" in shell._seats
+    assert [letter.event_id for letter in bench.store.dead_letters()] == ["bad"]
+    ticking = shell._seats["tiny"].ticking
+    assert ticking is not None
+    assert not ticking.done()
 
 
 async def test_a_tick_that_fails_is_tried_again_later_each_time(
@@ -58,86 +62,135 @@ async def test_a_tick_that_fails_is_tried_again_later_each_time(
     assert {letter.code for letter in bench.store.dead_letters()} == {"desk_failed"}
 
 
-async def test_a_drills_clock_that_cannot_be_read_is_read_later(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("streams.desk_shell.RETRY_S", 0.01)
-    exercise, wall = "tiny.exercise", datetime.now(UTC)
-    bench.store.put_drill(
-        Drill(
-            jurisdiction=exercise, name="n", recording="", recording_sha256="", speed=1000.0,
-            anchor_sim=NOW, anchor_wall=wall, updated_at=wall, paused=True,
-        )
-    )  # fmt: skip
-    await bench.shell().handle(exercise, [report("r1", jurisdiction=exercise)])
-    await bench.until(ev.AssignmentOrdered, exercise)
-    failed = threading.Event()
-
-    def away(*_: Any) -> Any:
-        failed.set()
-        raise StoreError("the database refused or can't be reached")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("streams.desk_shell.read_clock", away)
-        assert await asyncio.to_thread(failed.wait, 10)
-    bench.store.set_drill(exercise, paused=False, anchor_wall=datetime.now(UTC))
-    async with asyncio.timeout(10):
-        await bench.until(ev.EscalationRaised, exercise)
-
-
-async def test_deadlines_of_an_exercise_follow_the_drills_clock(bench: Bench) -> None:
-    """Eight minutes of the drill pass in half a second at a thousand times life."""
-    exercise = "tiny.exercise"
-    wall = datetime.now(UTC)
-    drill = Drill(
-        jurisdiction=exercise, name="n", recording="", recording_sha256="", speed=1000.0,
-        anchor_sim=NOW, anchor_wall=wall, updated_at=wall, paused=True,
-    )  # fmt: skip
-    bench.store.put_drill(drill)
-    await bench.shell().handle(exercise, [report("r1", jurisdiction=exercise)])
-    await bench.until(ev.AssignmentOrdered, exercise)
-    await asyncio.sleep(0.2)  # two hundred seconds, if the clock ran
-    assert not [e for e in bench.journal(exercise) if isinstance(e.data, ev.EscalationRaised)]
-    bench.store.set_drill(exercise, paused=False, anchor_wall=datetime.now(UTC))
-    async with asyncio.timeout(10):
-        raised = await bench.until(ev.EscalationRaised, exercise)
-    assert raised.exercise
-    assert NOW + timedelta(seconds=480) <= raised.time < NOW + timedelta(hours=2)
-    assert bench.journal() == [], "invariant 8: nothing of it on the live side"
-
-
 class WallClock(datetime):
-    """The machine's clock, as somebody has set it."""
+    """The machine's clock, as somebody has set it; it stands still meanwhile."""
 
-    set_by = timedelta()
+    at: ClassVar[datetime] = NOW
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-        """The time plus what it was set forward."""
-        return datetime.now(tz) + cls.set_by
+        """What it was set to."""
+        return cls.at
+
+    @classmethod
+    def pass_by(cls, **some: float) -> None:
+        """Set it forward, or back, by so many ``hours`` or ``seconds``."""
+        cls.at += timedelta(**some)
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> type[WallClock]:
+    """The wall's clock of the desk's shell."""
+    monkeypatch.setattr(WallClock, "at", NOW)
+    monkeypatch.setattr("streams.desk_shell.datetime", WallClock)
+    monkeypatch.setattr("streams.seating.datetime", WallClock)
+    # Without the rest after planning, which is the longer the slower the machine.
+    monkeypatch.setattr("streams.desk_shell.PLANNING_SHARE", 1.0)
+    return WallClock
+
+
+class Looks:
+    """Counts how often the shell looks up a drill's clock."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.failing = False
+
+    def __call__(self, store: Store, jurisdiction: str) -> JurisdictionClock:
+        self.count += 1
+        if self.failing:
+            raise StoreError("the database refused or can't be reached")
+        return read_clock(store, jurisdiction)
+
+    async def two(self) -> None:
+        """Wait for a look that begins after now, and for the next: all that was due is told."""
+        end = self.count + 2
+        await until(lambda: self.count >= end)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    """What looks up a drill's clock."""
+    made = Looks()
+    monkeypatch.setattr("streams.desk_shell.read_clock", made)
+    return made
+
+
+EXERCISE = "tiny.exercise"
+
+
+async def paused_drill(bench: Bench, speed: float) -> None:
+    """Have an incident with its deadline in a drill whose clock stands still."""
+    bench.store.put_drill(
+        Drill(
+            jurisdiction=EXERCISE, name="n", recording="", recording_sha256="", speed=speed,
+            anchor_sim=NOW, anchor_wall=NOW, updated_at=NOW, paused=True,
+        )
+    )  # fmt: skip
+    await bench.shell().handle(EXERCISE, [report("r1", jurisdiction=EXERCISE)])
+    await bench.until(ev.AssignmentOrdered, EXERCISE)
+
+
+def escalations(bench: Bench, jurisdiction: str) -> list[Event]:
+    return [e for e in bench.journal(jurisdiction) if isinstance(e.data, ev.EscalationRaised)]
+
+
+async def test_a_drills_clock_that_cannot_be_read_is_read_later(
+    bench: Bench, wall: type[WallClock], looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.desk_shell.RETRY_S", 0.01)
+    await paused_drill(bench, speed=1000.0)
+    looks.failing = True
+    await looks.two()
+    bench.store.set_drill(EXERCISE, paused=False, anchor_wall=wall.at)
+    wall.pass_by(seconds=1.0)
+    await looks.two()
+    assert not escalations(bench, EXERCISE)
+    looks.failing = False
+    await bench.until(ev.EscalationRaised, EXERCISE)
+
+
+async def test_deadlines_of_an_exercise_follow_the_drills_clock(
+    bench: Bench, wall: type[WallClock], looks: Looks
+) -> None:
+    """Eight minutes of the drill are eight seconds of the wall at sixty times life."""
+    await paused_drill(bench, speed=60.0)
+    wall.pass_by(hours=1.0)
+    await looks.two()
+    assert not escalations(bench, EXERCISE), "the clock stands still"
+    bench.store.set_drill(EXERCISE, paused=False, anchor_wall=wall.at)
+    wall.pass_by(seconds=7.9)
+    await looks.two()
+    assert not escalations(bench, EXERCISE)
+    wall.pass_by(seconds=0.2)
+    await looks.two()
+    (raised,) = escalations(bench, EXERCISE)
+    assert raised.exercise
+    assert raised.time == NOW + timedelta(seconds=486)
+    assert bench.journal() == [], "invariant 8: nothing of it on the live side"
 
 
 async def test_a_clock_that_jumps_fires_each_deadline_once_and_time_never_runs_back(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, wall: type[WallClock]
 ) -> None:
-    monkeypatch.setattr("streams.desk_shell.datetime", WallClock)
     shell = bench.shell()
 
     def at_wall(name: str, place: float) -> Event:
-        now = WallClock.now(UTC)
-        made = report(name, received_at=now, lon=119.40 + place, priority=4)
-        return msgspec.structs.replace(made, time=now)
+        made = report(name, received_at=wall.at, lon=119.40 + place, priority=4)
+        return msgspec.structs.replace(made, time=wall.at)
 
     def raised() -> list[str]:
         return [e.data.deadline for e in bench.journal() if isinstance(e.data, ev.EscalationRaised)]
 
+    def nothing_is_due() -> bool:
+        seat = shell._seats["tiny"]
+        return seat.due is None or seat.due > max(wall.at, seat.situation.now or wall.at)
+
     async def jump(hours: float, name: str, expected: int) -> None:
-        monkeypatch.setattr(WallClock, "set_by", WallClock.set_by + timedelta(hours=hours))
+        wall.pass_by(hours=hours)
         await shell.handle("tiny", [at_wall(name, 0.005 * expected)])
-        async with asyncio.timeout(40):
-            while len(raised()) < expected:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        # The desk has nothing more that is due now.
+        await until(nothing_is_due)
+        # What is decided by then is written.
         await shell.handle("tiny", [])
         assert len(raised()) == len(set(raised())) == expected
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import weakref
 from itertools import pairwise
 from typing import Any
@@ -20,6 +21,10 @@ from models.steps import Position
 from streams.errors import NotOursError, OpeningError
 from streams.seats import read_journal, read_situation
 from tests.streams.desk_bench import Bench, inbox_row, report
+from tests.waiting import HANG_S
+
+NEVER_S = 100_000.0
+"""Of a doubt: over when the test says so, however slow it runs."""
 
 
 async def test_a_restarted_desk_goes_on_from_snapshot_and_tail(bench: Bench) -> None:
@@ -95,9 +100,10 @@ async def test_a_desk_that_was_left_is_gone_once_the_next_is_taken(
 
 
 async def test_who_was_fenced_claims_nothing_until_it_is_told_its_partitions_anew(
-    bench: Bench,
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that was halted still has a thousand records of a desk that another has by now."""
+    monkeypatch.setattr("streams.claims.DOUBT_S", NEVER_S)
     woken, owner = bench.shell(), bench.shell()
     await woken.open("tiny", ("desk", 0))
     await owner.open("tiny", ("desk", 0))
@@ -140,11 +146,12 @@ async def test_who_was_fenced_asks_for_its_desk_when_the_doubt_is_over(
     """By way of the topic: whoever holds the partition gets it, and deadlines go on there."""
     monkeypatch.setattr("streams.claims.DOUBT_S", 0.01)
     asked: asyncio.Queue[str] = asyncio.Queue()
-    one, two = bench.shell(knock=asked.put), bench.shell(knock=asyncio.Queue().put)
+    another: asyncio.Queue[str] = asyncio.Queue()
+    one, two = bench.shell(knock=asked.put), bench.shell(knock=another.put)
     await one.open("tiny")
     await two.open("tiny")
     await one.handle("tiny", [report("r1")])
-    assert await asyncio.wait_for(asked.get(), 5) == "tiny"
+    assert await asyncio.wait_for(asked.get(), HANG_S) == "tiny"
     await one.handle("tiny", [])
     assert "tiny" in one._seats
 
@@ -165,6 +172,8 @@ async def test_a_desk_that_cannot_be_opened_backs_off_and_loses_nothing(
 
     monkeypatch.setattr(Desk, "step", broken)
     shell = bench.shell()
+    # Time stands still for its claims: however long the events take, the pause isn't over.
+    shell._claims._clock = lambda: 0.0
     for _ in range(50):
         await shell.handle("tiny", [report("r1"), report("r2")])
     assert bench.epoch() == tries == 1
@@ -173,8 +182,8 @@ async def test_a_desk_that_cannot_be_opened_backs_off_and_loses_nothing(
     (told,) = [r for r in caplog.records if r.levelname == "ERROR"]
     assert "plans that fit no city" in told.getMessage()
     assert told.exc_info
-    async with asyncio.timeout(10):
-        await bench.until(ev.DeskOpened)  # by itself, without another event
+    shell._claims._clock = time.monotonic
+    await bench.until(ev.DeskOpened)  # by itself, without another event
     assert tries == 3
     assert len([r for r in caplog.records if r.exc_info]) == 1
     await shell.handle("tiny", [report("r1"), report("r2")])
@@ -190,7 +199,10 @@ async def test_a_journal_that_is_not_whole_is_no_outage(bench: Bench) -> None:
         await bench.shell().open("tiny")
 
 
-async def test_of_two_desks_one_writes_and_the_other_comes_back_clean(bench: Bench) -> None:
+async def test_of_two_desks_one_writes_and_the_other_comes_back_clean(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.claims.DOUBT_S", NEVER_S)
     one, two = bench.shell(), bench.shell()
     await one.open("tiny")
     await bench.until(ev.ClockTicked)  # the opening's own plan is through

@@ -19,6 +19,7 @@ from models.store import Store
 from playbooks.engine import PlaybookSet
 from streams.seats import read_situation
 from tests.streams.desk_bench import NOW, Bench, inbox_row, report
+from tests.waiting import HANG_S, until
 
 
 async def test_a_report_is_decided_and_its_inbox_row_finished(bench: Bench) -> None:
@@ -26,7 +27,7 @@ async def test_a_report_is_decided_and_its_inbox_row_finished(bench: Bench) -> N
     await bench.shell().handle("tiny", [report("r1")])
     await bench.until(ev.AssignmentOrdered)
     assert bench.store.unfinished() == 0
-    await bench.shells[0].close()
+    await bench.shells[0].close(HANG_S)
     assert [raw for _, raw in bench.published] == bench.store.read("tiny", 0, 1000)
     assert bench.store.incident_doc("tiny", "i000001") is not None
 
@@ -52,24 +53,25 @@ async def test_a_stop_writes_and_publishes_what_is_in_hand_and_leaves_the_rest(
     def slow(desk: Desk, event: Event) -> list[Event]:
         if event.id == "r1":
             deciding.set()
-            assert go_on.wait(10)
+            assert go_on.wait(HANG_S)
         return step(desk, event)
 
     monkeypatch.setattr(Desk, "step", slow)
     names = ("r1", "r2", "r3")
     bench.store.put([inbox_row(name) for name in names])
     done = [await shell.submit("tiny", [report(name)]) for name in names]
-    await asyncio.to_thread(deciding.wait, 10)
-    stopping = asyncio.create_task(shell.close(10))
-    await asyncio.wait({done[1]}, timeout=10)
+    assert await asyncio.to_thread(deciding.wait, HANG_S)
+    stopping = asyncio.create_task(shell.close(HANG_S))
+    await asyncio.wait_for(done[1], HANG_S)
+    assert bench.opened_by() == []
     go_on.set()
     await stopping
     assert bench.opened_by() == ["r1"]
     assert bench.store.unfinished() == 2, "they are decided by whoever comes next"
     published = [decode(raw).id for _, raw in bench.published]
     assert published == [event.id for event in bench.journal()]
-    await asyncio.wait_for(asyncio.gather(*done), 1)
-    await asyncio.wait_for(shell.handle("tiny", [report("late")]), 1)
+    assert all(one.done() for one in done)
+    await asyncio.wait_for(shell.handle("tiny", [report("late")]), HANG_S)
     assert bench.opened_by() == ["r1"]
 
 
@@ -77,8 +79,11 @@ async def test_a_stop_does_not_wait_for_a_database_that_is_away_nor_for_a_desk_t
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell, hanging = bench.shell(), bench.shell()
+    asked = 0
 
     def away(*_: Any) -> set[str]:
+        nonlocal asked
+        asked += 1
         raise StoreError("the database refused or can't be reached")
 
     monkeypatch.setattr("streams.desk_shell.RETRY_S", 0.01)
@@ -86,7 +91,9 @@ async def test_a_stop_does_not_wait_for_a_database_that_is_away_nor_for_a_desk_t
     known = bench.store.known
     monkeypatch.setattr(bench.store, "known", away)
     waiting = await shell.submit("tiny", [report("r1")])
-    await asyncio.wait_for(shell.close(60), 10)
+    await until(lambda: asked > 3)
+    assert not waiting.done()
+    await asyncio.wait_for(shell.close(2 * HANG_S), HANG_S)
     assert waiting.done()
     monkeypatch.setattr(bench.store, "known", known)
 
@@ -94,16 +101,18 @@ async def test_a_stop_does_not_wait_for_a_database_that_is_away_nor_for_a_desk_t
 
     def hang(desk: Desk, event: Event) -> list[Event]:
         deciding.set()
-        go_on.wait(20)
+        go_on.wait()
         return []
 
     await hanging.open("tiny")
     monkeypatch.setattr(Desk, "step", hang)
-    stuck = await hanging.submit("tiny", [report("r2")])
-    await asyncio.to_thread(deciding.wait, 10)
-    await asyncio.wait_for(hanging.close(0.1), 10)
-    assert stuck.done()
-    go_on.set()
+    try:
+        stuck = await hanging.submit("tiny", [report("r2")])
+        assert await asyncio.to_thread(deciding.wait, HANG_S)
+        await asyncio.wait_for(hanging.close(0.1), HANG_S)
+        assert stuck.done()
+    finally:
+        go_on.set()
 
 
 async def test_a_decision_of_somebody_elses_is_a_dead_letter_and_decides_nothing(
@@ -221,12 +230,12 @@ async def test_a_batch_is_decided_while_the_one_before_it_is_written(
         # A tick has the seat for itself, and nothing beside it.
         if "r1" in step.finished:
             writing.set()
-            overlapped.append(looked_at.wait(10))
+            overlapped.append(looked_at.wait(HANG_S))
         write(step)
 
     def seen(jurisdiction: str, ids: list[str]) -> set[str]:
         if "r2" in ids:
-            assert writing.wait(10)
+            assert writing.wait(HANG_S)
             looked_at.set()
         return known(jurisdiction, ids)
 

@@ -23,6 +23,7 @@ from models.events import (
     IncidentMoved,
     IncidentOpened,
     Payload,
+    ReportClassified,
     ReportReceived,
     SendUnits,
     ServiceRecorded,
@@ -32,6 +33,7 @@ from models.events import (
     encode,
 )
 from models.lifecycles import IncidentState
+from models.registers import Drill
 from models.settings import Settings
 from models.situation import Situation
 from models.store import Lease, Store
@@ -46,8 +48,11 @@ from streams.fast import replay
 from streams.opening import opening_events
 from streams.record import Recorder, record
 from streams.recording import Recording, write_recording
+from streams.seats import read_situation
 from tests.dispatch.conftest import write_tiny_city
 from tests.dispatch.desk_world import SOUTH, STEP, WEST
+from tests.streams.payloads import payloads
+from tests.waiting import HANG_S, until
 
 PLANS = PlaybookSet.load(Path(__file__).parent.parent / "dispatch" / "plans")
 FIRST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -165,6 +170,8 @@ class Town:
             made += desk.step(
                 msgspec.structs.replace(event(name, now, tick), jurisdiction=jurisdiction)
             )
+        if not made and not inputs:
+            return
         lease = self.store.commit_step(
             lease, made, [encode(e) for e in made],
             finished=[e.id for e in inputs], wall=self.wall,
@@ -175,9 +182,11 @@ class Town:
         """All of a journal."""
         return [decode(entry.body) for entry in self.store.entries(jurisdiction)]
 
-    def row(self, jurisdiction: str = HERE):  # type: ignore[no-untyped-def]
+    def row(self, jurisdiction: str = HERE) -> Drill:
         """The drill's row."""
-        return self.store.drill(jurisdiction)
+        found = self.store.drill(jurisdiction)
+        assert found is not None
+        return found
 
 
 @pytest.fixture
@@ -198,12 +207,12 @@ def test_a_drill_runs_to_its_end_with_every_call_closed(town: Town, recording: R
     assert drill.ended
     drill.leave(town.wall)
     journal = town.journal()
+    assert [one.report for one in payloads(journal, IncidentOpened)] == ["call0", "call1", "call2"]
     opened = of(journal, IncidentOpened)
-    assert [e.data.report for e in opened] == ["call0", "call1", "call2"]
     assert [(e.time - FIRST).total_seconds() for e in opened] == [0, 600, 1200]
-    closed = [e for e in of(journal, IncidentMoved) if e.data.state is IncidentState.CLOSED]
-    assert len(closed) == 3
-    assert "E99" in {e.data.unit for e in of(journal, UnitRegistered)}
+    moved = payloads(journal, IncidentMoved)
+    assert [one.state for one in moved].count(IncidentState.CLOSED) == 3
+    assert "E99" in {one.unit for one in payloads(journal, UnitRegistered)}
     assert of(journal, TaskReported), "the stand-in does tasks"
     assert all(e.exercise and e.jurisdiction == HERE for e in journal)
     assert town.row().state == ENDED
@@ -219,8 +228,8 @@ def test_what_nobody_decides_the_stand_in_confirms_but_nothing_taken_by_hand(
     town.run(drill, 4.0)
     assert not of(town.journal(), ConfirmProposal), "it waits 5 s"
     town.run(drill, 4.0)
-    (confirmed,) = of(town.journal(), ConfirmProposal)
-    assert confirmed.data.by == "drill-stand-in"
+    (confirmed,) = payloads(town.journal(), ConfirmProposal)
+    assert confirmed.by == "drill-stand-in"
     town.run(drill, 55.0)
     assert len(of(town.journal(), IncidentOpened)) == 2
     by_hand = msgspec.structs.replace(
@@ -229,7 +238,7 @@ def test_what_nobody_decides_the_stand_in_confirms_but_nothing_taken_by_hand(
     )  # fmt: skip
     town._decide(HERE, [by_hand])
     town.run(drill, 30.0)
-    assert [e.data.incident for e in of(town.journal(), ConfirmProposal)] == ["i000001"]
+    assert [one.incident for one in payloads(town.journal(), ConfirmProposal)] == ["i000001"]
 
 
 def test_a_stand_in_of_zero_seconds_never_confirms(town: Town, recording: Recording) -> None:
@@ -273,7 +282,7 @@ def test_it_goes_on_where_it_was(town: Town, recording: Recording, killed: bool)
     assert abs((now - before).total_seconds()) <= 60 * 0.6, "the night did not go on without us"
     town.run(again, 600)
     journal = town.journal()
-    assert [e.data.report for e in of(journal, IncidentOpened)] == ["call0", "call1", "call2"]
+    assert [one.report for one in payloads(journal, IncidentOpened)] == ["call0", "call1", "call2"]
     assert len({e.id for e in journal}) == len(journal)
     assert again.ended
 
@@ -327,7 +336,6 @@ def test_positions_are_told_when_they_change(town: Town, recording: Recording) -
 def test_a_recorded_drill_replays(
     town: Town, recording: Recording, city: CityPack, roads: RoadGraph, tmp_path: Path
 ) -> None:
-    stop = asyncio.Event()
     town.run(town.drill(recording), 600)
     out = tmp_path / "again.jsonl.gz"
     with (tmp_path / "spool").open("w+b") as spool:
@@ -335,13 +343,14 @@ def test_a_recorded_drill_replays(
         for one in town.journal():
             recorder.observe(one)
         summary = recorder.write(out)
-    assert (summary.calls, stop.is_set()) == (3, False)
+    assert summary.calls == 3
     again = Recording.load(out)
     assert [u.unit for u in again.units] == ["E99"]
     lines = list(again.happenings())
-    first = next(e.data for e in recording.happenings())
-    assert lines[0].data == msgspec.structs.replace(first, language=lines[0].data.language)
-    stays = {e.data.report: e.data.on_scene_s for e in of(lines, ServiceRecorded)}
+    first, copy = next(recording.happenings()).data, lines[0].data
+    assert isinstance(copy, ReportReceived)
+    assert copy == msgspec.structs.replace(first, language=copy.language)
+    stays = {one.report: one.on_scene_s for one in payloads(lines, ServiceRecorded)}
     assert stays.keys() == {"call0", "call1", "call2"}
     # At 60 times life a step of the test is 15 s of the night.
     assert all(seconds == pytest.approx(120.0, abs=16) for seconds in stays.values())
@@ -369,7 +378,11 @@ async def test_a_drill_that_is_driven_already_is_left_alone(
 
 
 async def test_recording_follows_a_journal_until_it_is_stopped(
-    town: Town, recording: Recording, city: CityPack, tmp_path: Path
+    town: Town,
+    recording: Recording,
+    city: CityPack,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = Settings(
         data_dir=tmp_path, database_url=town.store.url, cities_dir=city.path.parent, city="tiny"
@@ -381,10 +394,29 @@ async def test_recording_follows_a_journal_until_it_is_stopped(
     with pytest.raises(RecordingError, match="nothing was reported"):
         await record(settings, HERE, out, ended)
     assert not out.exists()
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    observed = 0
+
+    def read_first(store: Store, jurisdiction: str) -> Situation:
+        found = read_situation(store, jurisdiction)
+        loop.call_soon_threadsafe(begun.set)
+        return found
+
+    class Counting(Recorder):
+        def observe(self, event: Event) -> None:
+            nonlocal observed
+            observed += 1
+            super().observe(event)
+
+    monkeypatch.setattr("streams.record.read_situation", read_first)
+    monkeypatch.setattr("streams.record.Recorder", Counting)
     task = asyncio.create_task(record(settings, HERE, out, stop))
-    await asyncio.sleep(0)
-    await asyncio.to_thread(town.run, town.drill(recording), 12)
+    await asyncio.wait_for(begun.wait(), HANG_S)
+    drill = town.drill(recording)
+    await asyncio.to_thread(town.run, drill, 12)
+    await until(lambda: observed == len(town.journal()))
     stop.set()
     summary = await task
-    assert summary.calls >= 1
+    assert summary.calls == len(of(town.journal(), ReportClassified)) == 2
     assert Recording.load(out).described.calls == summary.calls

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.errors import RulesError
@@ -68,14 +68,18 @@ def test_context_counts_only_beside_a_naming_term() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_can_be_read_and_reads_the_same_again(text: str) -> None:
     assert LEXICON.read(text) == LEXICON.read(text)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="三人被困无未死伤两十百0123456789,。 notrapedijuy", max_size=80))
 def test_counts_are_never_negative(text: str) -> None:
-    assert all(value >= 0 for value in LEXICON.read(text).facts.values())
+    for value in LEXICON.read(text).facts.values():
+        assert isinstance(value, int)
+        assert value >= 0
 
 
 def test_a_very_long_text_is_read_in_part() -> None:

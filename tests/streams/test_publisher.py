@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridcommand.rehearsal.servers import Servers
@@ -21,8 +22,10 @@ from streams.broker import EmbeddedBroker
 from streams.declare import cluster_admin
 from streams.errors import OversizeError
 from streams.publisher import MAX_BYTES, MAX_EVENTS, MAX_RECORD_BYTES, Publisher, batches
+from tests.waiting import HANG_S
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, MAX_BYTES + 10), max_size=20).map(lambda n: [b"x" * i for i in n]))
 def test_batches_keep_order_and_bounds(events: list[bytes]) -> None:
     found = list(batches(events))
@@ -72,6 +75,7 @@ class FakeProducer:
 def publisher(monkeypatch: pytest.MonkeyPatch) -> Publisher:
     FakeProducer.made.clear()
     FakeProducer.refusals.clear()
+    FakeProducer.stuck.clear()
     monkeypatch.setattr(module, "AIOKafkaProducer", FakeProducer)
     return Publisher("nowhere:1", embedded=False)
 
@@ -119,12 +123,13 @@ async def test_on_the_embedded_broker_all_is_in_the_one_partition(log_dir: Path)
     publisher = Publisher(broker.servers, embedded=True)
     consumer = AIOKafkaConsumer(bootstrap_servers=broker.servers, auto_offset_reset="earliest")
     try:
-        for key in "abcdefgh":
-            assert await publisher.publish("not-declared", key, [b"{}"]) == {}
-        assert await publisher.partitions("not-declared") == 1
-        await consumer.start()
-        consumer.assign([TopicPartition("not-declared", 0)])
-        keys = [(await consumer.getone()).key for _ in "abcdefgh"]
+        async with asyncio.timeout(HANG_S):
+            for key in "abcdefgh":
+                assert await publisher.publish("not-declared", key, [b"{}"]) == {}
+            assert await publisher.partitions("not-declared") == 1
+            await consumer.start()
+            consumer.assign([TopicPartition("not-declared", 0)])
+            keys = [(await consumer.getone()).key for _ in "abcdefgh"]
         assert keys == [key.encode() for key in "abcdefgh"]
     finally:
         await consumer.stop()
@@ -148,11 +153,10 @@ async def test_what_somebody_can_mend_is_waited_for(
     "servers", [pytest.param("kafka", marks=pytest.mark.servers)], indirect=True
 )
 @pytest.mark.broker
-@pytest.mark.timeout(120)
 async def test_kafka_refuses_one_and_takes_those_behind_it(servers: Servers) -> None:
     """The broker's own refusal leaves a gap in the producer's numbers."""
     address = servers.environment["GRIDCOMMAND_KAFKA_SERVERS"]
-    topic = "small-records"
+    topic = f"small-records-{uuid.uuid4().hex[:8]}"
     async with cluster_admin(address) as admin:
         await admin.create_topics(
             [NewTopic(topic, 1, 1, topic_configs={"max.message.bytes": "100000"})]
@@ -163,7 +167,7 @@ async def test_kafka_refuses_one_and_takes_those_behind_it(servers: Servers) -> 
     )
     large = json.dumps({"text": "x" * 200_000}).encode()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG_S):
             assert await publisher.publish(topic, "k", [b'{"n":0}']) == {}
             assert set(await publisher.publish(topic, "k", [b'{"n":1}', large])) == {1}
             await asyncio.gather(

@@ -6,6 +6,7 @@ import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypedDict
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +31,25 @@ from streams.sense_rules import (
 )
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
-WORDS = {"category": "city.waterlogging", "priority": 2, "zh": "积水", "en": "Water", "unit": "m"}
+
+
+class Words(TypedDict):
+    """What each rule says of its alarm."""
+
+    category: str
+    priority: int
+    zh: str
+    en: str
+    unit: str
+
+
+WORDS: Words = {
+    "category": "city.waterlogging",
+    "priority": 2,
+    "zh": "积水",
+    "en": "Water",
+    "unit": "m",
+}
 DEPTH = ThresholdRule(id="deep", quantity="depth", raise_at=0.3, clear_at=0.2, **WORDS)
 HELD = ThresholdRule(id="held", quantity="depth", raise_at=0.3, clear_at=0.2, hold_s=60, **WORDS)
 LOW = ThresholdRule(
@@ -89,7 +108,8 @@ def beat(seconds: float, device: str) -> Reading:
     return Reading(device, "beat", 1, "", START.timestamp() + seconds)
 
 
-MISSED = SilenceRule(id="missed", quantity="beat", after_s=900, **{**WORDS, "unit": ""})
+BARE: Words = {**WORDS, "unit": ""}
+MISSED = SilenceRule(id="missed", quantity="beat", after_s=900, **BARE)
 
 
 def listening(sense: SenseState, for_s: int, *speakers: str, every_s: int = 300) -> list[str]:
@@ -480,6 +500,7 @@ def test_a_replay_repeats_every_alarm(given_readings: list[Reading]) -> None:
     assert len({alarm.id for alarm in first}) == len(first)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20), st.text(max_size=20), st.integers(0, 2**41))
 def test_episode_ids_are_uuid7_and_their_own(device: str, rule: str, millis: int) -> None:
     began = datetime.fromtimestamp(millis // 1000, UTC)

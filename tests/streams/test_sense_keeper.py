@@ -22,6 +22,7 @@ from models.store import Store
 from streams import sense_keeper
 from streams.senml import Reading
 from streams.sense_keeper import SenseKeeper
+from tests.waiting import HANG_S
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 LIVE, DRILL = "readings", "exercise.readings"
@@ -224,9 +225,10 @@ async def test_alarms_wait_for_a_database_that_is_away(
 
     monkeypatch.setattr(store, "note_episodes", away)
     await asyncio.wait_for(
-        SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], START, exercise=False), 5
+        SenseKeeper(liyang, store).take(LIVE, 0, [at(0, 1)], START, exercise=False), HANG_S
     )
     assert len(reports(store)) == 1
+    assert failures == [0]
 
 
 async def test_on_the_embedded_broker_a_device_may_change_its_partition(

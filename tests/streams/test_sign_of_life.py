@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal
 
 import pytest
 
 from models.errors import StoreError
 from models.workers import Workers
 from streams.sign_of_life import give_signs
+from tests.waiting import until
 
 
 class Rows(Workers):
@@ -30,20 +32,29 @@ class Rows(Workers):
         self.written.append((worker, tuple(stages)))
 
 
-async def until_written(rows: Rows, count: int) -> None:
-    async with asyncio.timeout(10):
-        while len(rows.written) < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+class Joined(asyncio.Event):
+    """Set when the worker has joined its group; knows whether somebody waits for that."""
+
+    is_waited_for = False
+
+    async def wait(self) -> Literal[True]:
+        self.is_waited_for = True
+        return await super().wait()
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_signs_begin_when_the_worker_decides() -> None:
-    rows, joined = Rows(), asyncio.Event()
+    rows, joined = Rows(), Joined()
     signing = asyncio.create_task(give_signs(rows, ["desk"], joined, every_s=0.001))
-    await asyncio.sleep(0.02)
+    await until(lambda: joined.is_waited_for or rows.tried)
     assert rows.tried == 0
     joined.set()
-    await until_written(rows, 3)
-    signing.cancel()
+    await until(lambda: len(rows.written) >= 3)
+    await end(signing)
     assert len(set(rows.written)) == 1
     assert rows.written[0][1] == ("desk",)
 
@@ -55,8 +66,9 @@ async def test_a_database_that_is_away_is_borne_and_said_once(
     joined.set()
     with caplog.at_level(logging.WARNING):
         signing = asyncio.create_task(give_signs(rows, ["desk"], joined, every_s=0.001))
-        await until_written(rows, 1)
-        signing.cancel()
-    assert [record.message for record in caplog.records] == [
+        await until(lambda: rows.written)
+        await end(signing)
+    assert rows.tried > rows.away
+    assert [one.message for one in caplog.records if one.name == "streams.sign_of_life"] == [
         "no sign of life can be given: the database is away"
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -26,6 +27,7 @@ from streams.topic_plan import (
     reassignment,
     wanted_topics,
 )
+from tests.waiting import HANG_S, LOOK_AGAIN_S
 
 REPORTS_SPEC = next(spec for spec in all_topics() if spec.name == REPORTS)
 
@@ -116,35 +118,52 @@ def test_more_partitions_are_for_what_workers_share() -> None:
     assert counts["dead-letters"] == 1
 
 
+@pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch) -> TopicSpec:
+    """The product's topics under names of this test's own, on a Kafka that others use too.
+
+    Returns that of the reports.
+    """
+    mine = f"plan-{uuid.uuid4().hex[:8]}"
+    specs = {
+        spec.name: msgspec.structs.replace(spec, name=f"{mine}.{spec.name}")
+        for spec in all_topics()
+    }
+    for module in ("topic_plan", "declare"):
+        monkeypatch.setattr(f"streams.{module}.all_topics", lambda: tuple(specs.values()))
+    return specs[REPORTS]
+
+
 @pytest.mark.parametrize(
     "servers", [pytest.param("kafka", marks=pytest.mark.servers)], indirect=True
 )
 @pytest.mark.broker
-@pytest.mark.timeout(120)
-async def test_a_cluster_is_brought_to_what_is_declared(servers: Servers) -> None:
-    address = servers.environment["GRIDCOMMAND_KAFKA_SERVERS"]
+async def test_a_cluster_is_brought_to_what_is_declared(
+    servers: Servers, reports: TopicSpec
+) -> None:
+    address, name = servers.environment["GRIDCOMMAND_KAFKA_SERVERS"], reports.name
+    assert (await read_cluster(address)).topics == {}
     await _applied(address, wanted_topics())
     # Others set something on a topic, and one keeps for too short a time.
     changed = {"retention.ms": "60000", "segment.bytes": "1048576"}
     async with cluster_admin(address) as admin:
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, REPORTS, changed)])
-    await _until(address, lambda cluster: cluster.topics[REPORTS].retention_ms == 60000)
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, changed)])
+    await _until(address, lambda cluster: cluster.topics[name].retention_ms == 60000)
     cluster = await read_cluster(address)
-    # Whatever ran on this cluster before.
-    wanted = cluster.topics[REPORTS].partitions + 2
+    wanted = reports.partitions + 2
     more = [
-        msgspec.structs.replace(spec, partitions=wanted) if spec.name == REPORTS else spec
+        msgspec.structs.replace(spec, partitions=wanted) if spec == reports else spec
         for spec in wanted_topics()
     ]
-    plan = next(p for p in plan_topics(cluster, more) if p.spec.name == REPORTS)
+    plan = next(p for p in plan_topics(cluster, more) if p.spec.name == name)
     assert plan.sets_retention
     assert plan.adds_partitions
     after = await _applied(address, more)
-    assert after.topics[REPORTS].partitions == wanted
-    assert after.topics[REPORTS].retention_ms == REPORTS_SPEC.retention_ms
-    assert after.topics[REPORTS].own_configs["segment.bytes"] == "1048576"
+    assert after.topics[name].partitions == wanted
+    assert after.topics[name].retention_ms == REPORTS_SPEC.retention_ms
+    assert after.topics[name].own_configs["segment.bytes"] == "1048576"
     # Fewer are asked for: it says so and leaves them.
-    plan = next(p for p in plan_topics(after, wanted_topics()) if p.spec.name == REPORTS)
+    plan = next(p for p in plan_topics(after, wanted_topics()) if p.spec.name == name)
     assert not plan.changes
     assert "keeps them" in plan.notes[0]
 
@@ -153,26 +172,26 @@ async def test_a_cluster_is_brought_to_what_is_declared(servers: Servers) -> Non
     "servers", [pytest.param("kafka", marks=pytest.mark.servers)], indirect=True
 )
 @pytest.mark.broker
-@pytest.mark.timeout(120)
 async def test_a_worker_waits_for_missing_topics_and_names_them(
-    servers: Servers, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, reports: TopicSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address = servers.environment["GRIDCOMMAND_KAFKA_SERVERS"]
+    address, name = servers.environment["GRIDCOMMAND_KAFKA_SERVERS"], reports.name
     await make_missing(address)
     async with cluster_admin(address) as admin:
-        await admin.delete_topics([REPORTS])
-    await _until(address, lambda cluster: REPORTS not in cluster.topics)
+        await admin.delete_topics([name])
+    await _until(address, lambda cluster: name not in cluster.topics)
     said: asyncio.Queue[tuple[str, ...]] = asyncio.Queue()
     monkeypatch.setattr("streams.declare.log.warning", lambda *words: said.put_nowait(words))
     waiting = asyncio.create_task(broker_at_hand(Settings(kafka_servers=address)))
-    words = await asyncio.wait_for(said.get(), 20)
-    assert "gridcommand topics apply" in words[0]
-    assert words[1] == REPORTS
+    words = await asyncio.wait_for(said.get(), HANG_S)
+    while "gridcommand topics apply" not in words[0]:
+        words = await asyncio.wait_for(said.get(), HANG_S)  # it was slow to answer
+    assert words[1] == name
     assert not waiting.done()
-    assert REPORTS not in (await read_cluster(address)).topics
-    assert await make_missing(address) == [REPORTS]
-    await asyncio.wait_for(waiting, 20)
-    assert (await read_cluster(address)).topics[REPORTS].own_configs["min.insync.replicas"] == "1"
+    assert name not in (await read_cluster(address)).topics
+    assert await make_missing(address) == [name]
+    await asyncio.wait_for(waiting, HANG_S)
+    assert (await read_cluster(address)).topics[name].own_configs["min.insync.replicas"] == "1"
 
 
 async def _applied(address: str, wanted: Sequence[TopicSpec]) -> Cluster:
@@ -183,9 +202,9 @@ async def _applied(address: str, wanted: Sequence[TopicSpec]) -> Cluster:
 
 
 async def _until(address: str, holds: Callable[[Cluster], bool]) -> Cluster:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANG_S):
         while True:
             cluster = await read_cluster(address)
             if holds(cluster):
                 return cluster
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(LOOK_AGAIN_S)

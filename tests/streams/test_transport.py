@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,15 @@ from streams.app import make_app
 from streams.broker import EmbeddedBroker
 from streams.declare import declare_topics
 from streams.transport import Member
+from tests.waiting import HANG_S
 
 PLACE = TopicPartition(REPORTS, 0)
+
+
+async def assigned(member: Member) -> None:
+    async with asyncio.timeout(HANG_S):
+        while not member.assignment():
+            await member.getmany(timeout_ms=100)
 
 
 @pytest.mark.broker
@@ -39,8 +47,7 @@ async def test_only_a_member_of_the_group_commits(log_dir: Path) -> None:
         assert await member.committed(PLACE) is None
         member.unsubscribe()
         member.subscribe([REPORTS])
-        while not member.assignment():
-            await member.getmany(timeout_ms=100)
+        await assigned(member)
         await member.commit({PLACE: OffsetAndMetadata(3, "")})
         assert await member.committed(PLACE) == 3
         before = member._subscription.subscription.assignment
@@ -55,6 +62,7 @@ async def test_a_member_joins_though_no_node_counts_itself_in_at_first(
     log_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As Kafka says it for a moment that was halted for longer than its session."""
+    monkeypatch.setattr("streams.transport.NODES_KNOWN_WITHIN_S", HANG_S)
     broker = EmbeddedBroker(None, 256, log_dir / "tansu.log")
     update, early = ClusterMetadata.update_metadata, [3]
 
@@ -72,8 +80,8 @@ async def test_a_member_joins_though_no_node_counts_itself_in_at_first(
         stack.push_async_callback(member.stop)
         await member.start()
         member.subscribe([REPORTS])
-        while not member.assignment():
-            await member.getmany(timeout_ms=100)
+        await assigned(member)
+    assert early[0] < 0
 
 
 async def test_what_came_before_partitions_were_told_anew_says_not_how_far_the_place_is() -> None:

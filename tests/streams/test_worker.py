@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pytest
 
@@ -17,11 +17,13 @@ from streams.app import make_app, running
 from streams.errors import BrokerError, OpeningError
 from streams.updates import Updates
 from streams.worker import let_in, open_desks, partition_of
+from tests.waiting import HANG_S, until
 
 HOME = "tiny"
-WITHOUT_FAUSTS_SECOND_S = 0.5
 PARTITIONS = 4
 MINE = ("desk", partition_of(HOME, PARTITIONS))
+TURNS = 20
+"""Of the event loop: more than it takes until all that waits for no input or output has gone on."""
 
 
 class World:
@@ -29,6 +31,7 @@ class World:
 
     def __init__(self) -> None:
         self.failing: list[str] = []
+        self.tried: list[tuple[str, tuple[str, int]]] = []
         self.opened: list[tuple[str, tuple[str, int]]] = []
         self.told = 0
 
@@ -50,6 +53,7 @@ class World:
         return PARTITIONS
 
     async def open(self, jurisdiction: str, place: tuple[str, int]) -> None:
+        self.tried.append((jurisdiction, place))
         if "open" in self.failing:
             raise OpeningError("told by the shell, and tried again by it")
         self.opened.append((jurisdiction, place))
@@ -68,44 +72,54 @@ async def test_desks_are_opened_when_database_and_broker_are_back(
     monkeypatch.setattr("streams.worker.OPEN_AGAIN_S", 0.0)
     world = World()
     world.failing = ["heads", "heads", "partitions"]
-    await asyncio.wait_for(opening(world, {MINE}), 10)
+    await asyncio.wait_for(opening(world, {MINE}), HANG_S)
     assert world.opened == [(HOME, MINE)]
     assert world.told == 1
+    assert world.failing == []
 
 
 async def test_a_desk_of_another_partition_is_not_opened() -> None:
     world = World()
     await opening(world, {("desk", (MINE[1] + 1) % PARTITIONS), ("reports", MINE[1])})
-    assert world.opened == []
+    assert world.told == 1
+    assert world.tried == []
 
 
 async def test_one_that_cannot_be_opened_is_left_to_the_shell() -> None:
     world = World()
     world.failing = ["open"]
-    await asyncio.wait_for(opening(world, {MINE}), 10)
+    await asyncio.wait_for(opening(world, {MINE}), HANG_S)
+    assert world.tried == [(HOME, MINE)]
     assert world.opened == []
 
 
 async def test_updates_are_flushed_once_the_broker_has_them() -> None:
-    sent: list[bytes] = []
-    answers = asyncio.Event()
+    happened: list[str] = []
+    asked, answers = asyncio.Event(), asyncio.Event()
 
     class Slow:
         async def publish(self, _topic: str, _key: str, events: Sequence[bytes]) -> dict[int, str]:
+            asked.set()
             await answers.wait()
-            sent.extend(events)
+            happened.extend(f"sent {event.decode()}" for event in events)
             return {}
 
     updates = Updates(Slow())  # type: ignore[arg-type]
     await updates.flush()
     running = asyncio.create_task(updates.run())
     await updates.put(HOME, [b"1"])
-    flushing = asyncio.create_task(updates.flush())
-    await asyncio.sleep(0)
-    assert not flushing.done()
+
+    async def flush() -> None:
+        await updates.flush()
+        happened.append("flushed")
+
+    flushing = asyncio.create_task(flush())
+    await asyncio.wait_for(asked.wait(), HANG_S)
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
     answers.set()
-    await asyncio.wait_for(flushing, 10)
-    assert sent == [b"1"]
+    await asyncio.wait_for(flushing, HANG_S)
+    assert happened == ["sent 1", "flushed"]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -129,7 +143,7 @@ async def test_of_updates_that_wait_too_long_the_oldest_go_and_the_rest_keeps_it
     await updates.put(HOME, [b"7", b"8", b"9"])
     assert (updates.waiting, updates.dropped) == (5, 4)
     running = asyncio.create_task(updates.run())
-    await asyncio.wait_for(updates.flush(), 10)
+    await asyncio.wait_for(updates.flush(), HANG_S)
     assert sent == [(HOME, [b"5", b"6", b"7", b"8", b"9"])]
     assert (updates.waiting, updates.dropped) == (0, 0)
     running.cancel()
@@ -140,26 +154,38 @@ async def test_a_worker_that_the_group_leaves_outside_ends_but_only_while_a_brok
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answered: asyncio.Queue[bool] = asyncio.Queue()
+    asked = 0
 
     async def answers(_servers: str) -> bool:
+        nonlocal asked
+        asked += 1
         return await answered.get()
+
+    class Inside(asyncio.Event):
+        looks = 0
+
+        async def wait(self) -> Literal[True]:
+            self.looks += 1
+            return await super().wait()
 
     monkeypatch.setattr("streams.worker.answers", answers)
     monkeypatch.setattr("streams.worker.LET_IN_WITHIN_S", 0.01)
     monkeypatch.setattr("streams.worker.LOOK_S", 0.0)
-    inside = asyncio.Event()
+    inside = Inside()
     inside.set()
     watching = asyncio.create_task(let_in(inside, "127.0.0.1:1"))
-    await asyncio.sleep(0.05)
+    await until(lambda: inside.looks > 10 or watching.done())
     assert not watching.done()
+    assert asked == 0
 
     inside.clear()  # partitions are taken away, and none given
     answered.put_nowait(False)
-    await asyncio.sleep(0.05)
+    # It asks again: the broker that didn't answer has been thought of.
+    await until(lambda: asked == 2 or watching.done())
     assert not watching.done()
     answered.put_nowait(True)
     with pytest.raises(BrokerError, match="didn't let this one in"):
-        await asyncio.wait_for(watching, 10)
+        await asyncio.wait_for(watching, HANG_S)
 
 
 async def test_a_start_that_hangs_ends_with_what_the_watch_says(
@@ -192,8 +218,11 @@ async def test_nobody_waits_for_tables_that_there_are_not(monkeypatch: pytest.Mo
     async def start() -> None:
         recovering.append(None)
 
+    async def sleep(_seconds: float) -> None:
+        pytest.fail("somebody might make a table meanwhile")
+
     monkeypatch.setattr(tables.recovery, "start", start)
     monkeypatch.setattr(tables, "_update_channels", start)
-    async with asyncio.timeout(WITHOUT_FAUSTS_SECOND_S):
-        await tables.on_start()
+    monkeypatch.setattr(tables, "sleep", sleep)
+    await tables.on_start()
     assert len(recovering) == 2
