@@ -129,7 +129,7 @@ def servers(request: pytest.FixtureRequest) -> Servers:
     return found
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each process whole files, what takes longest first, and all of Kafka to one of them.
 
