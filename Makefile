@@ -8,6 +8,7 @@ DRILL ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := models playbooks dispatch streams web_console gridcommand
+PYTEST := $(BIN)/python -m pytest
 CHECKED := $(PACKAGES) tests tools benchmarks
 
 # PYTHON=/path/to/python3.12 chooses one by hand.
@@ -16,7 +17,7 @@ PYTHON := $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 p
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 endif
 
-.PHONY: help python set-up set-up-dev demo test tests rehearse lint docs lock clean
+.PHONY: help python set-up set-up-dev demo test tests tests-on-servers rehearse lint docs lock clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -36,12 +37,16 @@ demo: set-up  ## A living city: set-up, then everything on this machine
 	@exec $(BIN)/gridcommand up --demo --city "$(CITY)" --speed "$(SPEED)" --port "$(PORT)" $(if $(DRILL),--drill "$(DRILL)")
 
 test: set-up-dev  ## Set-up, checks and all tests of safety: ten minutes
-	@$(MAKE) --no-print-directory --jobs 2 --keep-going lint tests
+	@$(MAKE) --no-print-directory --jobs 3 --keep-going lint tests tests-on-servers
 
-# Whole files to each process; those behind Kafka to one, so that one Kafka is enough.
+# Whole files to each process.
 tests: set-up-dev
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder \
-		--durations 10 --ignore tests/integration
+	@$(PYTEST) -m "not timely and not servers" --durations 10 --ignore tests/integration \
+		--numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# In one process: one Kafka and one PostgreSQL are enough.
+tests-on-servers: set-up-dev
+	@$(PYTEST) -m "not timely and servers" --durations 5 --ignore tests/integration
 
 rehearse: set-up-dev  ## Before a release, on a machine of its own: full load, pulled plugs, promised times, chance (80 min)
 	@$(BIN)/python tools/rehearse.py

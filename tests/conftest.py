@@ -131,24 +131,19 @@ def servers(request: pytest.FixtureRequest) -> Servers:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each process whole files, what takes longest first, and all of Kafka to one of them.
+    """Begin with what takes longest, so that no core waits for it in the end.
 
     Machines of invariants are Hypothesis's tests too, which no decorator says.
     """
     for item in items:
-        needs_servers = item.get_closest_marker("servers") is not None
-        group = "servers" if needs_servers else item.path.relative_to(TESTS).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
         if "invariant_cases" in getattr(item, "fixturenames", ()):
             item.add_marker("hypothesis")
     items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
-    if item.get_closest_marker("servers"):
-        return 0
     folder = item.path.relative_to(TESTS).parts[0]
-    return LONGEST_FIRST.index(folder) + 1 if folder in LONGEST_FIRST else len(LONGEST_FIRST) + 1
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 @pytest.fixture(autouse=True)

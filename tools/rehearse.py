@@ -19,7 +19,7 @@ from typing import NamedTuple
 CHECKOUT = Path(__file__).resolve().parent.parent
 BIN = CHECKOUT / ".venv" / "bin"
 PYTEST = (str(BIN / "python"), "-m", "pytest")
-BESIDE = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadgroup")
+BESIDE = ("--numprocesses", "logical", "--maxprocesses", "4", "--dist", "loadfile")
 MINUTES_OF_CHAOS = "4"
 CASES = "1000"
 REQUIRED = {"GRIDCOMMAND_REQUIRE_BROWSER": "1", "GRIDCOMMAND_REQUIRE_SERVERS": "1"}
