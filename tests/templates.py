@@ -5,6 +5,7 @@ Not for tests of the migrations themselves.
 
 from __future__ import annotations
 
+import uuid
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,7 +61,7 @@ def _sqlite_template() -> bytes:
 
 @cache
 def _postgresql_template(server_url: str) -> str:
-    name = "migrated"
+    name = f"migrated_{uuid.uuid4().hex}"  # one that failed half-way is in nobody's way
     with psycopg.connect(_plain(server_url), autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
     url = make_url(server_url).set(database=name).render_as_string(hide_password=False)

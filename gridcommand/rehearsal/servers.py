@@ -38,6 +38,8 @@ HOW = (
 )
 START_S = 240.0
 STOP_S = 60.0
+ASKED_S = 10.0
+"""A server that was asked to end and hasn't is killed: nobody needs what it has."""
 _ACCOUNT = "postgres"
 _DATABASE = "GRIDCOMMAND_DATABASE_URL"
 
@@ -127,7 +129,7 @@ class ServerProgram:
             return
         self._process.send_signal(self._stops_by)
         try:
-            self._process.wait(STOP_S)
+            self._process.wait(ASKED_S)
         except subprocess.TimeoutExpired:
             self.kill()
 

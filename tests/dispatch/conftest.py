@@ -13,6 +13,8 @@ import pytest
 from dispatch.roads import RoadGraph
 from models.city import CityPack
 
+pytest.register_assert_rewrite("tests.dispatch.desk_checks", "tests.dispatch.desk_machine")
+
 WEST, SOUTH, STEP = 119.40, 31.40, 0.005
 """Corner and spacing of the grid in degrees: blocks of about 475 m by 556 m."""
 

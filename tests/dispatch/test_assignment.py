@@ -206,7 +206,7 @@ def test_a_proposal_stays_until_another_is_clearly_better() -> None:
 
 def test_pins_beat_cost_and_count_but_not_skill_road_or_ban() -> None:
     slots = [Slot("s", 3, 1, 600), Slot("t", 3, 1, 600)]
-    times = [[10.0, 10.0], [900, 900], [800, 800], [math.inf, 5], [5, 5], [5, 5]]
+    times: list[list[float]] = [[10.0, 10.0], [900, 900], [800, 800], [math.inf, 5], [5, 5], [5, 5]]
     eligible = [[True, True]] * 4 + [[False, True], [True, True]]
     problem = replace(
         problem_of(times, slots, eligible),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,7 +154,7 @@ def test_roads_that_change_on_the_way_are_told_and_turn_who_is_sooner_elsewhere(
     chosen = bring(world)
     assert chosen is not None
     assert chosen.hospital == NEAR
-    around = {"lon": WEST + STEP, "lat": SOUTH + 2 * STEP, "radius_m": 400.0}
+    around: dict[str, Any] = {"lon": WEST + STEP, "lat": SOUTH + 2 * STEP, "radius_m": 400.0}
     slow = ev.CloseRoad(closure="s", **around, speed=0.5, by="li")
     (told,) = of(world.say(slow), ev.HospitalChosen)
     assert (told.hospital, told.reason, told.by) == (NEAR, "roads", "gridcommand")
@@ -169,7 +170,7 @@ def test_roads_that_change_on_the_way_are_told_and_turn_who_is_sooner_elsewhere(
 def test_who_was_sent_by_a_person_stays_and_hears_how_long_it_takes(world: DeskWorld) -> None:
     bring(world)
     world.say(ev.SendToHospital(unit="M01", hospital=FAR, by="wang", reason="burns"))
-    east = {"lon": WEST + 3 * STEP, "lat": SOUTH, "radius_m": 800.0}
+    east: dict[str, Any] = {"lon": WEST + 3 * STEP, "lat": SOUTH, "radius_m": 800.0}
     made = world.say(ev.CloseRoad(closure="s", **east, speed=0.1, by="li"))
     (told,) = of(made, ev.HospitalChosen)
     assert (told.hospital, told.by, told.reason) == (FAR, "wang", "roads")

@@ -74,8 +74,6 @@ def best(problem: Problem) -> float:
             for slot in slots:
                 got[slot] += 1
                 cost += felt(problem, row, columns[slot])
-            if len(slots) == 2 and problem.bare_s is not None:
-                cost -= 0  # counted once, below
             if slots and problem.bare_s is not None:
                 cost += float(problem.bare_s[row]) * PRIORITY_WEIGHT[1]
         if any(got[slot.id] > slot.count for slot in problem.slots):
@@ -83,8 +81,8 @@ def best(problem: Problem) -> float:
         gone = [(problem.unit_ids[r], slots) for r, slots in enumerate(doing) if slots]
         if not allowed(problem, got, gone):
             continue
-        for slot in problem.slots:
-            cost += (slot.count - got[slot.id]) * SHORTAGE_S * PRIORITY_WEIGHT[slot.priority]
+        for asked in problem.slots:
+            cost += (asked.count - got[asked.id]) * SHORTAGE_S * PRIORITY_WEIGHT[asked.priority]
         least = min(least, cost)
     return least
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from dispatch.correlation import distance_m
 from dispatch.desk import Desk
 from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
-from dispatch.routes import WALK_M_S
+from dispatch.routes import WALK_M_S, Route
 from dispatch.simulator import Simulator
 from dispatch.travel_times import TravelTimes
 from models import events as ev
@@ -229,9 +230,12 @@ def test_a_proposal_whose_road_closes_goes_and_one_that_holds_is_not_computed_ag
     world.settle()
     asked: list[object] = []
     route = TravelTimes.route
-    monkeypatch.setattr(
-        TravelTimes, "route", lambda *given, **more: asked.append(given) or route(*given, **more)
-    )
+
+    def noted(*given: Any, **more: Any) -> Route | None:
+        asked.append(given)
+        return route(*given, **more)
+
+    monkeypatch.setattr(TravelTimes, "route", noted)
     for _ in range(3):
         world.say(ev.SetAutomation(priorities=(), by="wang"))
         assert not of(world.settle(), ev.ProposalMade)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -60,7 +61,7 @@ class Night:
         self.learnt.append(line)
         self.crews.learn(line)
 
-    def call(self, *services: ServiceRecorded, code: str = "Fire", **report: object) -> None:
+    def call(self, *services: ServiceRecorded, code: str = "Fire", **report: Any) -> None:
         """A report with what was recorded for it; its id is the desk's next event's."""
         name = f"e{len(self.world.inputs)}"
         self.learn(name, ReportReceived(channel=Channel.HOTLINE, received_at=START, code=code))
@@ -153,6 +154,12 @@ def test_positions_run_along_the_route(night: Night) -> None:
     assert place not in (sent.route[0], sent.route[-1])
 
 
+def statuses(night: Night) -> list[ev.UnitStatusReported]:
+    """What crews said of what they do."""
+    said: list[ev.UnitStatusReported] = of(night.told, ev.UnitStatusReported)
+    return said
+
+
 def test_patients_are_brought_to_the_nearest_hospital_as_recorded(night: Night) -> None:
     night.call(recorded("medic", 100.0, 400.0, 900.0), category="health.medical")
     unit = of(night.world.journal, ev.AssignmentOrdered)[0].unit
@@ -162,7 +169,9 @@ def test_patients_are_brought_to_the_nearest_hospital_as_recorded(night: Night) 
     assert at["transporting"] - at["on_scene"] == pytest.approx(100, abs=0.2)
     assert at["at_hospital"] - at["transporting"] == pytest.approx(400, abs=0.2)
     assert at["returning"] - at["at_hospital"] == pytest.approx(900, abs=0.2)
-    there = next(e.data for e in night.told if e.data.state is UnitState.AT_HOSPITAL)
+    there = next(said for said in statuses(night) if said.state is UnitState.AT_HOSPITAL)
+    assert there.lon is not None
+    assert there.lat is not None
     assert distance_m(there.lon, there.lat, *HOSPITAL) < 1.0
 
 
@@ -184,7 +193,9 @@ def test_patients_go_where_the_desk_says_and_that_takes_longer_by_the_way(
     longer = drives["H2"] - drives["H1"]
     assert longer > 60
     assert at["at_hospital"] - at["transporting"] == pytest.approx(400 + longer, abs=0.3)
-    there = next(e.data for e in night.told if e.data.state is UnitState.AT_HOSPITAL)
+    there = next(said for said in statuses(night) if said.state is UnitState.AT_HOSPITAL)
+    assert there.lon is not None
+    assert there.lat is not None
     assert distance_m(there.lon, there.lat, *places["H2"]) < 1.0
 
 
@@ -196,7 +207,7 @@ def test_records_go_to_units_of_their_kind_in_order_of_arrival(
     night.world.say(ev.SendUnits(incident="i000001", units=("E01", "E02", "T01", "M01"), by="w"))
     night.look()
     night.pass_time(7200)
-    arrived = [e.data.unit for e in night.told if e.data.state is UnitState.ON_SCENE]
+    arrived = [said.unit for said in statuses(night) if said.state is UnitState.ON_SCENE]
     engines = [unit for unit in arrived if unit.startswith("E")]
 
     def stay(unit: str) -> float:
@@ -253,7 +264,8 @@ def test_a_new_order_on_the_way_home_starts_from_there(night: Night) -> None:
     night.call(recorded("engine", 60.0), at=(1, 0))
     second = of(night.world.journal, ev.AssignmentOrdered)[-1]
     assert second.unit == first.unit
-    assert distance_m(*second.route[0], *here) < 60.0
+    lon, lat = second.route[0]
+    assert distance_m(lon, lat, *here) < 60.0
     night.pass_time(7200)
     assert [s for s, _ in night.states(first.unit)].count("available") == 1
 
@@ -265,7 +277,9 @@ def test_a_person_may_be_ahead_of_the_simulated_crew(night: Night) -> None:
     night.world.status(sent.unit, UnitState.EN_ROUTE, UnitState.ON_SCENE)
     night.look()
     night.pass_time(7200)
-    assert night.states(sent.unit)[0] == ("returning", pytest.approx(302.0, abs=0.2))
+    state, after_s = night.states(sent.unit)[0]
+    assert state == "returning"
+    assert after_s == pytest.approx(302.0, abs=0.2)
 
 
 def test_a_road_that_closes_ahead_is_driven_round(night: Night) -> None:
@@ -389,7 +403,7 @@ def test_units_and_calls_are_conserved(
     situation = night.world.situation
     assert night.crews.busy == 0
     assert {unit.state for unit in situation.units.values()} == {UnitState.AVAILABLE}
-    told = [event.data.report for event in night.world.journal if _ends_in_an_incident(event)]
+    told = [said.report for said in of(night.world.journal, ev.IncidentOpened, ev.ReportLinked)]
     assert len(told) == len(set(told)) == reports
     ended = {IncidentState.RESOLVED, IncidentState.CLOSED}
     assert {incident.state for incident in situation.incidents.values()} <= ended
@@ -410,15 +424,11 @@ def _going(night: Night) -> list[str]:
     return [one.unit for one in night.world.situation.assignments.values() if one.state not in over]
 
 
-def _ends_in_an_incident(event: Event) -> bool:
-    return isinstance(event.data, ev.IncidentOpened | ev.ReportLinked)
-
-
 def _order(night: Night, order: str, number: int) -> None:
     """Recall who is under way, close the streets around a crossing, or open them again."""
     world = night.world
     if order == "close":
-        place = {"lon": WEST + STEP, "lat": SOUTH + STEP, "radius_m": 300.0}
+        place: dict[str, Any] = {"lon": WEST + STEP, "lat": SOUTH + STEP, "radius_m": 300.0}
         world.say(ev.CloseRoad(closure="c", by="wang", **place))
     elif order == "reopen":
         world.say(ev.ReopenRoad(closure="c", by="wang"))

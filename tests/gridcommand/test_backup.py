@@ -22,7 +22,18 @@ from gridcommand.backup import make_backup, restore_backup
 from gridcommand.main import app
 from gridcommand.rehearsal.servers import postgresql
 from models import events as ev
-from models.backup_file import FORMAT, VERSION, File, Header, Piece, Rows, Table, frames, writing
+from models.backup_file import (
+    FORMAT,
+    VERSION,
+    File,
+    Frame,
+    Header,
+    Piece,
+    Rows,
+    Table,
+    frames,
+    writing,
+)
 from models.database import transaction
 from models.dead_letters import DeadLetterRow
 from models.errors import BackupError
@@ -33,6 +44,7 @@ from models.schema import newest_revision
 from models.steps import Lease
 from models.store import Store
 from models.words import Role
+from tests.waiting import HANG_S
 
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
 PICTURE = random.Random(1).randbytes(2_500_000)
@@ -130,7 +142,6 @@ def backed_up(store: Store, photos: Path, path: Path) -> Path:
     return path
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("source", KINDS)
 @pytest.mark.parametrize("target", KINDS)
 def test_all_that_one_database_had_the_other_has(
@@ -155,7 +166,6 @@ def test_all_that_one_database_had_the_other_has(
     assert new.verify("tiny").seq == 2503
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_one_moment_while_others_write(places: Places, tmp_path: Path, kind: str) -> None:
     old, new = places(kind), places("sqlite")
@@ -179,10 +189,11 @@ def test_it_is_one_moment_while_others_write(places: Places, tmp_path: Path, kin
                 out.add(frame)
                 # Between any two pieces somebody writes.
                 for _ in range(2):
-                    assert rounds.acquire(timeout=20)
+                    assert rounds.acquire(timeout=HANG_S)
     finally:
         stop.set()
-        writer.join(30)
+        writer.join(HANG_S)
+    assert not writer.is_alive()
     restore_backup(new, tmp_path / "new", tmp_path / "b.gcb")
     restored = new.verify("tiny")
     assert 2500 <= restored.seq < old.verify("tiny").seq
@@ -324,7 +335,7 @@ def test_a_backup_that_fails_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_frames_come_back_as_they_went(tmp_path: Path) -> None:
-    went = [
+    went: list[Frame] = [
         Header(FORMAT, VERSION, "1", NOW, "test"),
         Table("t", ["a"]),
         Rows([[None, True, 2**62, -1.5, "é", b"\0", NOW + timedelta(microseconds=7)]]),

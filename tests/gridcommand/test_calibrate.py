@@ -6,6 +6,7 @@ import random
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,14 @@ from models.city import CityPack
 SAN_FRANCISCO = CITIES / "san_francisco"
 
 
+@cache
+def san_francisco() -> CityPack:
+    """The shipped pack, read once: nobody changes it."""
+    return CityPack.load(SAN_FRANCISCO)
+
+
 def test_san_franciscos_pack_is_calibrated_as_promised() -> None:
-    pack = CityPack.load(SAN_FRANCISCO)
+    pack = san_francisco()
     assert pack.calibration is not None
     made = pack.calibration.made
     assert float(made["held_out_median_error_s"]) <= 37
@@ -30,7 +37,7 @@ def test_san_franciscos_pack_is_calibrated_as_promised() -> None:
 
 
 def test_a_table_of_runs_becomes_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pack = CityPack.load(SAN_FRANCISCO)
+    pack = san_francisco()
     engines = [unit for unit in pack.units if unit.kind == "engine"][:20]
     graph = RoadGraph.load(pack)
     plain, dice = TravelTimes(graph), random.Random(3)
@@ -66,7 +73,7 @@ def test_a_table_without_a_column_is_one_sentence(tmp_path: Path) -> None:
     table = tmp_path / "runs.csv"
     table.write_text("unit_id,response\nE01,2017-01-01 00:00:00\n")
     with pytest.raises(SourceError, match="column 'on_scene' is missing; it has: unit_id, resp"):
-        calibrate(CityPack.load(SAN_FRANCISCO), table, frozenset(["engine"]), tmp_path / "o")
+        calibrate(san_francisco(), table, frozenset(["engine"]), tmp_path / "o")
 
 
 ENGINES = frozenset(["engine", "truck"])
@@ -84,7 +91,7 @@ def said_of(text: str, line: str) -> tuple[float, float]:
 def test_the_recorded_week_gives_san_franciscos_figures_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pack = replace(CityPack.load(SAN_FRANCISCO), calibration=None)
+    pack = replace(san_francisco(), calibration=None)
     out = tmp_path / "calibration.yaml"
     calibrate(pack, RESPONSES, ENGINES, out)
     said = capsys.readouterr().out
@@ -95,7 +102,7 @@ def test_the_recorded_week_gives_san_franciscos_figures_again(
         assert abs(bias_s) < 5
     made = read_calibration(out)
     assert made is not None
-    shipped = CityPack.load(SAN_FRANCISCO).calibration
+    shipped = san_francisco().calibration
     assert shipped is not None
     # The places are rounded here, to a metre.
     assert made.scale_s == pytest.approx(shipped.scale_s, rel=0.01)
@@ -105,7 +112,7 @@ def test_the_recorded_week_gives_san_franciscos_figures_again(
 def test_a_portals_own_table_is_read_and_its_bad_rows_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pack = CityPack.load(SAN_FRANCISCO)
+    pack = san_francisco()
     rows = []
     for number, row in enumerate(read_table(RESPONSES)):
         times = [
@@ -142,7 +149,7 @@ def test_runs_of_one_hour_leave_the_day_alone(
     table.write_text(
         "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]), encoding="utf-8"
     )
-    pack = replace(CityPack.load(SAN_FRANCISCO), calibration=None)
+    pack = replace(san_francisco(), calibration=None)
     calibrate(pack, table, ENGINES, out)
     made = read_calibration(out)
     assert made is not None
@@ -158,7 +165,7 @@ def test_times_that_are_worse_are_not_written(tmp_path: Path) -> None:
     table, out = tmp_path / "noise.csv", tmp_path / "calibration.yaml"
     table.write_text("\n".join([",".join(rows[0]), *(",".join(r.values()) for r in rows)]))
     out.write_text("what was there")
-    pack = CityPack.load(SAN_FRANCISCO)
+    pack = san_francisco()
     perfect = replace(pack, calibration=None, speed_factor=0.5)
     with pytest.raises(WorseTimesError, match="nothing was written"):
         calibrate(perfect, table, ENGINES, out)
@@ -169,4 +176,4 @@ def test_a_table_with_nothing_usable_says_why(tmp_path: Path) -> None:
     table = tmp_path / "runs.csv"
     table.write_text("unit_id,response,on_scene,lon,lat\nE01,2017-01-01 00:00:00,,,\nX,,,,\n")
     with pytest.raises(SourceError, match=r"1 x no response or no arrival.*1 x unit is not in"):
-        calibrate(CityPack.load(SAN_FRANCISCO), table, ENGINES, tmp_path / "o")
+        calibrate(san_francisco(), table, ENGINES, tmp_path / "o")

@@ -24,6 +24,7 @@ from models.lifecycles import AssignmentState, IncidentState
 from models.situation import Situation
 from models.store import Store
 from models.words import Channel, Grade
+from tests.templates import sqlite_database
 from web_console import frames
 
 HOME = "tiny"
@@ -33,8 +34,7 @@ NOW = datetime(2026, 7, 1, tzinfo=UTC)
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A journal in which reports a and b were decided, one incident each."""
-    store = Store(f"sqlite:///{tmp_path / 'checked.db'}")
-    store.migrate()
+    store = Store(sqlite_database(tmp_path / "checked.db"))
     put(store, "a", "b")
     write(store, report("a"), opened("a", "i1"), report("b"), opened("b", "i2"))
     yield store

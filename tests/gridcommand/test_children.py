@@ -14,12 +14,13 @@ import psutil
 import pytest
 
 from gridcommand.children import Backoff, Child, RollingLog
+from tests.waiting import HANG_S, until
 
 QUICK = Backoff(first_s=0.05, most_s=0.2, steady_s=60.0)
-STAYS = "import time; print('here', flush=True); time.sleep(60)"
+STAYS = "import time; print('here', flush=True); time.sleep(3600)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "print('he' 're', flush=True); time.sleep(60)"  # the log's first line quotes this code
+    "print('he' 're', flush=True); time.sleep(3600)"  # the log's first line quotes this code
 )
 
 
@@ -41,12 +42,6 @@ def make_child(tmp_path: Path, said: list[str]) -> Callable[..., Child]:
         )
 
     return make
-
-
-async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not true():  # noqa: ASYNC110 - a process id and a file have no event
-            await asyncio.sleep(0.01)
 
 
 def test_waits_double_up_to_a_bound() -> None:
@@ -85,17 +80,17 @@ async def test_the_end_of_what_ends_is_no_death(
     make_child: Callable[..., Child], said: list[str]
 ) -> None:
     child = make_child("pass", ends=True)
-    await asyncio.wait_for(child.run(), 10)
+    await asyncio.wait_for(child.run(), HANG_S)
     assert child.deaths == 0
     assert said == ["worker has ended"]
 
 
 async def test_readiness_is_one_byte_on_a_pipe(make_child: Callable[..., Child]) -> None:
     child = make_child(
-        "import time; from gridcommand.processes import tell_ready; tell_ready(); time.sleep(60)"
+        "import time; from gridcommand.processes import tell_ready; tell_ready(); time.sleep(3600)"
     )
     running = asyncio.create_task(child.run())
-    await asyncio.wait_for(child.ready.wait(), 10)
+    await asyncio.wait_for(child.ready.wait(), HANG_S)
     child.stop()
     await running
     assert not child.ready.is_set()
@@ -114,8 +109,8 @@ async def test_a_stubborn_child_is_killed_with_all_it_started(
     family = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
     child.stop()
     child.kill()
-    await asyncio.wait_for(running, 5)
-    psutil.wait_procs(family, timeout=5)
+    await asyncio.wait_for(running, HANG_S)
+    psutil.wait_procs(family, timeout=HANG_S)
     assert not any(one.is_running() and one.status() != "zombie" for one in family)
 
 
@@ -150,7 +145,7 @@ asyncio.run(main())
         assert parent.stdout is not None
         orphan = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    gone, _ = psutil.wait_procs([orphan], timeout=5)
+    gone, _ = psutil.wait_procs([orphan], timeout=HANG_S)
     assert gone or orphan.status() == "zombie"
 
 

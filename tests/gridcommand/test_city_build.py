@@ -162,8 +162,10 @@ def test_an_extract_without_places_says_what_became_of_its_streets(tmp_path: Pat
 
 
 NET = {r * 10 + c + 1: (50 + r * STEP, 8 + c * STEP) for r in range(GRID) for c in range(GRID)}
-BLOCKS = [([r * 10 + c + 1 for c in range(GRID)], {}) for r in range(GRID)] + [
-    ([r * 10 + c + 1 for r in range(GRID)], {}) for c in range(GRID)
+PLAIN: dict[str, str] = {}
+BLOCKS = [
+    *(([r * 10 + c + 1 for c in range(GRID)], PLAIN) for r in range(GRID)),
+    *(([r * 10 + c + 1 for r in range(GRID)], PLAIN) for c in range(GRID)),
 ]
 
 

@@ -66,7 +66,7 @@ def source(tmp_path: Path) -> Path:
         ],
     )
     _table(folder / "sf_fire_stations.csv", [{"station": 1, "lat": 37.75, "lon": -122.45}])
-    calls = []
+    calls: list[dict[str, object]] = []
     for number in range(40):
         row, column = 1 + number % 5, 1 + number // 8
         # Every run takes exactly twice what the default speed says.

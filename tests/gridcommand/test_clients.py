@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from gridcommand.rehearsal import clients
 from gridcommand.rehearsal.clients import Phones, Screen
+from tests.waiting import HANG_S, until
 
 SYSTEM: Any = SimpleNamespace(base_url="http://127.0.0.1:1", session=lambda _role: "token")
 
@@ -50,20 +51,27 @@ def test_what_a_snapshot_shows_without_naming_it_is_seen_when_that_came() -> Non
 async def test_a_phone_is_not_out_of_patience_before_it_is_its_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    at_once = asyncio.Semaphore(10)
+    """Its patience begins with its try, and only as many try as a connection can be had for."""
+    taken_in: set[str] = set()
+    answer = asyncio.Event()
 
-    async def take_in(_request: web.Request) -> web.Response:
-        async with at_once:
-            await asyncio.sleep(0.05)
+    async def take_in(request: web.Request) -> web.Response:
+        taken_in.add((await request.json())["id"])
+        await answer.wait()
         return web.json_response({}, status=clients.ACKNOWLEDGED)
 
-    # A hundred in the server's queue wait for half a second, the last of all for one and a half.
-    monkeypatch.setattr(clients, "ANSWER_S", 1.0)
+    monkeypatch.setattr(clients, "ANSWER_S", HANG_S)
     app = web.Application()
     app.router.add_post("/api/reports", take_in)
     async with TestServer(app) as server:
         phones = Phones(SYSTEM, str(server.make_url("")).rstrip("/"))
-        assert await phones.send_all([{"text": "smoke"}], rate=10_000, seconds=0.03) == 300
+        sending = asyncio.create_task(
+            phones.send_all([{"text": "smoke"}], rate=10_000, seconds=0.03)
+        )
+        await until(lambda: len(phones.waiting) == 300 and len(taken_in) == clients.AT_ONCE)
+        assert phones.tries == len(phones.begun) == clients.AT_ONCE
+        answer.set()
+        assert await asyncio.wait_for(sending, HANG_S) == 300
     assert len(phones.acknowledged) == phones.tries == 300
 
 

@@ -18,7 +18,7 @@ from gridcommand.accounts import link_url
 from gridcommand.configuration import OTHER_VARIABLES, PREFIX, load_settings, unknown_variables
 from gridcommand.installation_commands import SecretsError
 from gridcommand.main import app
-from gridcommand.rehearsal.servers import kafka
+from gridcommand.rehearsal.servers import ServerProgram
 from models.settings import CHECKOUT, Settings
 
 SERVICES = {"kafka", "postgres", "prepare", "worker", "console", "proxy"}
@@ -197,28 +197,13 @@ def test_secrets_are_made_once_in_a_folder_of_ones_own(secret_files: Path) -> No
 
 
 @pytest.mark.servers
-@pytest.mark.timeout(90)
-async def test_kafka_takes_these_properties(compose: dict[str, Any]) -> None:
-    """All but names, ports and places, which are another machine's."""
-    elsewhere = ("listeners", "quorum", "log.dirs", "node.id")
-    properties = {
-        key.removeprefix("KAFKA_").lower().replace("_", "."): value
-        for key, value in compose["services"]["kafka"]["environment"].items()
-        if key.startswith("KAFKA_")
-    }
-    mine = {
-        key: value
-        for key, value in properties.items()
-        if not any(part in key for part in elsewhere)
-    }
-    assert {"process.roles", "auto.create.topics.enable"} <= set(mine)
-    with kafka(mine) as node:
-        admin = AIOKafkaAdminClient(bootstrap_servers=node.address)
-        await admin.start()
-        try:
-            assert len((await admin.describe_cluster())["brokers"]) == 1
-        finally:
-            await admin.close()
+async def test_kafka_takes_these_properties(kafka_as_composed: ServerProgram) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_as_composed.address)
+    await admin.start()
+    try:
+        assert len((await admin.describe_cluster())["brokers"]) == 1
+    finally:
+        await admin.close()
 
 
 def test_migrate_makes_the_tables_and_may_be_said_again(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import make_url
 from typer.testing import CliRunner, Result
 
 from gridcommand.main import app
@@ -17,6 +19,7 @@ from models.inbox import InboxRow
 from models.settings import Settings
 from models.store import Store, open_store
 from models.words import Channel
+from tests.templates import sqlite_database
 from web_console.console import PRIORITY_OF_ORDERS, PRIORITY_OF_TEXT
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,10 +29,10 @@ Run = Callable[..., Result]
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("GRIDCOMMAND_DATA_DIR", str(tmp_path))
-    opened = open_store(Settings())
-    opened.migrate()
-    yield opened
-    opened.close()
+    settings = Settings()
+    sqlite_database(Path(make_url(settings.database).database or ""))
+    with closing(open_store(settings)) as opened:
+        yield opened
 
 
 @pytest.fixture

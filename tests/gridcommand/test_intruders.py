@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,14 +21,14 @@ from models.topics import REPORTS
 from streams.agents import classified_event
 from tests.dispatch.conftest import write_tiny_city
 from tests.dispatch.desk_world import DeskWorld
+from tests.templates import sqlite_database
+from tests.waiting import HANG_S, until
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'test.db'}")
-    store.migrate()
-    yield store
-    store.close()
+    with closing(Store(sqlite_database(tmp_path / "test.db"))) as store:
+        yield store
 
 
 def begin(store: Store) -> None:
@@ -49,7 +50,7 @@ def test_a_locked_database_takes_nothing_until_it_is_let_go(
 
 @pytest.mark.parametrize("timezone", ["America/Los_Angeles", "Asia/Shanghai"])
 async def test_nothing_can_be_made_of_an_evil_report(
-    store: Store, tmp_path: Path, timezone: str
+    store: Store, tmp_path: Path, timezone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_tiny_city(tmp_path / "tiny")
     words = (path / "city.yaml").read_text().replace("Asia/Shanghai", timezone)
@@ -65,5 +66,18 @@ async def test_nothing_can_be_made_of_an_evil_report(
         event = decode(row.body)  # its envelope is valid
         with pytest.raises((EventError, OverflowError)):
             world.hand(classified_event(event, pack) if row.topic == REPORTS else event)
+    looks = 0
+    look = poisoner._open
+
+    def counted() -> set[str]:
+        nonlocal looks
+        looks += 1
+        return look()
+
+    monkeypatch.setattr(poisoner, "_open", counted)
+    monkeypatch.setattr("gridcommand.rehearsal.intruders.TRY_AGAIN_S", 0.0)
+    buried = asyncio.create_task(poisoner.until_buried(HANG_S))
+    await until(lambda: looks > 2)
+    assert not buried.done(), "they are in the inbox"
     store.finish(pack.jurisdiction, poisoner.filed, world.now)
-    await poisoner.until_buried(5.0)
+    await asyncio.wait_for(buried, HANG_S / 2)

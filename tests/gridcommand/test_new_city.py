@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from gridcommand.city_build import build
 from gridcommand.main import app
 from models.city import CityPack
+from models.events import ReportReceived
 from models.settings import CHECKOUT, GENERIC_PLANS, Settings, own_plans
 from models.skills import UNIT_KINDS
 from playbooks.engine import PlaybookSet
@@ -76,7 +77,8 @@ def test_its_call_types_are_understood(town: Path, tmp_path: Path) -> None:
     assert "left to triage: 'Herzstillstand' (1)" in said
     pack = CityPack.load(town)
     recording = Recording.load(tmp_path / "var" / "drills" / "town" / "night.jsonl.gz")
-    read = [classify(e.data, pack) for e in recording.happenings() if e.type.endswith("received")]
+    happened = [one.data for one in recording.happenings()]
+    read = [classify(data, pack) for data in happened if isinstance(data, ReportReceived)]
     assert [(one.category, one.triage) for one in read] == [
         ("accident.traffic", False),
         ("health.medical", False),

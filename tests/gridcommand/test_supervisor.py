@@ -11,9 +11,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.request import urlopen
 
 import psutil
@@ -21,22 +21,43 @@ import pytest
 
 from gridcommand import supervisor
 from gridcommand.ports import PortInUseError, check_free, choose_port
+from gridcommand.processes import READY_FD
+from gridcommand.rehearsal.yardstick import slowness
 from gridcommand.run_file import read_run_file
 from gridcommand.supervisor import StartError, check_disk, only_one
+from tests.waiting import HANG_S, until_now
 
-Usage = namedtuple("Usage", "total used free")
 STOP_BOUND_S = 5.0
+
+
+def patched(stop_within_s: float, broker_stays_s: float, ready_within_s: float) -> tuple[str, str]:
+    """Return arguments of Python for a ``gridcommand`` whose supervisor has other limits."""
+    limits = f"{stop_within_s}, {broker_stays_s}, {ready_within_s}"
+    return "-c", (
+        "from gridcommand import supervisor as s; from gridcommand.main import main;"
+        f"s.STOP_WITHIN_S, s.BROKER_STAYS_S, s.READY_WITHIN_S = {limits}; main()"
+    )
+
+
+PATIENT = patched(2 * HANG_S, HANG_S, HANG_S)
+"""It kills what does not end, and gives up, as late as a hang is."""
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
 
 
 class Up:
     """A running ``gridcommand up``."""
 
-    def __init__(self, data_dir: Path, *arguments: str) -> None:
+    def __init__(self, data_dir: Path, program: Sequence[str], *arguments: str) -> None:
         self.data_dir = data_dir
         self.port = _two_free_ports()
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GRIDCOMMAND_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gridcommand", "up", "--port", str(self.port), *arguments],
+            [sys.executable, *program, "up", "--port", str(self.port), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -53,14 +74,28 @@ class Up:
                 return found
         raise AssertionError(f"{pattern!r} was never said:\n{''.join(self.said)}")
 
-    def until_said(self, name: str, sentence: str, times: int) -> None:
-        """Wait until a child's log has a sentence so many times."""
-        log = self.data_dir / "log" / f"{name}.log"
-        _until(lambda: log.exists() and log.read_text().count(sentence) >= times, 60)
+    def until_at_work(self, name: str) -> psutil.Process:
+        """Wait until a child has told the supervisor that it does its work; return the child."""
+        until_now(lambda: self._has_told(name))
+        return self.child(name)
+
+    def _has_told(self, name: str) -> bool:
+        """Say whether a child closed its end of the pipe on which it tells that, once it has."""
+        try:
+            child = self.child(name)
+            end = Path(f"/proc/{child.pid}/fd", child.environ()[READY_FD])
+            pipes = {one.readlink() for one in Path(f"/proc/{self.process.pid}/fd").iterdir()}
+            return not end.is_symlink() or end.readlink() not in pipes
+        except (StopIteration, KeyError, OSError, psutil.Error):
+            return False  # it isn't there yet, or just goes
+
+    def log(self, name: str) -> str:
+        """Return what a process logged."""
+        return (self.data_dir / "log" / f"{name}.log").read_text()
 
     def child(self, name: str) -> psutil.Process:
         """Return one of its children by what it runs."""
-        return next(one for one in self.family() if one.cmdline()[-1:] == [name])
+        return next(one for one in self.family() if one.cmdline()[3:4] == [name])
 
     def family(self) -> list[psutil.Process]:
         """Return the supervisor and all its descendants."""
@@ -68,12 +103,15 @@ class Up:
         return [root, *root.children(recursive=True)]
 
 
+Start = Callable[..., Up]
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Up]]:
+def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Up] = []
 
-    def begin(*arguments: str) -> Up:
-        started.append(Up(tmp_path / "var", *arguments))
+    def begin(*arguments: str, program: Sequence[str] = PATIENT) -> Up:
+        started.append(Up(tmp_path / "var", program, *arguments))
         return started[-1]
 
     yield begin
@@ -86,43 +124,67 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Up]]:
 
 
 @pytest.mark.broker
-@pytest.mark.timeout(240)
-def test_up_starts_all_mends_what_dies_and_stops_in_time(start: Callable[..., Up]) -> None:
+def test_up_starts_all_mends_what_dies_and_lets_all_end_by_themselves(start: Start) -> None:
     up = start("--demo", "--speed", "60")
     running = up.read_until(r"Running\s+(.*); (\d+) MB together")
     pids = dict(part.split() for part in running[1].split(", "))
     assert set(pids) == {"broker", "worker", "console", "drill"}
     text = "".join(up.said)
     assert len(set(re.findall(r"http://127\.0\.0\.1:\d+/s/[\w-]{30,}", text))) == 2
-    with urlopen(f"http://127.0.0.1:{up.port}/readyz", timeout=5) as answer:
+    with urlopen(f"http://127.0.0.1:{up.port}/readyz", timeout=HANG_S) as answer:
         assert answer.status == 200
 
     # Who was at work when it was killed is missed, however often that was lately.
-    for name, at_work in (("console", "journals are read"), ("broker", "broker ready")):
-        for times in (1, 2, 3):
-            up.until_said(name, at_work, times)
-            up.child(name).kill()
+    for name in ("console", "broker"):
+        for _ in range(3):
+            up.until_at_work(name).kill()
             assert up.read_until(rf"{name} died \(SIGKILL\), again in 0\.5 s")
-    _until(lambda: _is_ready(up.port), 60)
+    until_now(lambda: _is_ready(up.port))
+    for name in pids:
+        up.until_at_work(name)
 
     family = up.family()
-    asked = time.monotonic()
     up.process.send_signal(signal.SIGINT)
-    up.process.wait(STOP_BOUND_S + 5)
-    took = time.monotonic() - asked
-    assert took < STOP_BOUND_S
+    up.process.wait(3 * HANG_S)
     assert up.process.returncode == 0
-    gone, alive = psutil.wait_procs(family, timeout=2)
+    gone, alive = psutil.wait_procs(family, timeout=HANG_S)
     assert not alive
     assert len(gone) == len(family)
+    assert_all_ended_by_themselves(up, pids)
     # The next start finds the broker's port again.
     assert json.loads((up.data_dir / "run.json").read_text())["broker_port"] > 0
 
 
+def assert_all_ended_by_themselves(up: Up, names: Iterable[str]) -> None:
+    """Each child's end is its own: the supervisor kills what does not end in time."""
+    ends = {name: up.log(name).splitlines()[-1].partition("supervisor: ")[2] for name in names}
+    assert ends == dict.fromkeys(ends, "ended with exit code 0")
+    assert "did not end by itself" not in up.log("up")
+
+
 @pytest.mark.broker
-@pytest.mark.timeout(120)
+@pytest.mark.timely
+def test_all_has_ended_five_seconds_after_a_signal(start: Start) -> None:
+    slow = slowness()
+    limits = (supervisor.STOP_WITHIN_S * slow, supervisor.BROKER_STAYS_S * slow, HANG_S)
+    up = start("--demo", "--speed", "60", program=patched(*limits))
+    running = up.read_until(r"Running\s+(.*); (\d+) MB together")
+    pids = dict(part.split() for part in running[1].split(", "))
+    family = up.family()
+    asked = time.monotonic()
+    up.process.send_signal(signal.SIGINT)
+    up.process.wait(HANG_S)
+    took = time.monotonic() - asked
+    # That alone says little: the supervisor kills after four.
+    assert took < STOP_BOUND_S * slow
+    assert_all_ended_by_themselves(up, pids)
+    _, alive = psutil.wait_procs(family, timeout=HANG_S)
+    assert not alive
+
+
+@pytest.mark.broker
 def test_a_city_without_a_recording_is_live_and_a_killed_supervisor_leaves_nobody(
-    start: Callable[..., Up],
+    start: Start,
 ) -> None:
     up = start("--demo", "--city", "liyang")
     up.read_until(r"no recording yet, so this is live")
@@ -130,7 +192,7 @@ def test_a_city_without_a_recording_is_live_and_a_killed_supervisor_leaves_nobod
     family = up.family()[1:]
     assert len(family) >= 3
     up.process.kill()
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=HANG_S)
     assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
 
 
@@ -182,17 +244,10 @@ def test_the_supervisor_imports_no_room() -> None:
 
 def _is_ready(port: int) -> bool:
     try:
-        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=HANG_S) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def _until(true: Callable[[], bool], within_s: float) -> None:
-    end = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.05)
 
 
 def _two_free_ports() -> int:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from gridcommand.configuration import SettingsError
 from gridcommand.main import app
-from gridcommand.rehearsal.servers import Servers
+from gridcommand.rehearsal.servers import ServerProgram
 from gridcommand.topic_commands import _show
 from streams.topic_plan import Cluster, TopicState, plan_topics, wanted_topics
 
@@ -49,16 +49,11 @@ def test_what_can_not_be_changed_stands_under_its_topic(capsys: pytest.CaptureFi
     assert "1 of 3 copies" in lines[row + 2]
 
 
-@pytest.mark.parametrize(
-    "servers", [pytest.param("kafka", marks=pytest.mark.servers)], indirect=True
-)
-@pytest.mark.timeout(120)
+@pytest.mark.servers
 def test_apply_asks_then_does_it_once(
-    run: Run, servers: Servers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Run, kafka_as_composed: ServerProgram, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(
-        "GRIDCOMMAND_KAFKA_SERVERS", servers.environment["GRIDCOMMAND_KAFKA_SERVERS"]
-    )
+    monkeypatch.setenv("GRIDCOMMAND_KAFKA_SERVERS", kafka_as_composed.address)
     seven = ("--partitions", "7")
     assert "topics change" in run("plan", *seven).output
     refused = run("apply", *seven, answer="n\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import text
 from gridcommand.rehearsal.servers import postgresql
 from models.database import make_engine, transaction
 from models.store import Store
+from tests.templates import postgresql_database, sqlite_database
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +24,7 @@ def postgresql_url() -> Iterator[str]:
 
 @pytest.fixture
 def empty_postgresql(postgresql_url: str) -> str:
-    """The same, with nothing in it."""
+    """A database of it, without tables."""
     engine = make_engine(postgresql_url)
     with transaction(engine, writes=True) as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))
@@ -33,12 +35,10 @@ def empty_postgresql(postgresql_url: str) -> str:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """An empty database with tables."""
+    """An empty database with tables, which stay as they are."""
     if request.param == "postgresql":
-        url = request.getfixturevalue("empty_postgresql")
+        url = postgresql_database(request.getfixturevalue("postgresql_url"))
     else:
-        url = f"sqlite:///{tmp_path / 'test.db'}"
-    opened = Store(url, tmp_path / "archive")
-    opened.migrate()
-    yield opened
-    opened.close()
+        url = sqlite_database(tmp_path / "test.db")
+    with closing(Store(url, tmp_path / "archive")) as opened:
+        yield opened

@@ -8,13 +8,14 @@ import pytest
 
 from models.categories import (
     GB_CLASSES,
+    Category,
     UnknownCategoryError,
     ancestors,
     categories,
     category,
     is_a,
 )
-from models.skills import SKILLS, UNIT_KINDS
+from models.skills import SKILLS, UNIT_KINDS, Skill, UnitKind
 
 PROMISED = [
     "natural",
@@ -79,7 +80,11 @@ def test_a_code_of_a_layer_begins_with_its_parents() -> None:
 
 
 def test_both_languages_everywhere() -> None:
-    words = [*categories().values(), *SKILLS.values(), *UNIT_KINDS.values()]
+    words: list[Category | Skill | UnitKind] = [
+        *categories().values(),
+        *SKILLS.values(),
+        *UNIT_KINDS.values(),
+    ]
     for word in words:
         assert re.search("[\u4e00-\u9fff]", word.names.zh), word.id
         assert re.search("[A-Za-z]", word.names.en), word.id

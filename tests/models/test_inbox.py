@@ -12,6 +12,7 @@ from models.dead_letters import BODY_MAX, DeadLetterRow
 from models.errors import EventError, StoreError
 from models.inbox import GroupedInbox, InboxRow, UnfinishedRow
 from models.store import Store
+from tests.waiting import HANG_S
 
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
 UNSTORABLE = "\ud800"
@@ -69,7 +70,7 @@ async def test_a_bad_row_is_refused_alone(store: Store) -> None:
     grouped = GroupedInbox(store)
     rows = [row("a"), row(UNSTORABLE), row("b")]
     answers = await asyncio.wait_for(
-        asyncio.gather(*(grouped.put(r) for r in rows), return_exceptions=True), 10
+        asyncio.gather(*(grouped.put(r) for r in rows), return_exceptions=True), HANG_S
     )
     assert [type(a) for a in answers] == [bytes, EventError, bytes]
     assert ids(store) == ["a", "b"]
@@ -100,10 +101,10 @@ async def test_whatever_fails_every_caller_hears_of_it_and_the_next_is_served(
         patch.setattr(store, "put", broken)
         answers = await asyncio.wait_for(
             asyncio.gather(*(grouped.put(row(str(n))) for n in range(3)), return_exceptions=True),
-            10,
+            HANG_S,
         )
     assert [type(a) for a in answers] == [StoreError] * 3
-    await asyncio.wait_for(grouped.put(row("after")), 10)
+    await asyncio.wait_for(grouped.put(row("after")), HANG_S)
     assert ids(store) == ["after"]
     await grouped.close()
 
@@ -114,7 +115,8 @@ async def test_a_caller_that_goes_away_takes_no_row_along(store: Store) -> None:
     staying = asyncio.create_task(grouped.put(row("stayed")))
     await asyncio.sleep(0)
     leaving.cancel()
-    await asyncio.wait_for(staying, 10)
+    await asyncio.wait_for(staying, HANG_S)
+    assert leaving.cancelled()
     assert ids(store) == ["left", "stayed"]
     await grouped.close()
 

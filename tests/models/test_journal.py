@@ -25,6 +25,7 @@ from models.situation import Incident
 from models.steps import Entity, Lease
 from models.store import Store
 from models.words import Grade
+from tests.templates import sqlite_database
 
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
 
@@ -56,8 +57,7 @@ class Writers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = TemporaryDirectory()
-        self.store = Store(f"sqlite:///{self.folder.name}/test.db")
-        self.store.migrate()
+        self.store = Store(sqlite_database(Path(self.folder.name) / "test.db"))
         self.leases: list[Lease | None] = [None, None]
         self.holder: int | None = None
         self.bodies: list[bytes] = []

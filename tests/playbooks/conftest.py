@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from playbooks.engine import PlaybookSet
+
 ROOT = Path(__file__).parents[2]
 PLANS = ROOT / "playbooks" / "plans"
 
@@ -23,3 +25,15 @@ def write(tmp_path: Path) -> Write:
         return tmp_path
 
     return _write
+
+
+@pytest.fixture(scope="session")
+def liyang() -> PlaybookSet:
+    """Liyang's playbooks; to check and compile them takes a second."""
+    return PlaybookSet.load(PLANS / "liyang")
+
+
+@pytest.fixture(scope="session")
+def san_francisco() -> PlaybookSet:
+    """San Francisco's playbooks."""
+    return PlaybookSet.load(PLANS / "san_francisco")

@@ -158,8 +158,7 @@ def test_writing_again_removes_only_what_was_derived(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["by_hand.yaml", "new.yaml"]
 
 
-def test_every_recorded_call_type_has_its_plan(pack: CityPack) -> None:
-    plans = PlaybookSet.load(PLANS / "san_francisco")
+def test_every_recorded_call_type_has_its_plan(pack: CityPack, san_francisco: PlaybookSet) -> None:
     derived = [
         path
         for path in (PLANS / "san_francisco").glob("*.yaml")
@@ -168,19 +167,20 @@ def test_every_recorded_call_type_has_its_plan(pack: CityPack) -> None:
     assert len(derived) == 18
     for code, meaning in pack.codes.items():
         for priority in (1, 2, 3, 4):
-            plan = plans.match(
+            plan = san_francisco.match(
                 IncidentFacts(category=meaning.category, code=code, priority=priority)
             )
             assert plan.requirements or plan.tasks, (code, priority)
 
 
-def test_a_report_that_nobody_understood_is_triaged_not_sent_an_ambulance() -> None:
-    plans = PlaybookSet.load(PLANS / "san_francisco")
-    plan = plans.match(IncidentFacts(category="city.other", priority=3))
+def test_a_report_that_nobody_understood_is_triaged_not_sent_an_ambulance(
+    san_francisco: PlaybookSet,
+) -> None:
+    plan = san_francisco.match(IncidentFacts(category="city.other", priority=3))
     assert plan.playbooks == ("san_francisco.default",)
-    recorded = plans.match(IncidentFacts(category="city.other", code="Other", priority=3))
+    recorded = san_francisco.match(IncidentFacts(category="city.other", code="Other", priority=3))
     assert [r.key for r in recorded.requirements] == ["medic"]
-    corrected = plans.match(
+    corrected = san_francisco.match(
         IncidentFacts(category="accident.fire.structure", code="Other", priority=1)
     )
     assert corrected.playbooks == ("san_francisco.structure_fire",)

@@ -107,10 +107,8 @@ def test_a_count_that_fails_still_sends_one(write: Write) -> None:
     assert plan.problems[0].startswith("a: count of engine")
 
 
-def test_deadlines_and_notices_come_through() -> None:
-    plan = PlaybookSet.load(PLANS / "liyang").match(
-        IncidentFacts(category="natural.forest_fire", grade="II")
-    )
+def test_deadlines_and_notices_come_through(liyang: PlaybookSet) -> None:
+    plan = liyang.match(IncidentFacts(category="natural.forest_fire", grade="II"))
     assert plan.response_level == 3
     late = next(d for d in plan.deadlines if d.key == "nobody_on_the_way")
     assert (late.after_s, late.states, late.to_role) == (600, (IncidentState.OPEN,), "commander")
@@ -133,8 +131,9 @@ def city(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plans(city: Path) -> PlaybookSet:
-    return PlaybookSet.load(city)
+def plans(city: Path, request: pytest.FixtureRequest) -> PlaybookSet:
+    found: PlaybookSet = request.getfixturevalue(city.name)
+    return found
 
 
 def test_every_category_gets_a_plan(plans: PlaybookSet) -> None:
@@ -143,11 +142,6 @@ def test_every_category_gets_a_plan(plans: PlaybookSet) -> None:
             plan = plans.match(IncidentFacts(category=category, priority=priority))
             assert plan.requirements or plan.tasks, (category, priority)
             assert plan.problems == ()
-
-
-@pytest.fixture(scope="module")
-def liyang() -> PlaybookSet:
-    return PlaybookSet.load(PLANS / "liyang")
 
 
 def test_the_city_has_units_for_all_that_its_playbooks_ask(city: Path, plans: PlaybookSet) -> None:

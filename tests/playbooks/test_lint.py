@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from models.city import available_cities
+from models.settings import Settings
 from playbooks.documents import PlaybookError
 from playbooks.engine import PlaybookSet
 from playbooks.lint import lint
 from playbooks.schema import playbook_schema, schema_text
-from tests.playbooks.conftest import PLANS, ROOT, Write
+from tests.playbooks.conftest import ROOT, Write
 
 GOOD = """\
 id: t.fire
@@ -49,9 +51,9 @@ def test_good_is_good(write: Write) -> None:
     assert lint(write(a=GOOD)) == []
 
 
-@pytest.mark.parametrize("city", ["liyang", "san_francisco"])
-def test_our_own_plans_are_clean(city: str) -> None:
-    assert [str(problem) for problem in lint(PLANS / city)] == []
+@pytest.mark.parametrize("city", available_cities(ROOT / "cities"))
+def test_the_plans_of_each_city_are_clean(city: str) -> None:
+    assert [str(problem) for problem in lint(Settings(city=city).plans_dir)] == []
 
 
 @pytest.mark.parametrize(
