@@ -67,6 +67,8 @@ class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Workers, Ba
         StoreError
             When the database can't be reached or was made by a newer version.
         """
+        # All of it, before a transaction begins that PostgreSQL ends where it stands still.
+        import alembic.command  # noqa: F401
         from alembic.util import CommandError
 
         try:
