@@ -123,6 +123,8 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(module, "STAMPS", tmp_path / ".venv" / "set-up.json")
     monkeypatch.setattr(module, "NODE_STAMP", tmp_path / "node_modules" / ".set-up.json")
     monkeypatch.setattr(module, "pip_settings", lambda pip: {})
+    # The environment that the tests run in has no pip of its own.
+    monkeypatch.setattr(module, "_pip_at_hand", lambda: module.PIP_FOR_OTHERS)
     monkeypatch.setattr(module, "_npm", lambda: ["npm"])
     monkeypatch.setattr(module, "find_node", lambda: "node")
     monkeypatch.setattr(importlib.import_module("steps"), "LOG", tmp_path / "setup.log")
@@ -160,6 +162,17 @@ def test_a_second_set_up_does_nothing_and_a_changed_lock_is_installed(
     commands.ran.clear()
     set_up.set_up("run")
     assert commands.ran == []
+
+
+def test_a_python_without_pip_makes_one_in_the_environment(
+    set_up: ModuleType, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(set_up, "_pip_at_hand", lambda: ())
+    set_up.set_up("run")
+    made = next(n for n, one in enumerate(commands.ran) if "-m ensurepip" in one)
+    got = next(n for n, one in enumerate(commands.ran) if "requirements-uv.lock" in one)
+    assert made < got
+    assert "--python" not in commands.ran[got]
 
 
 def test_uv_installs_what_pip_got_it_for(set_up: ModuleType, commands: Commands) -> None:
