@@ -268,7 +268,8 @@ class Coverage:
             has = fits.take([rows[u.skills] for u in units], axis=0).T
             whole = fits.take([rows[one] for one in fleet], axis=0).sum(axis=0)
             busy = tuple(
-                min(MOST_BUSY, max(LEAST_BUSY, 1 - mine / all_of_them))
+                # Urgent calls may ask for skills that no unit of this fleet has.
+                min(MOST_BUSY, max(LEAST_BUSY, 1 - mine / (all_of_them or 1.0)))
                 for mine, all_of_them in zip(has.sum(axis=1).tolist(), whole.tolist(), strict=True)
             )
             formation = Formation.of(self._rows(places), has, busy)

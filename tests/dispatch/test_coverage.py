@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 import pytest
 
@@ -106,3 +109,19 @@ def test_a_move_up_is_proposed_refused_for_a_while_and_confirmed(
     assert (ordered.lon, ordered.lat) == (move.lon, move.lat)
     unit = world.situation.units["E01"]
     assert (unit.state, unit.post) == (UnitState.RETURNING, ordered.post)
+
+
+def test_skills_that_nobody_who_drives_has_are_covered_by_nobody(
+    tiny_city: CityPack, tiny_roads: RoadGraph
+) -> None:
+    """Urgent calls ask for a home care team, which goes on foot: the desk decides on."""
+    units = tuple(
+        msgspec.structs.replace(unit, kind="grid_worker") if unit.id == "M01" else unit
+        for unit in tiny_city.units
+    )
+    world = DeskWorld(replace(tiny_city, units=units), tiny_roads, automatic=())
+    for at in ((0, 0), (3, 3)):
+        world.report("health.medical", priority=1, at=at)
+        made = of(world.settle(), ev.ProposalMade)
+    assert made
+    assert coverage_of(world, Policy(late_s=10_000)).state(world.now).share() < 1
