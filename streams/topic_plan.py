@@ -18,7 +18,12 @@ from typing import Any
 import msgspec
 from aiokafka.admin import NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from models.topics import DEAD_LETTERS, EXERCISE_PREFIX, TopicSpec, all_topics
 from streams.declare import cluster_admin
@@ -192,7 +197,9 @@ async def read_cluster(servers: str) -> Cluster:
         raise BrokerError(f"can't read the topics at {servers}: {error}") from error
     topics = {}
     for each in found:
-        values = configs[each["topic"]]
+        values = configs.get(each["topic"])
+        if values is None:
+            continue
         topics[each["topic"]] = TopicState(
             replicas={one["partition"]: tuple(one["replicas"]) for one in each["partitions"]},
             retention_ms=int(values[RETENTION][0]),
@@ -271,13 +278,15 @@ def _notes(state: TopicState, spec: TopicSpec, copies: int) -> list[str]:
 
 
 async def _configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, tuple[str, int]]]:
-    """Each topic's settings: value and where it is set."""
+    """Each topic's settings: value and where it is set; of those that are still there."""
     if not names:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     found = {}
     for answer in await admin.describe_configs(asked):
         for code, message, _kind, name, entries in answer.resources:
+            if for_code(code) is UnknownTopicOrPartitionError:
+                continue  # It was there a moment ago, when we asked which there are.
             if code:
                 raise BrokerError(f"topic {name}: {for_code(code).__name__} {message or ''}")
             # name, value, read only, source, …

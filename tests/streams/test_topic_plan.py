@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from gridcommand.rehearsal.servers import Servers
 from models.settings import Settings
 from models.topics import HOUR_MS, REPORTS, TopicSpec, all_topics
+from streams import topic_plan
 from streams.app import broker_at_hand
 from streams.declare import cluster_admin
 from streams.topic_plan import (
@@ -48,6 +53,31 @@ def test_what_is_as_declared_stays() -> None:
     plan = planned(4)
     assert not plan.changes
     assert plan.notes == ()
+
+
+class Goes:
+    """An administrator of a cluster whose only topic is deleted between two questions."""
+
+    async def describe_cluster(self) -> dict[str, Any]:
+        return {"brokers": [{"node_id": 1}]}
+
+    async def describe_topics(self) -> list[dict[str, Any]]:
+        return [{"topic": REPORTS, "partitions": [{"partition": 0, "replicas": [1]}]}]
+
+    async def describe_configs(self, asked: Sequence[ConfigResource]) -> list[SimpleNamespace]:
+        gone = UnknownTopicOrPartitionError.errno
+        return [SimpleNamespace(resources=[(gone, None, 2, one.name, ()) for one in asked])]
+
+
+async def test_a_topic_that_goes_while_they_are_read_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @asynccontextmanager
+    async def admin(servers: str) -> AsyncIterator[Goes]:
+        yield Goes()
+
+    monkeypatch.setattr(topic_plan, "cluster_admin", admin)
+    assert await read_cluster("nowhere:1") == Cluster(brokers=(1,), topics={})
 
 
 def test_a_missing_topic_is_made_with_as_many_copies_as_brokers_three_at_most() -> None:
