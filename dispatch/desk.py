@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from dispatch import closing
 from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, merge_facts
+from dispatch.fallback import Planning
 from dispatch.orders import OrderBook
 from dispatch.planning import Planner
 from dispatch.policy import Policy
@@ -85,6 +86,7 @@ class Desk:
         self._policy = policy or Policy()
         self._zone = ZoneInfo(pack.timezone)
         self._planner = Planner(situation, travel, self._policy, pack)
+        self._planning = Planning(self._planner, situation, travel, self._policy, pack)
         self._open_incidents = OpenIncidents(situation, self._policy)
         self._orders = OrderBook(self._planner, self._adopt_plan)
         self._due: list[tuple[datetime, str, str]] = []
@@ -452,7 +454,7 @@ class Desk:
                 expired = ev.RoadReopened(closure=name, by=MACHINE, reason="expired")
                 self._planner.rerouting.change(step, expired)
         if plan_was_due or situation.plan_due:
-            self._planner.plan(step)
+            self._planning.plan(step)
             for incident_id in sorted({e.subject for e in step.events if _turns_somebody(e)}):
                 closing.settle(step, step.incident(incident_id))
 

@@ -52,6 +52,8 @@ from models.events import (
 from models.lifecycles import IncidentState
 from models.situation import Incident, Proposal, Situation, Touched, Unit
 
+ERROR_CHARACTERS = 300
+
 
 class Planner:
     """Makes the proposals of one jurisdiction.
@@ -86,6 +88,8 @@ class Planner:
         self._situation = situation
         self._gaps: dict[str, list[tuple[Requirement, int]]] = {}
         self._under_way: set[str] = set()
+        self.unplannable: dict[str, str] = {}
+        """Incidents that can't be looked at, and what is wrong with them."""
         self.note({("incidents", name) for name in situation.incidents})
 
     def note(self, touched: Touched) -> None:
@@ -93,22 +97,29 @@ class Planner:
         for kind, name in touched:
             if kind != "incidents":
                 continue
-            incident = self._situation.incidents.get(name)
             self._gaps.pop(name, None)
             self._under_way.discard(name)
-            if incident is None or incident.ended or incident.lon is None:
-                continue
-            if any(diversion.under_way(self._situation, incident)):
-                self._under_way.add(name)
-            if incident.state is IncidentState.RESOLVED:
-                gaps = []
-            else:
-                gaps = missing(self._situation, incident)
-            if gaps or incident.proposal:
-                self._gaps[name] = gaps
+            self.unplannable.pop(name, None)
+            try:
+                self._note(name)
+            except Exception as error:
+                self.unplannable[name] = in_a_line(error)
 
-    def plan(self, step: Step) -> None:
-        """Bring every proposal up to date with the situation.
+    def _note(self, name: str) -> None:
+        incident = self._situation.incidents.get(name)
+        if incident is None or incident.ended or incident.lon is None:
+            return
+        if any(diversion.under_way(self._situation, incident)):
+            self._under_way.add(name)
+        if incident.state is IncidentState.RESOLVED:
+            gaps = []
+        else:
+            gaps = missing(self._situation, incident)
+        if gaps or incident.proposal:
+            self._gaps[name] = gaps
+
+    def plan(self, step: Step) -> bool:
+        """Bring every proposal up to date with the situation; return whether the rule was asked.
 
         Notes
         -----
@@ -135,12 +146,13 @@ class Planner:
                 mine = swaps.get(wants[0].incident.id, ())
                 made += self._propose(step, wants, found, mine, more=last)
             if made == self.policy.proposals_per_plan:
-                return
+                return found is not None and found.solution is not None
         for name, mine in swaps.items():
             if not self._gaps.get(name):
                 self._relieve(step, step.incident(name), mine)
         if self._move_ups is not None:
             self._move_ups.plan(step)
+        return found is not None and found.solution is not None
 
     def _waiting(self, step: Step) -> list[Wanted]:
         wanting = [step.incident(name) for name in sorted(self._gaps) if self._gaps[name]]
@@ -359,6 +371,11 @@ class Planner:
         if route is None:
             return float("inf"), ()
         return round(route.time_s, 1), rounded(route.geometry)
+
+
+def in_a_line(failure: Exception) -> str:
+    """Return what went wrong, for people."""
+    return f"{type(failure).__name__}: {failure}".replace("\n", " ")[:ERROR_CHARACTERS]
 
 
 def order(step: Step, proposal: ProposalMade, *, by: str, reason: str = "") -> None:

@@ -325,6 +325,19 @@ class Deadline(msgspec.Struct, kw_only=True):
     notice: dict[str, str]
 
 
+class SimplerPlanning(msgspec.Struct, kw_only=True, frozen=True):
+    """The policy in force fails: see :class:`models.events.PlanningFellBack`.
+
+    ``since`` is when it failed first.
+    """
+
+    since: datetime
+    policy: str
+    used: str
+    error: str
+    incidents: tuple[str, ...] = ()
+
+
 class Rules(msgspec.Struct, kw_only=True):
     """The jurisdiction's running settings, as the screens show them."""
 
@@ -335,6 +348,7 @@ class Rules(msgspec.Struct, kw_only=True):
     playbooks_hash: str = ""
     correlation_radius_m: float = 150.0
     correlation_window_s: float = 1800.0
+    simpler_planning: SimplerPlanning | None = None
 
 
 class Demand(msgspec.Struct, kw_only=True, omit_defaults=True):

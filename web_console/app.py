@@ -24,7 +24,7 @@ from web_console import (
 )
 from web_console.access import ConsoleOf
 from web_console.console import Console
-from web_console.metrics import ready_parts
+from web_console.metrics import ready_parts, simpler_planning
 from web_console.middleware import Guard
 
 DESCRIPTION = """Reports, orders and what a screen must know of the city. What happens comes by the
@@ -34,10 +34,15 @@ live channel (WebSocket), whose address is in `GET /api/session`. Errors are
 
 
 class ReadyOut(BaseModel):
-    """What is ready, part by part."""
+    """What is ready, part by part.
+
+    ``simpler_planning`` names the jurisdictions, live and exercise apart, whose policy fails, and
+    the simpler one that plans there.
+    """
 
     ready: bool
     parts: dict[str, bool]
+    simpler_planning: dict[str, str] = {}
 
 
 def create_app(console: Console) -> FastAPI:
@@ -88,9 +93,10 @@ def _add_health(app: FastAPI) -> None:
         responses={503: {"model": ReadyOut, "description": "Some part isn't ready."}},
     )
     async def readyz(response: Response, console: ConsoleOf) -> ReadyOut:
-        """Say which part isn't ready; `classify` or `desk`: no worker for it lives."""
+        """Say which part isn't ready; `classify` or `desk`: no worker for it lives; `planning`:
+        the policy in force fails and a simpler one decides."""
         parts = await ready_parts(console)
         ready = all(parts.values())
         if not ready:
             response.status_code = 503
-        return ReadyOut(ready=ready, parts=parts)
+        return ReadyOut(ready=ready, parts=parts, simpler_planning=simpler_planning(console))

@@ -76,7 +76,18 @@ async def ready_parts(console: Console) -> dict[str, bool]:
         "journal": console.feed.journal_ready,
         "broker": console.feed.broker_ready,
         "live": console.live.listening,
+        "planning": not simpler_planning(console),
         **{stage: console.feed.pipeline.workers(stage, now) > 0 for stage in NEEDED},
+    }
+
+
+def simpler_planning(console: Console) -> dict[str, str]:
+    """Return the jurisdictions whose policy fails, and the one that plans instead."""
+    rules = {room.jurisdiction: room.situation.rules for room in console.hub.rooms}
+    return {
+        jurisdiction: one.simpler_planning.used
+        for jurisdiction, one in rules.items()
+        if one.simpler_planning is not None
     }
 
 
@@ -118,12 +129,19 @@ def _of_console(console: Console, parts: Mapping[str, bool]) -> list[Metric]:
     )
     for stage in STAGES:
         workers.add_metric([stage], console.feed.pipeline.workers(stage, time.monotonic()))
+    simpler = GaugeMetricFamily(
+        "gridcommand_planning_simpler",
+        "Whether the policy in force fails and a simpler one plans.",
+        labels=["jurisdiction"],
+    )
+    for room in console.hub.rooms:
+        simpler.add_metric([room.jurisdiction], room.jurisdiction in simpler_planning(console))
     queue = GaugeMetricFamily(
         "gridcommand_intake_queue",
         "Reports and orders that wait at this console's door for the database.",
         console.inbox.waiting,
     )
-    return [screens, ready, workers, queue]
+    return [screens, ready, workers, simpler, queue]
 
 
 def _of_store(store: Store) -> list[Metric]:

@@ -32,7 +32,14 @@ from models.events.incidents import (
     ReportLinked,
     Requirement,
 )
-from models.events.jurisdiction import AutomationSet, PostureSet, RoadClosed, RoadReopened
+from models.events.jurisdiction import (
+    AutomationSet,
+    PlanningFellBack,
+    PlanningRestored,
+    PostureSet,
+    RoadClosed,
+    RoadReopened,
+)
 from models.events.kinds import INPUTS, ORDERS, PAYLOADS
 from models.events.orders import (
     BanUnit,
@@ -137,6 +144,8 @@ __all__ = [
     "Payload",
     "PinUnit",
     "PlanAdopted",
+    "PlanningFellBack",
+    "PlanningRestored",
     "Point",
     "PostureSet",
     "ProposalMade",

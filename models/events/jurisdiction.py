@@ -50,3 +50,33 @@ class PostureSet(Payload, frozen=True, kw_only=True):
     type_name: ClassVar[str] = "posture.set"
     posture: Posture
     by: str
+
+
+class PlanningFellBack(Payload, frozen=True, kw_only=True):
+    """The policy in force failed, and a simpler one plans until it works again.
+
+    Attributes
+    ----------
+    policy
+        The one in force.
+    used
+        The one that planned: ``joint``, ``closest-idle``, or ``nearest``, which is by the straight
+        line, orders nothing by itself and can't fail.
+    error
+        What failed, in a line.
+    incidents
+        Those that not even ``nearest`` could propose units for: a person looks at them.
+    """
+
+    type_name: ClassVar[str] = "planning.fell_back"
+    policy: str
+    used: str
+    error: str
+    incidents: tuple[str, ...] = ()
+
+
+class PlanningRestored(Payload, frozen=True, kw_only=True):
+    """The policy in force plans again."""
+
+    type_name: ClassVar[str] = "planning.restored"
+    policy: str

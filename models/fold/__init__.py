@@ -90,5 +90,7 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Situation, Event, Any, Touched], Non
     ev.RoadReopened: jurisdiction.road_reopened,
     ev.AutomationSet: jurisdiction.automation_set,
     ev.PostureSet: jurisdiction.posture_set,
+    ev.PlanningFellBack: jurisdiction.planning_fell_back,
+    ev.PlanningRestored: jurisdiction.planning_restored,
     ev.ClockTicked: jurisdiction.clock_ticked,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models import events as ev
 from models.events import Event
-from models.situation import Closure, Situation, Touched
+from models.situation import Closure, SimplerPlanning, Situation, Touched
 
 
 def desk_opened(s: Situation, event: Event, data: ev.DeskOpened, touched: Touched) -> None:
@@ -27,6 +27,27 @@ def automation_set(s: Situation, event: Event, data: ev.AutomationSet, touched: 
 def posture_set(s: Situation, event: Event, data: ev.PostureSet, touched: Touched) -> None:
     s.rules.posture = data.posture
     s.plan_due = True
+    touched.add(("settings", "rules"))
+
+
+def planning_fell_back(
+    s: Situation, event: Event, data: ev.PlanningFellBack, touched: Touched
+) -> None:
+    before = s.rules.simpler_planning
+    s.rules.simpler_planning = SimplerPlanning(
+        since=before.since if before is not None else event.time,
+        policy=data.policy,
+        used=data.used,
+        error=data.error,
+        incidents=data.incidents,
+    )
+    touched.add(("settings", "rules"))
+
+
+def planning_restored(
+    s: Situation, event: Event, data: ev.PlanningRestored, touched: Touched
+) -> None:
+    s.rules.simpler_planning = None
     touched.add(("settings", "rules"))
 
 

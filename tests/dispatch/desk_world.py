@@ -16,7 +16,7 @@ from models.city import CityPack
 from models.events import Event, Payload
 from models.lifecycles import UnitState
 from models.situation import Situation
-from models.words import Channel, Grade
+from models.words import EXERCISE_MARK, Channel, Grade
 from playbooks.engine import PlaybookSet
 
 PLANS = PlaybookSet.load(Path(__file__).parent / "plans")
@@ -35,10 +35,12 @@ class DeskWorld:
         automatic: tuple[int, ...] = (1,),
         exercise: bool = False,
         policy: Policy | None = None,
+        plans: PlaybookSet | None = None,
     ) -> None:
         self.policy = policy or Policy()
         self.city, self.roads = city, roads
-        self.jurisdiction = "tiny.exercise" if exercise else "tiny"
+        self.plans = plans or PLANS
+        self.jurisdiction = city.jurisdiction + (EXERCISE_MARK if exercise else "")
         self.exercise = exercise
         self.now = START
         self.journal: list[Event] = []
@@ -48,7 +50,7 @@ class DeskWorld:
             ev.DeskOpened(
                 city=city.id,
                 pack_hash=city.pack_hash,
-                playbooks_hash=PLANS.hash,
+                playbooks_hash=self.plans.hash,
                 automatic_priorities=automatic,
                 correlation_radius_m=150.0,
                 correlation_window_s=1800.0,
@@ -71,7 +73,11 @@ class DeskWorld:
         if situation is None:
             situation = Situation(jurisdiction=self.jurisdiction, exercise=self.exercise)
         return Desk(
-            situation, self.city, PLANS, TravelTimes.of_pack(self.roads, self.city), self.policy
+            situation,
+            self.city,
+            self.plans,
+            TravelTimes.of_pack(self.roads, self.city),
+            self.policy,
         )
 
     @property

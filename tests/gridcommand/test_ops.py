@@ -93,6 +93,8 @@ WELL = {
     'gridcommand_journal_last_commit_age_seconds{jurisdiction="x.exercise"}': "1x20",
     'gridcommand_consumer_lag{topic="desk",partition="0"}': "3x20",
     "gridcommand_intake_queue": "2x20",
+    'gridcommand_planning_simpler{jurisdiction="x"}': "0x20",
+    'gridcommand_planning_simpler{jurisdiction="x.exercise"}': "0x20",
     "gridcommand_broker_write_failures": "0x20",
 }
 OLD_ROW = {'gridcommand_inbox_oldest_unfinished_seconds{exercise="false"}': "0+60x20"}
@@ -124,6 +126,10 @@ OLD_COMMIT = {'gridcommand_journal_last_commit_age_seconds{jurisdiction="x"}': "
         ({"gridcommand_inbox_unfinished": "5000x20"}, {"InboxGrows"}),
         ({'gridcommand_consumer_lag{topic="desk",partition="0"}': "1500x20"}, {"ConsumersLag"}),
         ({"gridcommand_intake_queue": "900x20"}, {"IntakeQueues"}),
+        (
+            {'gridcommand_planning_simpler{jurisdiction="x.exercise"}': "1x20"},
+            {"PlanningSimpler"},
+        ),
         ({"gridcommand_broker_write_failures": "0+60x20"}, {"BrokerRefuses"}),
     ],
 )

@@ -229,6 +229,31 @@ async def test_ready_says_which_stage_has_no_worker(
     assert 'gridcommand_workers{stage="sense"} 0.0' in metrics
 
 
+@pytest.mark.parametrize("jurisdiction", ["tiny", "tiny.exercise"])
+async def test_ready_says_where_a_simpler_policy_plans(
+    client: httpx.AsyncClient, app: FastAPI, jurisdiction: str
+) -> None:
+    for name in ("tiny", "tiny.exercise"):
+        await app.state.console.hub.room(name)
+    room = await app.state.console.hub.room(jurisdiction)
+    fell_back = ev.PlanningFellBack(policy="own", used="joint", error="ZeroDivisionError: 0")
+    events = (fell_back, ev.PlanningRestored(policy="own"))
+    found = []
+    for seq, data in enumerate(events, 1):
+        room.take(
+            ev.Event(
+                id=f"e{seq}", source="/desk", time=datetime.now(UTC), jurisdiction=jurisdiction,
+                exercise=jurisdiction != "tiny", seq=seq, data=data,
+            )
+        )  # fmt: skip
+        ready = (await client.get("/readyz")).json()
+        metrics = (await client.get("/metrics")).text
+        alive = f'gridcommand_planning_simpler{{jurisdiction="{jurisdiction}"}} 1.0' in metrics
+        found.append((ready["parts"]["planning"], ready["simpler_planning"], alive))
+        assert metrics.count("gridcommand_planning_simpler{") == 2
+    assert found == [(False, {jurisdiction: "joint"}, True), (True, {}, False)]
+
+
 async def test_metrics_are_for_this_machine_or_for_who_has_the_token(
     client: httpx.AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

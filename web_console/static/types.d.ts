@@ -78,7 +78,12 @@ export interface MoveUp {
   id: string; lon: number; lat: number; drive_s: number; made_at: string; updated_seq: number;
   post?: string; coverage?: number; coverage_after?: number;
 }
-export interface Rules { posture?: string; automatic_priorities?: number[] }
+export interface SimplerPlanning {
+  since: string; policy: string; used: string; error: string; incidents?: string[];
+}
+export interface Rules {
+  posture?: string; automatic_priorities?: number[]; simpler_planning?: SimplerPlanning | null;
+}
 
 export interface Clock { speed: number; paused: boolean; anchor_sim: string; anchor_wall: string }
 export interface Pipeline {

@@ -17,7 +17,7 @@ import { dismiss, notes, refuse, settle } from './orders.js';
 import { Queue } from './queue.js';
 import { counts, rows } from './selectors.js';
 import { begin, link, live, select, setUi, theCity, theSession, ui } from './state.js';
-import { ExerciseBand, TopBar, Unshown } from './topbar.js';
+import { ExerciseBand, SimplerPlanning, TopBar, Unshown } from './topbar.js';
 import { Units } from './units.js';
 
 const SIDE = 'gridcommand.jurisdiction';
@@ -75,6 +75,7 @@ function App() {
     <${TopBar} jurisdiction=${jurisdiction} onJurisdiction=${setJurisdiction} />
     ${exercise && html`<${ExerciseBand} />`}
     <${Unshown} />
+    <${SimplerPlanning} />
     <main>
       <div class="left">
         <div class="leftswitch" role="tablist" aria-label=${t('left.title')}>

@@ -83,6 +83,9 @@ export function sentence(entry) {
     gain: minutes(data.gain_s ?? 0),
     added: minutes(Math.abs(data.added_s ?? 0)),
   };
+  if (type === 'planning.fell_back') {
+    Object.assign(values, { used: tOr(`policy.${data.used}`, data.used), error: data.error });
+  }
   let key = `log.${type}`;
   if (type === 'incident.moved') values.state = tOr(`incident.${values.state}`, `${values.state}`);
   if (type === 'assignment.moved') {

@@ -176,6 +176,19 @@ export function Unshown() {
   return n > 0 && html`<p class="notice bad unshown" role="alert">${t('pipeline.unshown', { n })}</p>`;
 }
 
+/** The policy in force fails and a simpler one plans: said for as long as it is so. */
+export function SimplerPlanning() {
+  usePrefs();
+  const simpler = useStore(live, (s) => s.rules.simpler_planning);
+  if (!simpler) return false;
+  const numbers = (simpler.incidents ?? []).map((id) => live.get().incidents.get(id)?.number ?? id);
+  return html`<p class="notice bad simpler" role="alert">${t('planning.simpler', {
+    time: clockTime(simpler.since, theCity().timezone),
+    used: t(`policy.${simpler.used}`),
+  })}${numbers.length > 0 && html` <b>${t('planning.by_hand', { incidents: numbers.join(', ') })}</b>`}
+    <span class="dim">${simpler.policy} · ${simpler.error}</span></p>`;
+}
+
 function Account() {
   const { lang, theme } = usePrefs();
   const me = theSession();

@@ -1,0 +1,179 @@
+"""A desk always decides: where the policy in force fails, a simpler one plans.
+
+For: :class:`dispatch.desk.Desk`, which plans by nothing else. The policies are tried in turn: the
+one in force, :data:`SIMPLER`, and at last the nearest idle unit by the straight line, which looks
+at nothing that can fail: no roads, no model, no coverage. It proposes and orders nothing, for it
+knows no closed road. What failed stands in the journal once, and on every screen until the policy
+in force works again.
+
+A policy that fails in the middle leaves what it decided before: each event of a step stands for
+itself. Not for: a policy that never ends; the shell's watchdog replaces its worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from dispatch.correlation import distance_m
+from dispatch.planning import Planner, in_a_line
+from dispatch.policy import Policy
+from dispatch.step import Step
+from dispatch.travel_times import TravelTimes
+from dispatch.wanted import counted_priority, missing, place_of, sendable, turnout_s
+from models.city import CityPack
+from models.events import (
+    Candidate,
+    Choice,
+    PlanningFellBack,
+    PlanningRestored,
+    ProposalMade,
+    Requirement,
+)
+from models.lifecycles import IncidentState
+from models.situation import Incident, Situation
+
+SIMPLER = ("joint", "closest-idle")
+NEAREST = "nearest"
+STRAIGHT_MS = 8.0
+"""Metres a second by the straight line: what a vehicle does in a town, detours included."""
+
+
+class Planning:
+    """Plans by the policy in force, or by the first simpler one that works.
+
+    Parameters
+    ----------
+    planner
+        Of the policy in force.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        situation: Situation,
+        travel: TravelTimes,
+        policy: Policy,
+        pack: CityPack,
+    ) -> None:
+        self._planner = planner
+        self._given = situation, travel, policy, pack
+
+    def plan(self, step: Step) -> None:
+        """Bring every proposal up to date with the situation; raises for nothing it is given."""
+        _, _, policy, _ = self._given
+        error = ""
+        for name in (policy.name, *(one for one in SIMPLER if one != policy.name)):
+            try:
+                was_asked = self._named(name).plan(step)
+            except Exception as failure:
+                error = error or in_a_line(failure)
+                continue
+            left_out = self._planner.unplannable
+            if error or left_out:
+                _tell(step, policy.name, name, error or next(iter(left_out.values())), left_out)
+            elif was_asked and step.situation.rules.simpler_planning is not None:
+                step.emit(PlanningRestored(policy=policy.name))
+            return
+        _tell(step, policy.name, NEAREST, error, plan_nearest(step, policy))
+
+    def _named(self, name: str) -> Planner:
+        situation, travel, policy, pack = self._given
+        if name == policy.name:
+            return self._planner
+        return Planner(situation, travel, msgspec.structs.replace(policy, name=name), pack)
+
+
+def _tell(step: Step, policy: str, used: str, error: str, incidents: Iterable[str]) -> None:
+    """Journal how planning became simpler, unless that stands there."""
+    before = step.situation.rules.simpler_planning
+    now = PlanningFellBack(
+        policy=policy, used=used, error=error, incidents=tuple(sorted(incidents))
+    )
+    told = before and (before.policy, before.used, before.error, before.incidents)
+    if told != (now.policy, now.used, now.error, now.incidents):
+        step.emit(now)
+
+
+def plan_nearest(step: Step, policy: Policy) -> list[str]:
+    """Propose the nearest idle units by the straight line; return the incidents that have none.
+
+    Those are incidents that can't even be looked at, not those for which nobody is free.
+    """
+    situation, failed = step.situation, []
+    taken = {
+        choice.chosen.unit
+        for proposal in situation.proposals.values()
+        for choice in proposal.choices
+        if choice.chosen is not None
+    }
+
+    def urgency(incident: Incident) -> tuple[int, object, str]:
+        return counted_priority(incident, step.now, policy), incident.opened_at, incident.id
+
+    waiting = [i for i in situation.incidents.values() if not i.ended and i.lon is not None]
+    for incident in sorted(waiting, key=urgency):
+        try:
+            if incident.state is not IncidentState.RESOLVED and not _stands(situation, incident):
+                _propose(step, incident, policy, taken)
+        except Exception:
+            failed.append(incident.id)
+    return failed
+
+
+def _stands(situation: Situation, incident: Incident) -> bool:
+    """Say whether an incident's proposal can be carried out as it is."""
+    proposal = situation.proposals.get(incident.proposal)
+    chosen = [c.chosen for c in proposal.choices if c.chosen is not None] if proposal else []
+    return bool(chosen) and all(sendable(situation.units[one.unit]) for one in chosen)
+
+
+def _propose(step: Step, incident: Incident, policy: Policy, taken: set[str]) -> None:
+    choices: list[Choice] = []
+    shortage: dict[str, int] = {}
+    for requirement, gap in missing(step.situation, incident):
+        found = _nearest(step, incident, requirement, policy, taken)[: int(gap)]
+        taken.update(one.unit for one in found)
+        choices += [
+            Choice(requirement=requirement.key, slot=slot, chosen=one)
+            for slot, one in enumerate(found)
+        ]
+        if len(found) < gap:
+            shortage[requirement.key] = int(gap) - len(found)
+    old = step.situation.proposals.get(incident.proposal)
+    is_told = old is not None and old.shortage == shortage
+    if not choices and (is_told or not shortage):
+        return
+    step.emit(
+        ProposalMade(
+            proposal=f"{incident.id}-p{step.situation.seq + 1}",
+            incident=incident.id,
+            choices=tuple(choices),
+            shortage=shortage,
+            status="short" if shortage else "complete",
+            replaces=incident.proposal,
+            policy=NEAREST,
+        ),
+        incident=incident.id,
+    )
+
+
+def _nearest(
+    step: Step, incident: Incident, requirement: Requirement, policy: Policy, taken: set[str]
+) -> list[Candidate]:
+    """Return who could go, the soonest by the straight line first."""
+    place = place_of(incident)
+    found = [
+        Candidate(
+            unit=unit.id,
+            turnout_s=round(turnout_s(unit, policy), 1),
+            drive_s=round(distance_m(*place, unit.lon, unit.lat) / STRAIGHT_MS, 1),
+        )
+        for unit in step.situation.units.values()
+        if unit.id not in taken
+        and unit.id not in incident.bans
+        and sendable(unit)
+        and requirement.met_by(frozenset(unit.skills))
+    ]
+    return sorted(found, key=lambda one: (one.turnout_s + one.drive_s, one.unit))

@@ -1,0 +1,116 @@
+"""A desk always decides: what fails in planning, and who plans then."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from dispatch import policies
+from dispatch.assignment import Problem, Solution
+from dispatch.coverage import Coverage
+from dispatch.policy import Policy
+from dispatch.roads import RoadGraph
+from dispatch.travel_times import TravelTimes
+from models import events as ev
+from models.city import CityPack
+from tests.dispatch.desk_world import DeskWorld, of
+
+FIRE = "accident.fire.structure"
+
+
+class Fails:
+    """A city's own policy, with a mistake."""
+
+    diverts = False
+    covers = False
+    is_mended = False
+
+    def choose(self, problem: Problem) -> Solution:
+        """Fail, or say who goes where."""
+        if not Fails.is_mended:
+            raise ZeroDivisionError("division by zero")
+        return policies.BUILT_IN["joint"]().choose(problem)
+
+
+@pytest.fixture
+def failing(tiny_city: CityPack, tiny_roads: RoadGraph) -> DeskWorld:
+    Fails.is_mended = False
+    return DeskWorld(tiny_city, tiny_roads, policy=Policy(name=f"{__name__}:Fails"))
+
+
+def test_a_failing_policy_is_told_once_and_the_next_simpler_one_plans(failing: DeskWorld) -> None:
+    failing.report(FIRE, priority=1)
+    first = failing.settle()
+    assert [one.used for one in of(first, ev.PlanningFellBack)] == ["joint"]
+    (told,) = of(first, ev.PlanningFellBack)
+    assert told.error == "ZeroDivisionError: division by zero"
+    assert of(first, ev.AssignmentOrdered), "life-threatening calls are ordered all the same"
+    shown = failing.situation.rules.simpler_planning
+    assert shown is not None
+    assert shown.since == failing.now
+    failing.report(FIRE, priority=2, at=(2, 2))
+    assert of(failing.settle(), ev.PlanningFellBack) == []
+    assert failing.situation.rules.simpler_planning == shown
+
+
+def test_a_policy_that_works_again_is_told_and_plans(failing: DeskWorld) -> None:
+    failing.report(FIRE, priority=2)
+    failing.settle()
+    Fails.is_mended = True
+    failing.report(FIRE, priority=2, at=(2, 2))
+    events = failing.settle()
+    assert len(of(events, ev.PlanningRestored)) == 1
+    assert failing.situation.rules.simpler_planning is None
+    assert [one.policy for one in of(events, ev.ProposalMade)] == [f"{__name__}:Fails"]
+
+
+def test_coverage_that_fails_leaves_who_goes_to_a_policy_without_it(
+    tiny_city: CityPack, tiny_roads: RoadGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Coverage, "bare", _fail)
+    world = DeskWorld(tiny_city, tiny_roads)
+    world.report(FIRE, priority=1)
+    events = world.settle()
+    assert [one.used for one in of(events, ev.PlanningFellBack)] == ["joint"]
+    assert of(events, ev.AssignmentOrdered)
+
+
+def test_without_roads_the_nearest_is_proposed_and_nobody_is_ordered(
+    tiny_city: CityPack, tiny_roads: RoadGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = DeskWorld(tiny_city, tiny_roads)
+    monkeypatch.setattr(TravelTimes, "matrix", _fail)
+    monkeypatch.setattr(TravelTimes, "nearest", _fail)
+    world.report(FIRE, priority=1, at=(3, 3))
+    events = world.settle()
+    assert [one.used for one in of(events, ev.PlanningFellBack)] == ["nearest"]
+    (proposal,) = of(events, ev.ProposalMade)
+    assert [choice.chosen.unit for choice in proposal.choices] == ["E02"]
+    assert not proposal.automatic
+    assert not of(events, ev.AssignmentOrdered), "no road was looked at, so a person decides"
+    # It stands as long as it can be carried out.
+    world.report("health.medical", priority=2)
+    assert [one.incident for one in of(world.settle(), ev.ProposalMade)] == ["i000002"]
+    # And is an order like any other when a person confirms it.
+    monkeypatch.undo()
+    world.say(ev.ConfirmProposal(incident="i000001", proposal=proposal.proposal, by="li"))
+    assert world.situation.units["E02"].incident == "i000001"
+
+
+def test_an_incident_that_nobody_can_plan_is_named_and_holds_nobody_up(
+    tiny_city: CityPack, tiny_roads: RoadGraph
+) -> None:
+    world = DeskWorld(tiny_city, tiny_roads)
+    world.report(FIRE, priority=1, at=(0, 0))
+    # As no playbook of today writes it, and a journal may have it.
+    broken = world.situation.incidents["i000001"]
+    broken.requirements = [msgspec.structs.replace(broken.requirements[0], count="two")]
+    world.desk = world.new_desk(world.situation)
+    world.report(FIRE, priority=1, at=(3, 3))
+    events = world.settle()
+    assert [one.incidents for one in of(events, ev.PlanningFellBack)] == [("i000001",)]
+    assert [one.incident for one in of(events, ev.AssignmentOrdered)] == ["i000002"]
+
+
+def _fail(*_: object, **__: object) -> None:
+    raise RuntimeError("nothing is to be had")
