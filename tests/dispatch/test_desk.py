@@ -13,6 +13,7 @@ from dispatch.desk import Desk
 from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
+from dispatch.wanted import sendable
 from models import events as ev
 from models.city import CityPack
 from models.errors import EventError
@@ -62,6 +63,18 @@ def test_the_report_is_an_incident_before_anybody_has_planned(world: DeskWorld) 
     assert of(made, ev.IncidentOpened)
     assert not of(made, ev.ProposalMade)
     assert world.desk.next_due() == world.now
+
+
+def test_a_unit_that_serves_an_assignment_is_not_sendable_whatever_its_state(
+    world: DeskWorld,
+) -> None:
+    world.report(at=(1, 0))
+    world.settle()
+    unit = world.situation.units["E01"]
+    assert unit.assignment
+    assert not [s for s in UnitState if sendable(msgspec.structs.replace(unit, state=s))]
+    back = msgspec.structs.replace(unit, state=UnitState.RETURNING, assignment="")
+    assert sendable(back)
 
 
 def test_a_proposal_explains_itself(world: DeskWorld) -> None:
@@ -297,6 +310,31 @@ def test_a_busy_unit_queues_what_a_person_orders_next(world: DeskWorld) -> None:
     assert unit.queue == []
 
 
+def test_what_holds_for_a_unit_outlives_that_it_is_described_anew(world: DeskWorld) -> None:
+    """As a desk does it that starts again with another city pack."""
+    world.report(at=(1, 0))
+    world.settle()
+    world.report("health.medical", at=(2, 0), priority=3)
+    world.say(ev.SendUnits(incident="i000002", units=("E01",), by="wang"))
+    world.say(ev.HoldUnit(unit="E01", by="wang", reason="pump"))
+    unit = world.situation.units["E01"]
+    world.say(
+        ev.UnitRegistered(
+            unit=unit.id,
+            kind=unit.kind,
+            skills=unit.skills,
+            owner=unit.owner,
+            lon=unit.home_lon,
+            lat=unit.home_lat,
+            call_sign="another",
+        )
+    )
+    now = world.situation.units["E01"]
+    assert now.call_sign == "another"
+    assert (now.held_by, now.held_reason) == ("wang", "pump")
+    assert (now.queue, now.assignment) == (["i000002"], unit.assignment)
+
+
 def test_pins_and_bans(world: DeskWorld) -> None:
     world.report(priority=2, at=(1, 0))
     world.settle()
@@ -420,6 +458,19 @@ def test_a_desk_that_wakes_from_a_snapshot_goes_on_the_same(world: DeskWorld) ->
         id="t", source="/test", time=world.now, jurisdiction="tiny", data=ev.ClockTicked()
     )
     assert [ev.encode(e) for e in woken.step(tick)] == [ev.encode(e) for e in world.desk.step(tick)]
+
+
+def test_what_a_person_set_outlives_a_snapshot(world: DeskWorld) -> None:
+    world.report(priority=2, at=(1, 0))
+    world.settle()
+    world.say(ev.PinUnit(incident="i000001", unit="E02", by="wang"))
+    world.say(ev.BanUnit(incident="i000001", unit="E01", by="wang"))
+    world.say(ev.HoldUnit(unit="E01", by="wang", reason="pump"))
+    woken = world.new_desk(load(dump(world.situation))).situation
+    incident = woken.incidents["i000001"]
+    assert (incident.pins, incident.bans, incident.by_hand) == (["E02"], ["E01"], True)
+    assert (woken.units["E01"].held_by, woken.units["E01"].held_reason) == ("wang", "pump")
+    assert woken == world.situation
 
 
 def test_who_was_out_for_long_comes_second_until_it_has_rested(world: DeskWorld) -> None:

@@ -81,6 +81,19 @@ def test_a_mended_letter_goes_in_once_and_is_open_again_when_it_fails_again(
     assert "new" in run("list", "--code", "hangs").output
 
 
+def test_a_letter_of_an_exercise_goes_in_on_its_own_side(store: Store, run: Run) -> None:
+    place = "us-ca-sf.exercise"
+    report = ReportReceived(channel=Channel.WORKER, received_at=NOW, text="smoke")
+    event = Event(id="a", source="/test", time=NOW, jurisdiction=place, exercise=True, data=report)
+    of_exercise = msgspec.structs.replace(
+        letter("a", body=encode(event)), key=place, jurisdiction=place, exercise=True
+    )
+    store.add_dead_letters([of_exercise])
+    assert "1 replayed" in run("replay", "1").output
+    (row,) = store.unfinished_after(0, 10)
+    assert (row.topic, row.jurisdiction, row.exercise) == ("exercise.reports", place, True)
+
+
 def test_what_the_inbox_has_goes_again_as_it_was(store: Store, run: Run) -> None:
     store.add_dead_letters([letter("a")])
     run("replay", "1")

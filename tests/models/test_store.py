@@ -111,6 +111,16 @@ def test_an_older_claim_is_fenced_and_writes_nothing(store: Store) -> None:
     assert store.unfinished() == 0
 
 
+def test_a_claim_writes_from_where_its_journal_stands_and_from_nowhere_else(store: Store) -> None:
+    before = store.claim("tiny", exercise=False, at=NOW)
+    after = commit(store, before, events(1, 2))
+    for late in (events(1, 1), []):
+        with pytest.raises(FencedError):
+            commit(store, before, late)
+    assert store.verify("tiny").seq == 2
+    commit(store, after, events(3, 1))
+
+
 def test_the_same_event_is_journaled_once(store: Store) -> None:
     lease = store.claim("tiny", exercise=False, at=NOW)
     lease = commit(store, lease, events(1, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -16,14 +16,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.city import CityPack
-from models.dead_letters import DeadLetterRow
+from models.dead_letters import FAILED, NOT_A_REPORT, UNREADABLE, DeadLetterRow
 from models.episodes import Episode, SenseMemory
 from models.errors import EventError, StoreError
-from models.events import Event, ReportClassified, ReportReceived, decode, encode, encode_batch
+from models.events import (
+    ClockTicked,
+    Event,
+    ReportClassified,
+    ReportReceived,
+    decode,
+    encode,
+    encode_batch,
+)
 from models.inbox import InboxRow
 from models.settings import Settings
 from models.steps import Position
-from models.topics import TopicSpec, all_topics
+from models.topics import READINGS, TopicSpec, all_topics
 from models.words import Channel
 from streams.agents import CLOCKS_DIFFER, NO_EVENTS, Agents, Stages, traceparent_of
 from streams.app import make_app
@@ -213,6 +221,41 @@ async def test_a_failing_classifier_is_a_dead_letter(
     assert [letter.reason for letter in world.letters] == ["RuntimeError: broken"]
 
 
+async def test_what_is_no_report_is_a_dead_letter_and_those_beside_it_go_on(
+    liyang: CityPack,
+) -> None:
+    subject, world = agents(liyang)
+    tick = msgspec.structs.replace(report("tick"), data=ClockTicked())
+    batch = [encode(event) for event in (report("a"), tick, report("b"))]
+    await subject._on_reports(spec("reports"), record(encode_batch(batch)))
+    assert [decode(body).id for _, _, body in world.published] == ["a", "b"]
+    (letter,) = world.letters
+    assert (letter.code, letter.event_id, letter.body) == (NOT_A_REPORT, "tick", batch[1])
+
+
+async def test_a_record_that_a_stage_fails_on_is_a_dead_letter_and_the_next_is_handled(
+    liyang: CityPack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject, world = agents(liyang)
+    submit = world.submit
+
+    async def failing(jurisdiction: str, events: list[Event], position: Position) -> None:
+        if events[0].id == "bad":
+            raise RuntimeError("no room")
+        await submit(jurisdiction, events, position)
+
+    async def records() -> AsyncIterator[Any]:
+        for name in ("bad", "good"):
+            yield record(encode_batch([encode(report(name))]))
+
+    monkeypatch.setattr(world, "submit", failing)
+    await subject._app.agents["gridcommand.desk"].fun(SimpleNamespace(events=records))
+    assert [[event.id for event in events] for _, events in world.desk] == [["good"]]
+    (letter,) = world.letters
+    assert (letter.code, letter.reason) == (FAILED, "RuntimeError: no room")
+    assert letter.body == encode_batch([encode(report("bad"))])
+
+
 async def test_the_desk_gets_a_batch_by_jurisdiction(liyang: CityPack) -> None:
     subject, world = agents(liyang)
     events = [report("a"), report("b", jurisdiction="other"), report("c")]
@@ -298,6 +341,32 @@ async def test_readings_become_alarms_of_their_side(
     assert event.data.code == "city.elderly_alarm"
 
 
+async def test_readings_are_committed_once_their_windows_are_kept_and_not_before(
+    liyang: CityPack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies before that gets them again: its windows were in its memory alone."""
+    world, kept = World(), list[object]()
+    monkeypatch.setattr(world, "keep_windows", lambda *windows: kept.append(windows))
+    app = make_app(Settings(broker_port=1))
+    app.topics._acking_topics.add(READINGS)
+    sense = SenseKeeper(liyang, world)
+    consumer, place = app.consumer, TP(READINGS, 0)
+    subject = Agents(app, Stages(liyang, world, world, world, sense, world))  # type: ignore[arg-type]
+    pack = b'[{"n":"urn:dev:1/temperature","u":"Cel","v":20}]'
+    for offset in range(3):
+        sent = record(pack)
+        sent.message = Message(
+            READINGS, 0, offset, AT.timestamp() + offset, 0, [], None, pack, None, tp=place
+        )
+        consumer.track_message(sent.message)
+        await subject._on_readings(spec(READINGS), sent)
+        assert consumer.ack(sent.message)
+        assert (consumer._new_offset(place), kept) == (None, [])
+    await sense.keep()
+    assert len(kept) == 1
+    assert consumer._new_offset(place) == 3
+
+
 @pytest.mark.parametrize(
     ("headers", "trace"),
     [
@@ -340,6 +409,18 @@ async def test_a_record_without_a_time_is_received_now(
     sent.message.timestamp = stamp
     await subject._on_readings(spec("readings"), sent)
     assert [event.time for event in world.reported] == [told]
+
+
+@pytest.mark.parametrize("topic", ["readings", "exercise.readings"])
+@pytest.mark.parametrize("pack", [None, b"", b"{", b'[{"v":1}]', b"\xff"])
+async def test_readings_that_cannot_be_read_are_a_dead_letter_of_their_side(
+    liyang: CityPack, topic: str, pack: bytes | None
+) -> None:
+    subject, world = agents(liyang)
+    await subject._on_readings(spec(topic), record(pack))
+    (letter,) = world.letters
+    assert (letter.code, letter.body, letter.topic) == (UNREADABLE, pack or b"", topic)
+    assert (letter.stage, letter.exercise) == ("readings", topic != "readings")
 
 
 @settings(

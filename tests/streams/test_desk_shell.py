@@ -248,6 +248,38 @@ async def test_a_batch_is_decided_while_the_one_before_it_is_written(
     assert opened == ["r1", "r2"]
 
 
+async def test_what_comes_again_while_it_is_written_is_not_decided_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal would refuse it, and the desk would be claimed and built anew."""
+    shell = bench.shell(desk_batch=1)
+    await shell.open("tiny")
+    write, known = bench.store.write_step, bench.store.known
+    writing, looked_at = threading.Event(), threading.Event()
+    looks = 0
+
+    def slow(step: ReadyStep) -> None:
+        if "r1" in step.finished:
+            writing.set()
+            assert looked_at.wait(HANG_S)
+        write(step)
+
+    def seen(jurisdiction: str, ids: list[str]) -> set[str]:
+        nonlocal looks
+        looks += "r1" in ids
+        if looks != 2:
+            return known(jurisdiction, ids)
+        assert writing.wait(HANG_S)
+        found = known(jurisdiction, ids)
+        looked_at.set()
+        return found
+
+    monkeypatch.setattr(bench.store, "write_step", slow)
+    monkeypatch.setattr(bench.store, "known", seen)
+    await asyncio.gather(*[await shell.submit("tiny", [report("r1")]) for _ in range(2)])
+    assert (looks, bench.opened_by(), bench.epoch()) == (2, ["r1"], 1)
+
+
 @pytest.mark.parametrize("is_written", [True, False])
 @pytest.mark.parametrize("fails", range(1, 6))
 async def test_a_write_that_fails_while_the_next_is_decided_loses_and_doubles_nothing(

@@ -252,3 +252,24 @@ async def test_a_row_that_was_slow_to_commit_is_found_when_nothing_is_in_flight(
         connection.exec_driver_sql("UPDATE inbox SET finished_at = NULL WHERE event_id = 'slow'")
     await drain(subject)
     assert bodies(publisher) == [b"quick", b"slow"]
+
+
+async def test_a_row_that_was_slow_to_commit_is_found_after_a_backlog_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.relay.WINDOW", 2)
+    for pause in ("SWEEP_S", "FULL_SWEEP_S", "IDLE_SWEEP_S"):
+        monkeypatch.setattr(f"streams.relay.{pause}", 0.0)
+    publisher = FakePublisher()
+    subject = relay(store, publisher)
+    put(store, "slow", *"abcd")
+    with store._engine.begin() as connection:  # its commit comes after the later rows'
+        connection.exec_driver_sql("UPDATE inbox SET finished_at = '2026' WHERE event_id = 'slow'")
+    for _ in range(4):
+        await drain(subject)
+        store.finish(HOME, [body.decode() for body in bodies(publisher)], datetime.now(UTC))
+    assert bodies(publisher) == [b"a", b"b", b"c", b"d"]
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE inbox SET finished_at = NULL WHERE event_id = 'slow'")
+    await drain(subject)
+    assert bodies(publisher)[4:] == [b"slow"]

@@ -342,6 +342,8 @@ async def test_an_exercise_has_its_own_ids_and_time(liyang: CityPack, store: Sto
     await keeper.take(DRILL, 0, [at(5000, 0)], START, exercise=True)
     rows = store.unfinished_after(0, 100)
     assert [row.exercise for row in rows] == [False, True, True]
+    live, drill = ("reports", "320481"), ("exercise.reports", "320481.exercise")
+    assert [(row.topic, row.jurisdiction) for row in rows] == [live, drill, drill]
     assert len({row.event_id for row in rows}) == 3
 
 

@@ -124,6 +124,24 @@ async def test_updates_are_flushed_once_the_broker_has_them() -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_updates_of_an_exercise_go_to_its_own_topic() -> None:
+    sent: list[tuple[str, str]] = []
+
+    class There:
+        async def publish(self, topic: str, key: str, _events: Sequence[bytes]) -> dict[int, str]:
+            sent.append((topic, key))
+            return {}
+
+    updates = Updates(There())  # type: ignore[arg-type]
+    await updates.put(HOME, [b"1"])
+    await updates.put(HOME + ".exercise", [b"2"])
+    running = asyncio.create_task(updates.run())
+    await asyncio.wait_for(updates.flush(), HANG_S)
+    assert sent == [("updates", HOME), ("exercise.updates", HOME + ".exercise")]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_of_updates_that_wait_too_long_the_oldest_go_and_the_rest_keeps_its_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -216,6 +216,28 @@ async def test_a_screen_that_was_away_gets_only_what_it_missed(
     assert page.state == expected(folded(writer.events))
 
 
+async def test_a_screen_gets_every_change_since_its_seq_or_all_anew(
+    journal_writer: Callable[[], Any], fake_journal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One event each for a unit of its own: none can be missed and stay unseen."""
+    kept, count = 5, 12
+    monkeypatch.setattr("web_console.hub.RESUMABLE", kept)
+    writer = journal_writer()
+    for number in range(count):
+        writer.append(
+            ev.UnitRegistered(
+                unit=f"u{number}", kind="engine", skills=(), owner="government", lon=119.4, lat=31.4
+            )
+        )
+    room = await Hub(fake_journal(writer.events), clock).room(HOME)
+    for seq in range(count + 1):
+        page = Page()
+        page.state, page.seq = expected(folded(writer.events[:seq])), seq
+        room.join(page, seq)
+        assert (page.kinds, page.seq) == (["delta" if seq >= count - kept else "snapshot"], count)
+        assert page.state == expected(folded(writer.events)), f"from {seq} on"
+
+
 @pytest.mark.parametrize("seq", [None, -1, 10**9])
 async def test_what_no_page_can_have_seen_gets_a_snapshot(
     seq: int | None, journal_writer: Callable[[], Any], fake_journal: Any

@@ -31,6 +31,7 @@ class FakeProducer:
     def __init__(self, **options: Any) -> None:
         self.options = options
         self.sent: list[bytes] = []
+        self.topics: list[str] = []
         self.partitions: list[int | None] = []
         self.headers: list[list[tuple[str, bytes]]] = []
         self.made.append(self)
@@ -53,6 +54,7 @@ class FakeProducer:
         if self.refusals:
             raise self.refusals.pop(0)
         self.sent.append(pack)
+        self.topics.append(topic)
         self.partitions.append(partition)
         self.headers.append(headers)
 
@@ -77,6 +79,17 @@ async def test_the_producer_is_idempotent_and_devices_are_spread_where_the_broke
     assert made[0].options["enable_idempotence"] is idempotent
     assert made[0].options["acks"] == "all"
     assert made[0].partitions == [partition]
+    await readings.close()
+
+
+async def test_what_a_device_of_an_exercise_measures_reaches_no_live_topic(
+    made: list[FakeProducer],
+) -> None:
+    """A pack doesn't say whose it is: behind the topic nobody could tell."""
+    readings = Readings(Settings(broker_port=1))
+    for jurisdiction in ("tiny", "tiny.exercise", "tiny.exercise.2"):
+        await readings.publish(Device(id="level-7", jurisdiction=jurisdiction), PACK)
+    assert made[0].topics == ["readings", "exercise.readings", "exercise.readings"]
     await readings.close()
 
 
