@@ -9,6 +9,7 @@
     ├── NotOursError     a desk that this process may not claim now
     ├── OpeningError     a desk that can't be opened; its events wait in the inbox
     ├── OversizeError    a record that no broker of ours takes; given up, never sent again
+    ├── PolicyFailedError a policy that fails in a replay that is to judge it
     ├── RecordingError   a recording that can't be read or replayed
     ├── ReplayStuckError a replay in which time stands still
     ├── RulesError       data of this room (lexicon, sense rules) that can't be used
@@ -51,6 +52,10 @@ class NotOursError(StreamsError):
 
 class OpeningError(StreamsError):
     """A desk that can't be opened; its events wait in the inbox."""
+
+
+class PolicyFailedError(StreamsError):
+    """A replay judges a policy that fails: another one's figures would bear its name."""
 
 
 class RecordingError(StreamsError):

@@ -35,6 +35,7 @@ from models.events import (
     Event,
     Order,
     Payload,
+    PlanningFellBack,
     ReportReceived,
     ServiceRecorded,
     UnitPositionsReported,
@@ -44,7 +45,7 @@ from models.journal import GENESIS
 from models.situation import Situation
 from playbooks.engine import PlaybookSet
 from streams.classify import classify
-from streams.errors import ReplayStuckError
+from streams.errors import PolicyFailedError, ReplayStuckError
 from streams.opening import opening_events
 from streams.recording import LineSink, Recording, open_for_lines
 from streams.stand_in import TaskHands
@@ -162,6 +163,8 @@ def replay(
         The recording can't be read.
     ReplayStuckError
         Time stands still: more than `MOST_AT_ONCE` rounds at one instant.
+    PolicyFailedError
+        The policy fails, and a desk would have gone on with a simpler one.
     """
     with ExitStack() as files:
         sink = files.enter_context(open_for_lines(out)) if out else None
@@ -325,6 +328,8 @@ class _Run:
             self._chain = hashlib.sha256(self._chain + encoded).digest()
             self._events += 1
             self._last = made.type
+            if isinstance(made.data, PlanningFellBack):
+                raise PolicyFailedError(f"{made.data.policy} fails: {made.data.error}")
             if self._sink:
                 self._sink.write(encoded)
                 self._sink.write(b"\n")

@@ -136,7 +136,7 @@ def test_up_starts_all_mends_what_dies_and_lets_all_end_by_themselves(start: Sta
 
     # Who was at work when it was killed is missed, however often that was lately.
     for name in ("console", "broker"):
-        for _ in range(3):
+        for _ in range(2):
             up.until_at_work(name).kill()
             assert up.read_until(rf"{name} died \(SIGKILL\), again in 0\.5 s")
     until_now(lambda: _is_ready(up.port))
