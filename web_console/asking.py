@@ -79,9 +79,11 @@ class Asking:
         future = self._shared.get(key)
         if future is None or future.done():
             future = self._shared[key] = self._begin(call, *args, **kwargs)
+        running = asyncio.wrap_future(future)
+        running.add_done_callback(_take_notice)
         try:
             async with asyncio.timeout(self._within_s):
-                answer: T = await asyncio.shield(asyncio.wrap_future(future))
+                answer: T = await asyncio.shield(running)
         except TimeoutError as error:
             raise self._busy() from error
         finally:
@@ -108,3 +110,9 @@ class Asking:
         return StoreBusyError(
             f"the database takes longer than {self._within_s:g} s ({self._name}); try again"
         )
+
+
+def _take_notice(future: asyncio.Future[Any]) -> None:
+    """Look at how a call ended that its caller may have given up: the loop would log it whole."""
+    if not future.cancelled():
+        future.exception()

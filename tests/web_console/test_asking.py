@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -138,3 +139,24 @@ async def test_a_console_that_stops_says_so() -> None:
     ask.close()
     with pytest.raises(StoreBusyError, match="stops"):
         await ask(lambda: None)
+
+
+async def test_a_call_that_was_given_up_and_fails_later_fills_no_log() -> None:
+    """A database that hangs would have a traceback logged every two seconds."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    ask, go_on = Asking("test", threads=1, within_s=0.05), threading.Event()
+
+    def fail() -> None:
+        assert go_on.wait(HANG_S)
+        raise StoreError("late")
+
+    with pytest.raises(StoreBusyError):
+        await ask.shared(fail)
+    go_on.set()
+    # The same thread does one after the other, and tells the loop so.
+    await asyncio.wrap_future(ask._threads.submit(int))
+    ask.close()
+    del ask, fail
+    gc.collect()
+    assert told == []
