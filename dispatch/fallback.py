@@ -99,15 +99,11 @@ def _tell(step: Step, policy: str, used: str, error: str, incidents: Iterable[st
 def plan_nearest(step: Step, policy: Policy) -> list[str]:
     """Propose the nearest idle units by the straight line; return the incidents that have none.
 
-    Those are incidents that can't even be looked at, not those for which nobody is free.
+    Those are incidents that can't even be looked at, not those for which nobody is free. The most
+    urgent choose first, also among units that stand in the proposals of others.
     """
     situation, failed = step.situation, []
-    taken = {
-        choice.chosen.unit
-        for proposal in situation.proposals.values()
-        for choice in proposal.choices
-        if choice.chosen is not None
-    }
+    taken: set[str] = set()
 
     def urgency(incident: Incident) -> tuple[int, object, str]:
         return counted_priority(incident, step.now, policy), incident.opened_at, incident.id
@@ -115,18 +111,23 @@ def plan_nearest(step: Step, policy: Policy) -> list[str]:
     waiting = [i for i in situation.incidents.values() if not i.ended and i.lon is not None]
     for incident in sorted(waiting, key=urgency):
         try:
-            if incident.state is not IncidentState.RESOLVED and not _stands(situation, incident):
+            if incident.state is IncidentState.RESOLVED:
+                continue
+            named = _named(situation, incident)
+            if named and not named & taken and all(sendable(situation.units[n]) for n in named):
+                taken |= named
+            else:
                 _propose(step, incident, policy, taken)
         except Exception:
             failed.append(incident.id)
     return failed
 
 
-def _stands(situation: Situation, incident: Incident) -> bool:
-    """Say whether an incident's proposal can be carried out as it is."""
+def _named(situation: Situation, incident: Incident) -> set[str]:
+    """Return the units that an incident's proposal names."""
     proposal = situation.proposals.get(incident.proposal)
-    chosen = [c.chosen for c in proposal.choices if c.chosen is not None] if proposal else []
-    return bool(chosen) and all(sendable(situation.units[one.unit]) for one in chosen)
+    choices = proposal.choices if proposal is not None else ()
+    return {choice.chosen.unit for choice in choices if choice.chosen is not None}
 
 
 def _propose(step: Step, incident: Incident, policy: Policy, taken: set[str]) -> None:

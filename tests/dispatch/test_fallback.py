@@ -13,6 +13,7 @@ from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
 from models import events as ev
 from models.city import CityPack
+from models.lifecycles import UnitState
 from tests.dispatch.desk_world import DeskWorld, of
 
 FIRE = "accident.fire.structure"
@@ -95,6 +96,36 @@ def test_without_roads_the_nearest_is_proposed_and_nobody_is_ordered(
     monkeypatch.undo()
     world.say(ev.ConfirmProposal(incident="i000001", proposal=proposal.proposal, by="li"))
     assert world.situation.units["E02"].incident == "i000001"
+
+
+def test_without_roads_the_most_urgent_choose_first_and_a_unit_that_goes_is_replaced(
+    tiny_city: CityPack, tiny_roads: RoadGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = DeskWorld(tiny_city, tiny_roads)
+    monkeypatch.setattr(TravelTimes, "matrix", _fail)
+    monkeypatch.setattr(TravelTimes, "nearest", _fail)
+    world.report(FIRE, priority=3, at=(0, 0))
+    assert named(world) == {"i000001": {"E01"}}
+    # It wants both, and the one that the other waits for is one of them.
+    world.report(FIRE, priority=1, at=(3, 3), facts={"trapped": 1})
+    assert named(world) == {"i000001": set(), "i000002": {"E01", "E02"}}
+    assert world.situation.proposals[world.situation.incidents["i000001"].proposal].shortage
+    world.status("E02", UnitState.OUT_OF_SERVICE)
+    assert named(world) == {"i000001": set(), "i000002": {"E01"}}
+
+
+def named(world: DeskWorld) -> dict[str, set[str]]:
+    """Settle; return which units the proposal of each incident names."""
+    world.settle()
+    situation = world.situation
+    return {
+        incident.id: {
+            choice.chosen.unit
+            for choice in situation.proposals[incident.proposal].choices
+            if choice.chosen is not None
+        }
+        for incident in situation.incidents.values()
+    }
 
 
 def test_an_incident_that_nobody_can_plan_is_named_and_holds_nobody_up(
