@@ -13,6 +13,7 @@ itself. Not for: a policy that never ends; the shell's watchdog replaces its wor
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import msgspec
 
@@ -105,7 +106,7 @@ def plan_nearest(step: Step, policy: Policy) -> list[str]:
     situation, failed = step.situation, []
     taken: set[str] = set()
 
-    def urgency(incident: Incident) -> tuple[int, object, str]:
+    def urgency(incident: Incident) -> tuple[int, datetime, str]:
         return counted_priority(incident, step.now, policy), incident.opened_at, incident.id
 
     waiting = [i for i in situation.incidents.values() if not i.ended and i.lon is not None]

@@ -55,7 +55,7 @@ def chaos(
     as JSON; exit code 1 when anything acknowledged is lost, doubled or undecided, a unit was sent
     to two places, an alarm of a sensor is missing or told twice, a screen shows something else
     than the journal says, the journal doesn't hold, or decisions took longer than 10 s to flow
-    again (longer by as much as the machine is slower than the one that this was promised on).
+    again (longer by as much as the machine is slower than the yardstick's reference).
 
     Example: `gridcommand chaos --minutes 5 --seed 7`, `gridcommand chaos --kafka --city liyang`,
     `gridcommand chaos --minutes 11 --broker-away 10`

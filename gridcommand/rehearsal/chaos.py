@@ -80,7 +80,7 @@ async def run(
         The system couldn't be started.
     """
     slow = slowness()
-    tell(f"this machine takes {slow:.1f} times as long as the one the promises were measured on")
+    tell(f"this machine takes {slow:.1f} times as long as the yardstick's reference")
     environment = {**servers.environment, "GRIDCOMMAND_CITY": city}
     with (
         running_system(folder, environment=environment) as system,
