@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
@@ -42,9 +43,9 @@ def tell(page: Page, order: str, **payload: object) -> None:
     assert status == 202
 
 
-def commander_who_decides(open_page: OpenPage, name: str) -> Page:
+def commander_who_decides(open_page: OpenPage, name: str, **options: Any) -> Page:
     """Open a commander's page, and have nothing ordered by itself."""
-    desk = open_page(name, Role.COMMANDER)
+    desk = open_page(name, Role.COMMANDER, **options)
     expect(desk.get_by_text("Connected")).to_be_visible()
     tell(desk, "set_automation", priorities=[])
     return desk

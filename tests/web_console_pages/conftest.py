@@ -62,6 +62,11 @@ BROWSER_ARGS = [
     "--disable-gpu-rasterization",
 ]
 POLL_S = 0.05
+# A map is drawn in software here, for longer than all the rest of a page takes.
+WITHOUT_WEBGL = """const get = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...options) {
+  return kind.startsWith('webgl') ? null : get.call(this, kind, ...options);
+};"""
 MAIN_STREETS = {"freeway", "motorway", "highway", "trunk", "ramp", "arterial", "primary"}
 
 
@@ -291,7 +296,10 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture
 def new_page(browser: Browser) -> Iterator[NewPage]:
-    """Make a page of a browser of its own; an error in its console fails the test."""
+    """Make a page of a browser of its own; an error in its console fails the test.
+
+    A test that looks at the map says ``draws_map``: elsewhere it is a machine without WebGL.
+    """
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -301,6 +309,7 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
         lang: str = "en",
         theme: str = "dark",
         at: tuple[float, float] = (-122.4194, 37.7749),
+        draws_map: bool = False,
         **options: Any,
     ) -> Page:
         context = browser.new_context(
@@ -315,6 +324,8 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
             f"localStorage.setItem('gridcommand.lang', '{lang}');"
             f"localStorage.setItem('gridcommand.theme', '{theme}');"
         )
+        if not draws_map:
+            context.add_init_script(WITHOUT_WEBGL)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(HANG_S * 1000)

@@ -43,7 +43,7 @@ def test_report_reaches_the_commander_who_confirms(open_page: OpenPage, town: To
 def test_a_road_that_slows_shows_what_it_costs_and_the_swap_that_wins(
     open_page: OpenPage, town: Town, shots: Path
 ) -> None:
-    desk = commander_who_decides(open_page, "commander-11")
+    desk = commander_who_decides(open_page, "commander-11", draws_map=True)
     # Elsewhere than the other tests' collisions, which it would join.
     place = (-122.44, 37.757)
     phone = open_page("worker-11", Role.GRID_WORKER, size=PHONE, has_touch=True, at=place)
@@ -85,7 +85,7 @@ def test_hold_and_lift(open_page: OpenPage) -> None:
 
 
 def test_grid_cells_are_shown_and_remembered(open_page: OpenPage) -> None:
-    page = open_page("commander-8", Role.COMMANDER)
+    page = open_page("commander-8", Role.COMMANDER, draws_map=True)
     expect(page.get_by_text("Connected")).to_be_visible()
     with page.expect_response("**/api/cells.geojson") as answer:
         page.get_by_role("button", name="Grid cells").click()

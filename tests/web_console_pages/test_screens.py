@@ -48,7 +48,7 @@ def test_screenshots(
 ) -> None:
     """Nothing is wider than its screen; the pictures are build artefacts."""
     role = Role.COMMANDER if page_name == "console" else Role.GRID_WORKER
-    page = open_page(f"shot-{page_name}", role, size=size, lang=lang)
+    page = open_page(f"shot-{page_name}", role, size=size, lang=lang, draws_map=True)
     if page_name == "console":
         expect(page.locator(".map-cover")).to_have_count(0)
         choose(page, town, reported)
