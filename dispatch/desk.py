@@ -88,7 +88,7 @@ class Desk:
         self._planner = Planner(situation, travel, self._policy, pack)
         self._planning = Planning(self._planner, situation, travel, self._policy, pack)
         self._open_incidents = OpenIncidents(situation, self._policy)
-        self._orders = OrderBook(self._planner, self._adopt_plan)
+        self._orders = OrderBook(self._planner, self._planning.plan, self._adopt_plan)
         self._due: list[tuple[datetime, str, str]] = []
         self._touched: Touched = set()
         self._handlers: dict[type[ev.Payload], Callable[[Step, Any], None]] = {

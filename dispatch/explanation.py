@@ -60,6 +60,8 @@ class Found:
         What the going of each unit leaves bare, in seconds and as a share of coverage.
     reserve_names
         What each reserve is for, by its id.
+    elsewhere
+        Idle units that weren't offered, for more urgent incidents are to have them.
     """
 
     able: Able
@@ -71,6 +73,7 @@ class Found:
     loss: dict[str, float] = field(default_factory=dict)
     share: float | None = None
     reserve_names: dict[str, dict[str, str]] = field(default_factory=dict)
+    elsewhere: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self._columns = {slot.id: column for column, slot in enumerate(self.problem.slots)}
@@ -297,6 +300,8 @@ class Explainer:
             rule, reserve = pins.get(unit.id) or _rule_against(unit, wanted, unreachable), ""
             if not rule and unit.id in held:
                 rule, reserve = "reserved", held[unit.id]
+            elif not rule and unit.id in found.elsewhere:
+                rule = "elsewhere"
             elif not rule and waits and unit.id not in found.taken:
                 rule = "package"
             if rule:

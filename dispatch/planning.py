@@ -8,10 +8,8 @@ where the jurisdiction sends by itself. Not for: orders given by people
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 import msgspec
 
@@ -29,10 +27,10 @@ from dispatch.reserves import Reserves
 from dispatch.step import Step
 from dispatch.together import posed, with_roles
 from dispatch.travel_times import TravelTimes
+from dispatch.waiting import Group, WaitingList
 from dispatch.wanted import (
     MACHINE,
     Wanted,
-    able_units,
     close_roads,
     counted_priority,
     missing,
@@ -127,58 +125,53 @@ class Planner:
         """
         close_roads(step.situation, self.travel)
         self.note(step.touched)
-        waiting = self._waiting(step)
-        found = self._found(step, waiting) if waiting else None
-        swaps = self._swaps(step, found) if self.rule.diverts else {}
-        for name in sorted(self._gaps):
-            if not self._gaps[name] and name not in swaps:
-                _withdraw(step, step.incident(name), "not_needed")
-        self.note(step.touched)
+        waiting = WaitingList(step, self._gaps, self.policy, diverts=self.rule.diverts)
+        swaps: dict[str, tuple[Choice, ...]] | None = None
+        was_asked = False
         made = 0
-        by_incident: dict[str, list[Wanted]] = {}
-        for wanted in waiting:
-            by_incident.setdefault(wanted.incident.id, []).append(wanted)
-        for wants in by_incident.values():
-            # The last one of a full hand asks for another plan, so that a burst of calls does
-            # not keep the desk from the reports behind it.
-            last = made + 1 == self.policy.proposals_per_plan
-            if found is not None:
+        for group in waiting.groups():
+            found = self._found(step, group)
+            was_asked |= found.solution is not None
+            if swaps is None:
+                swaps = self._begin(step, found)
+                waiting.take(swap.chosen.unit for mine in swaps.values() for swap in mine
+                           if swap.chosen is not None)  # fmt: skip
+            waiting.take(found.taken)
+            for wants in group.by_incident():
+                # The last one of a full hand asks for another plan, so that a burst of calls does
+                # not keep the desk from the reports behind it.
+                last = made + 1 == self.policy.proposals_per_plan
                 mine = swaps.get(wants[0].incident.id, ())
                 made += self._propose(step, wants, found, mine, more=last)
-            if made == self.policy.proposals_per_plan:
-                return found is not None and found.solution is not None
+                if made == self.policy.proposals_per_plan:
+                    return was_asked
+        if swaps is None:
+            swaps = self._begin(step, None)
         for name, mine in swaps.items():
             if not self._gaps.get(name):
                 self._relieve(step, step.incident(name), mine)
         if self._move_ups is not None:
             self._move_ups.plan(step)
-        return found is not None and found.solution is not None
+        return was_asked
 
-    def _waiting(self, step: Step) -> list[Wanted]:
-        wanting = [step.incident(name) for name in sorted(self._gaps) if self._gaps[name]]
+    def _begin(self, step: Step, found: Found | None) -> dict[str, tuple[Choice, ...]]:
+        """Find who may be relieved, and withdraw the proposals that nobody needs any more."""
+        swaps = self._swaps(step, found) if self.rule.diverts else {}
+        for name in sorted(self._gaps):
+            if not self._gaps[name] and name not in swaps:
+                _withdraw(step, step.incident(name), "not_needed")
+        self.note(step.touched)
+        return swaps
 
-        def urgency(incident: Incident) -> tuple[int, datetime, str]:
-            counted = counted_priority(incident, step.now, self.policy)
-            return counted, incident.opened_at, incident.id
-
-        first = heapq.nsmallest(self.policy.incidents_per_plan, wanting, key=urgency)
-        return [Wanted(i, requirement, gap) for i in first for requirement, gap in self._gaps[i.id]]
-
-    def _found(self, step: Step, waiting: list[Wanted]) -> Found:
-        able = able_units(step.situation, waiting)
-        # No road is computed for a place that nobody could be sent to, nor for who fits nothing;
-        # but a place that somebody under way could be turned to is one.
-        served = [
-            w
-            for w in waiting
-            if any(map(sendable, able[w.kind]))
-            or (self.rule.diverts and w.incident.priority == diversion.TO_PRIORITY)
-        ]
-        free = idle_units(served, able)
-        reserves = self._reserves.of(step.situation, served)
+    def _found(self, step: Step, group: Group) -> Found:
+        able, served = group.able, group.served
+        free = [u for u in idle_units(served, able) if u.id not in group.elsewhere]
+        reserves = self._reserves.of(step.situation, served, group.elsewhere)
         problem = self._poser.problem(step, free, served, able)
-        problem = posed(problem, served, waiting, reserves)
-        found = Found(able, problem, None, reserve_names=self._reserves.names)
+        problem = posed(problem, served, group.waiting, reserves)
+        found = Found(
+            able, problem, None, reserve_names=self._reserves.names, elsewhere=group.elsewhere
+        )
         if not served:
             return found
         if self._coverage is not None:
@@ -187,21 +180,16 @@ class Planner:
             found.problem, found.share = problem, bare.share
             found.bare_s = dict(zip(problem.unit_ids, bare.cost_s.tolist(), strict=True))
             found.loss = dict(zip(problem.unit_ids, bare.loss.tolist(), strict=True))
-        solution = self.rule.choose(problem)
-        if self.rule.diverts:
-            reference_s = {s.id: _last_s(solution[s.id], s.count) for s in problem.slots}
+        found.solution = solution = self.rule.choose(problem)
+        if group.may_divert:
+            found.reference_s = {s.id: _last_s(solution[s.id], s.count) for s in problem.slots}
             first_s = {s.id: _first_s(solution[s.id]) for s in problem.slots}
             more = self._poser.with_turnable(
-                step, problem, served, reference_s, first_s, self._under_way
+                step, problem, served, found.reference_s, first_s, self._under_way
             )
             if more is not None:
-                problem, turned = more
-                solution = self.rule.choose(problem)
-                return Found(
-                    able, problem, solution, turned, reference_s,
-                    found.bare_s, found.loss, found.share, found.reserve_names,
-                )  # fmt: skip
-        found.solution = solution
+                problem, found.turned = more
+                return replace(found, problem=problem, solution=self.rule.choose(problem))
         return found
 
     def _propose(

@@ -7,7 +7,7 @@ Not for: people's orders and pins, which may take anybody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from dispatch.assignment import Reserve
 from dispatch.correlation import distance_m
@@ -31,16 +31,18 @@ class Reserves:
         self._places = {f.id: (f.lon, f.lat) for f in pack.facilities}
         self.names = {rule.id: dict(rule.names) for rule in pack.reserves}
 
-    def of(self, situation: Situation, waiting: Sequence[Wanted]) -> tuple[Reserve, ...]:
-        """Return the reserves as they are now, for these slots."""
+    def of(
+        self, situation: Situation, waiting: Sequence[Wanted], elsewhere: Set[str] = frozenset()
+    ) -> tuple[Reserve, ...]:
+        """Return the reserves as they are now, for these slots, when units ``elsewhere`` go."""
         found = []
         for rule in self._rules:
             keep = rule.keep.get(situation.rules.posture, 0)
             if keep:
                 idle = self._idle(rule, situation.units.values())
                 freely = {w.slot_id for w in waiting if w.incident.priority in rule.breaks_for}
-                spare = len(idle) - keep
-                found.append(Reserve(rule.id, frozenset(idle), spare, frozenset(freely)))
+                left = frozenset(idle - elsewhere)
+                found.append(Reserve(rule.id, left, len(left) - keep, frozenset(freely)))
         return tuple(found)
 
     def may_go(self, situation: Situation, units: list[Unit], priority: int) -> list[Unit]:

@@ -33,7 +33,9 @@ class OrderBook:
     Parameters
     ----------
     planner
-        For the road to a place, and for the new proposal that a refusal hands out.
+        For the road to a place.
+    plan
+        Makes the new proposal that a refusal hands out.
     adopt
         Matches the playbooks anew, after a person said what an incident really is.
 
@@ -43,8 +45,13 @@ class OrderBook:
         For the desk too: a unit that became free goes on to what is queued for it.
     """
 
-    def __init__(self, planner: Planner, adopt: Callable[[Step, Incident], None]) -> None:
-        self._planner = planner
+    def __init__(
+        self,
+        planner: Planner,
+        plan: Callable[[Step], None],
+        adopt: Callable[[Step, Incident], None],
+    ) -> None:
+        self._plan = plan
         self.sending = sending = Sending(planner)
         move_ups = MoveUpOrders(planner)
         hospitals = HospitalOrders(planner)
@@ -80,7 +87,7 @@ class OrderBook:
         except RefusalError as refusal:
             proposal = ""
             if refusal.incident:
-                self._planner.plan(step)
+                self._plan(step)
                 proposal = step.incident(refusal.incident).proposal
             step.emit(
                 ev.OrderRefused(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from dispatch.desk import Desk
 from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
+from dispatch.wanted import missing
 from models import events as ev
 from models.city import CityPack
 from models.events import Event, Payload
@@ -110,7 +111,7 @@ class DeskWorld:
     def settle(self) -> list[Event]:
         """Tick as long as the desk wants one now."""
         made: list[Event] = []
-        for _ in range(50):
+        for _ in range(500):
             due = self.desk.next_due()
             if due is None or due > self.now:
                 return made
@@ -154,3 +155,19 @@ class DeskWorld:
 def of(events: Iterable[Event], *kinds: type[Payload]) -> list[Any]:
     """Return the payloads of these kinds."""
     return [event.data for event in events if isinstance(event.data, kinds)]
+
+
+def undecided(world: DeskWorld) -> Iterator[str]:
+    """Incidents that lack somebody, and nobody can see who comes or why not."""
+    situation = world.situation
+    for incident in [one for one in situation.incidents.values() if not one.ended]:
+        lacking = {requirement.key: gap for requirement, gap in missing(situation, incident)}
+        proposal = situation.proposals.get(incident.proposal)
+        said = dict(proposal.shortage) if proposal is not None else {}
+        for choice in proposal.choices if proposal is not None else ():
+            if choice.chosen is not None:
+                said[choice.requirement] = said.get(choice.requirement, 0) + 1
+                if choice.chosen.also:
+                    said[choice.chosen.also] = said.get(choice.chosen.also, 0) + 1
+        if any(said.get(key, 0) < gap for key, gap in lacking.items()):
+            yield f"{incident.id} {incident.category} lacks {lacking}, is told {said}"

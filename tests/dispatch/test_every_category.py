@@ -5,7 +5,7 @@ The shipped packs with their own playbooks, and a made one with odd fleets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -13,7 +13,6 @@ import msgspec
 import pytest
 
 from dispatch.roads import RoadGraph
-from dispatch.wanted import missing
 from models import events as ev
 from models.categories import categories
 from models.city import CityPack, UnitSpec
@@ -21,7 +20,7 @@ from models.lifecycles import UnitState
 from models.settings import CHECKOUT
 from models.words import Posture
 from playbooks.engine import PlaybookSet
-from tests.dispatch.desk_world import DeskWorld
+from tests.dispatch.desk_world import DeskWorld, undecided
 
 PLANS = CHECKOUT / "playbooks" / "plans"
 CITIES = ("liyang", "san_francisco")
@@ -42,22 +41,6 @@ FLEETS: dict[str, Fleet] = {
 def loaded(city: str) -> tuple[CityPack, RoadGraph, PlaybookSet]:
     pack = CityPack.load(CHECKOUT / "cities" / city)
     return pack, RoadGraph.load(pack), PlaybookSet.load(PLANS / city)
-
-
-def undecided(world: DeskWorld) -> Iterator[str]:
-    """Incidents that lack somebody, and nobody can see who comes or why not."""
-    situation = world.situation
-    for incident in [one for one in situation.incidents.values() if not one.ended]:
-        lacking = {requirement.key: gap for requirement, gap in missing(situation, incident)}
-        proposal = situation.proposals.get(incident.proposal)
-        said = dict(proposal.shortage) if proposal is not None else {}
-        for choice in proposal.choices if proposal is not None else ():
-            if choice.chosen is not None:
-                said[choice.requirement] = said.get(choice.requirement, 0) + 1
-                if choice.chosen.also:
-                    said[choice.chosen.also] = said.get(choice.chosen.also, 0) + 1
-        if any(said.get(key, 0) < gap for key, gap in lacking.items()):
-            yield f"{incident.id} {incident.category} lacks {lacking}, is told {said}"
 
 
 @pytest.mark.parametrize(

@@ -145,3 +145,14 @@ def test_an_incident_that_nobody_can_plan_is_named_and_holds_nobody_up(
 
 def _fail(*_: object, **__: object) -> None:
     raise RuntimeError("nothing is to be had")
+
+
+def test_an_order_that_is_refused_has_a_simpler_plan_where_the_policy_fails(
+    failing: DeskWorld,
+) -> None:
+    failing.report(FIRE, priority=2)
+    incident = failing.incident_ids()[0]
+    events = failing.say(ev.PinUnit(incident=incident, unit="T01", by="li"))
+    (refused,) = of(events, ev.OrderRefused)
+    (proposal,) = of(events, ev.ProposalMade)
+    assert (refused.code, refused.proposal) == ("lacks_skill", proposal.proposal)
