@@ -22,6 +22,7 @@ from dispatch import closing
 from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, merge_facts
 from dispatch.fallback import Planning
 from dispatch.orders import OrderBook
+from dispatch.overtaken import withdraw_overtaken
 from dispatch.planning import Planner
 from dispatch.policy import Policy
 from dispatch.step import Step
@@ -128,6 +129,7 @@ class Desk:
             self._tick(step, plan_was_due)
         elif (handler := self._handlers.get(type(data))) is not None:
             handler(step, data)
+        withdraw_overtaken(step, self._planner)
         self._remember_due(step.events)
         self._planner.note(step.touched)
         self._open_incidents.note([name for kind, name in step.touched if kind == "incidents"])

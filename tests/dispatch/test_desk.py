@@ -115,7 +115,7 @@ def test_a_unit_taken_meanwhile_is_refused_with_the_new_proposal_in_hand(
     world.say(ev.UnitStatusReported(unit="E01", state=UnitState.OUT_OF_SERVICE))
     made = world.say(ev.ConfirmProposal(incident="i000001", proposal=first.proposal, by="wang"))
     (refused,) = of(made, ev.OrderRefused)
-    assert refused.code == "unit_taken"
+    assert refused.code == "proposal_changed"
     new = world.situation.proposals[refused.proposal]
     assert [c.chosen.unit for c in new.choices if c.chosen] == ["E02"]
 
