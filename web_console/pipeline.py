@@ -4,8 +4,8 @@ For: the ``pipeline`` of heartbeats, and which workers live. Pure: what the data
 with both clocks. Two things are never believed: that the wall clock runs evenly (it may jump by
 an hour while reports wait), and that two machines have the same one.
 
-How old a row is follows from the wall clock and from when an inbox was first seen that went as far
-as this row, whichever says more. A worker lives while its sign of life changes.
+How old a row is follows from the wall clock, held between two bounds by the monotonic one: when an
+inbox was first seen that went as far as this row, and when one was last seen that didn't. A worker lives while its sign of life changes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.inbox import Backlog
 from models.workers import WorkerSign
@@ -41,8 +41,7 @@ class PipelineWatch:
 
     def __init__(self, mono: float) -> None:
         self._began = self._answered = self._waits_from = mono
-        # (when seen, the newest row then): how long a row has been there at least.
-        self._marks: deque[tuple[float, int]] = deque()
+        self._marks: deque[_Mark] = deque()
         self._signs: dict[str, tuple[WorkerSign, float]] = {}
         self.now = Pipeline()
 
@@ -114,17 +113,31 @@ class PipelineWatch:
 
     def _age_s(self, backlog: Backlog, wall: datetime, mono: float) -> float:
         marks = self._marks
-        if marks and backlog.newest_id < marks[-1][1]:
+        if marks and backlog.newest_id < marks[-1].newest_id:
             marks.clear()  # an inbox whose rows were all forgotten may begin to count anew
-        if not marks or backlog.newest_id > marks[-1][1]:
+        if marks and backlog.newest_id == marks[-1].newest_id:
+            marks[-1] = marks[-1]._replace(last=mono)
+        else:
             if len(marks) == MARKS_KEPT:
                 # Hours of a backlog: its last rows may seem younger than they are.
                 marks.pop()
-            marks.append((mono, backlog.newest_id))
+            marks.append(_Mark(mono, mono, backlog.newest_id))
         if backlog.received_at is None:
             while len(marks) > 1:
                 marks.popleft()
             return 0.0
-        while len(marks) > 1 and marks[0][1] < backlog.oldest_id:
+        # The first mark that stays is of before the row, if there is any such.
+        while len(marks) > 1 and marks[1].newest_id < backlog.oldest_id:
             marks.popleft()
-        return max(0.0, mono - marks[0][0], (wall - backlog.received_at).total_seconds())
+        age_s = (wall - backlog.received_at).total_seconds()
+        if marks[0].newest_id >= backlog.oldest_id:
+            return max(0.0, mono - marks[0].first, age_s)
+        return min(max(mono - marks[1].first, age_s), mono - marks[0].last)
+
+
+class _Mark(NamedTuple):
+    """An inbox whose newest row was this one, when it was seen first and last."""
+
+    first: float
+    last: float
+    newest_id: int

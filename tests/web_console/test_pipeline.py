@@ -86,6 +86,22 @@ def test_a_clock_that_jumps_back_hides_no_delay(looking: Looking) -> None:
     assert said.since == looking.wall - timedelta(seconds=said.oldest_unfinished_s)
 
 
+def test_a_clock_that_jumps_ahead_makes_no_delay_of_what_has_just_come(looking: Looking) -> None:
+    looking.receive(1)
+    looking.look(2.0)
+    looking.backlog = Backlog(newest_id=1)
+    looking.look(2.0)
+    looking.receive(2)
+    looking.jumped = timedelta(hours=1)
+    said = looking.look(2.0)
+    assert said.state == "ok"
+    assert said.oldest_unfinished_s <= 2.0
+    # It is late all the same when it has waited for long enough.
+    said = looking.look(4.0)
+    assert said.state == "delayed"
+    assert said.oldest_unfinished_s == pytest.approx(6.0)
+
+
 def test_the_next_in_line_is_as_old_as_it_is_after_a_jump(looking: Looking) -> None:
     looking.receive(1)
     looking.look(2.0)
