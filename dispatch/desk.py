@@ -18,12 +18,12 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dispatch import closing
+from dispatch import closing, watch
 from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, merge_facts
 from dispatch.fallback import Planning
 from dispatch.orders import OrderBook
 from dispatch.overtaken import withdraw_overtaken
-from dispatch.planning import Planner
+from dispatch.planning import Planner, is_automatic
 from dispatch.policy import Policy
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
@@ -55,6 +55,7 @@ _ASSIGNMENT_STATE = {
 _AT_WORK = frozenset(
     {AssignmentState.ON_SCENE, AssignmentState.TRANSPORTING, AssignmentState.AT_HOSPITAL}
 )
+_CHANGES_WHEN_A_CREW_IS_DUE = (ev.AssignmentOrdered, ev.AssignmentMoved, ev.AssignmentRerouted)
 _HANDED_OVER = frozenset({AssignmentState.AT_HOSPITAL})
 
 
@@ -360,6 +361,9 @@ class Desk:
             if status.state is not unit.state:
                 self._move_unit(step, unit, status.state)
             closing.settle(step, incident)
+            left_alone = drops_out and not served and watch.nobody_goes(step.situation, incident)
+            if left_alone and not is_automatic(step.situation, incident):
+                watch.tell(step, assignment, watch.DROPPED_OUT)
             self._orders.sending.next_in_queue(step, unit)
         elif new in ASSIGNMENT_MOVES[assignment.state]:
             step.emit(
@@ -452,6 +456,10 @@ class Desk:
                     ),
                     incident=task.incident,
                 )
+            elif kind == "crew":
+                sent = situation.assignments[name]
+                if (found := watch.due(sent, self._policy)) is not None:
+                    watch.tell(step, sent, found[1])
             else:
                 expired = ev.RoadReopened(closure=name, by=MACHINE, reason="expired")
                 self._planner.rerouting.change(step, expired)
@@ -472,6 +480,15 @@ class Desk:
         if kind == "task":
             task = situation.tasks.get(name)
             return task is not None and task.due == due and _may_be_late(task)
+        if kind == "crew":
+            sent = situation.assignments.get(name)
+            found = watch.due(sent, self._policy) if sent is not None else None
+            return (
+                sent is not None
+                and found is not None
+                and found[0] == due
+                and not watch.is_told(situation, sent, found[1])
+            )
         closure = situation.closures.get(name)
         return closure is not None and closure.until == due
 
@@ -484,6 +501,8 @@ class Desk:
                 heapq.heappush(self._due, (data.due, "task", data.task))
             elif isinstance(data, ev.RoadClosed) and data.until is not None:
                 heapq.heappush(self._due, (data.until, "closure", data.closure))
+            elif isinstance(data, _CHANGES_WHEN_A_CREW_IS_DUE):
+                self._remember_crew(data.assignment)
 
     def _remember_all_due(self) -> None:
         s = self.situation
@@ -491,6 +510,14 @@ class Desk:
         self._due += [(t.due, "task", t.id) for t in s.tasks.values() if _may_be_late(t)]
         self._due += [(c.until, "closure", c.id) for c in s.closures.values() if c.until]
         heapq.heapify(self._due)
+        for assignment in s.assignments:
+            self._remember_crew(assignment)
+
+    def _remember_crew(self, assignment: str) -> None:
+        sent = self.situation.assignments.get(assignment)
+        found = watch.due(sent, self._policy) if sent is not None else None
+        if found is not None:
+            heapq.heappush(self._due, (found[0], "crew", assignment))
 
 
 def _may_be_late(task: Task) -> bool:

@@ -209,7 +209,7 @@ class Planner:
             for w in wants
             if w.missing > len(chosen[w.requirement.key])
         }
-        automatic = _automatic(step.situation, incident)
+        automatic = is_automatic(step.situation, incident)
         sends = automatic and (any(chosen.values()) or bool(swaps))
         old = step.situation.proposals.get(incident.proposal)
         names = {(key, unit, "") for key, units in chosen.items() for unit in units}
@@ -273,7 +273,7 @@ class Planner:
 
     def _relieve(self, step: Step, incident: Incident, swaps: tuple[Choice, ...]) -> None:
         """Propose swaps on an incident that lacks nobody."""
-        automatic = _automatic(step.situation, incident)
+        automatic = is_automatic(step.situation, incident)
         old = step.situation.proposals.get(incident.proposal)
         if not automatic and old is not None and _named(old.choices) == _named(swaps):
             return
@@ -423,7 +423,8 @@ def _withdraw(step: Step, incident: Incident, why: str) -> None:
     )
 
 
-def _automatic(situation: Situation, incident: Incident) -> bool:
+def is_automatic(situation: Situation, incident: Incident) -> bool:
+    """Say whether the machine sends whom it proposes there, without asking."""
     return incident.priority in situation.rules.automatic_priorities and not incident.by_hand
 
 

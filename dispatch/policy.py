@@ -49,6 +49,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     swap_gain_s
         A unit under way to a life-threatening incident, or to any when roads changed meanwhile, is
         relieved by an idle one that is there sooner by more than this, in seconds.
+    answer_s
+        A crew that hasn't said that it goes so many seconds after it should roll is told of.
+    overdue_s
+        The same for one that isn't there so many seconds after it should be.
     late_s
         An arrival later than this after the call is late: the mark that coverage looks at.
     starved_after_s
@@ -100,6 +104,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     divert_gain_others_s: float = 240.0
     divert_losses: int = 2
     swap_gain_s: float = 30.0
+    answer_s: float = 60.0
+    overdue_s: float = 180.0
     late_s: float = 300.0
     starved_after_s: float = 3 * 3600.0
     coverage_weight: float = 1.0

@@ -46,12 +46,17 @@ DEMAND_SIDE_DEG = 0.005
 
 
 class Escalation(msgspec.Struct, frozen=True):
-    """A person was told that something is overdue."""
+    """A person was told that something is overdue.
+
+    ``kind`` and ``unit`` are those of :class:`~models.events.EscalationRaised`.
+    """
 
     at: datetime
     deadline: str
     to_role: str
     notice: dict[str, str]
+    kind: str = ""
+    unit: str = ""
 
 
 class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -148,13 +148,26 @@ class DeadlineSet(Payload, frozen=True, kw_only=True):
 
 
 class EscalationRaised(Payload, frozen=True, kw_only=True):
-    """A deadline passed unmet: a person is told."""
+    """A deadline passed unmet: a person is told.
+
+    Attributes
+    ----------
+    notice
+        ``zh`` and ``en``, as the playbook has it; empty where ``kind`` says what it is.
+    kind
+        What a desk watches without a playbook: ``unanswered`` (a crew doesn't say that it goes),
+        ``overdue`` (it hasn't arrived), ``dropped_out`` (it can't, and nobody else goes there).
+    unit
+        The crew that it is about.
+    """
 
     type_name: ClassVar[str] = "escalation.raised"
     incident: str
     deadline: str
     to_role: str
     notice: dict[str, str]
+    kind: str = ""
+    unit: str = ""
 
 
 class DeadlineDropped(Payload, frozen=True, kw_only=True):

@@ -133,7 +133,9 @@ def escalation_raised(
 ) -> None:
     s.deadlines.pop(data.deadline, None)
     incident = touch_incident(s, event, data.incident, touched)
-    incident.escalations.append(Escalation(event.time, data.deadline, data.to_role, data.notice))
+    incident.escalations.append(
+        Escalation(event.time, data.deadline, data.to_role, data.notice, data.kind, data.unit)
+    )
     del incident.escalations[:-ESCALATIONS_KEPT]
 
 

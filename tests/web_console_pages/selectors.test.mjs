@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  arrival, choosable, counts, coverage, filtered, kinds, needsDecision, pinsNotKept, rows,
+  arrival, choosable, counts, coverage, decision, filtered, kinds, lateness, nextDecision,
+  pinsNotKept, rows,
 } from '../../web_console/static/console/selectors.js';
 import { uuid7 } from '../../web_console/static/lib/ids.js';
 import { empty } from '../../web_console/static/live.js';
@@ -31,7 +32,7 @@ test('the queue is by priority, then by longest wait; ended ones come last', () 
     incident('worst', 1, '2017-01-01T08:06:00Z'),
   ] });
   assert.deepEqual(rows(state).map((r) => r.id), ['worst', 'early', 'late', 'done']);
-  assert.deepEqual(counts(rows(state)), { all: 4, waiting: 3, active: 0, closed: 1, decide: 0 });
+  assert.deepEqual(counts(rows(state)), { all: 4, waiting: 3, active: 0, closed: 1, decide: 3 });
 });
 
 test('a moving unit does not make the queue anew', () => {
@@ -39,14 +40,65 @@ test('a moving unit does not make the queue anew', () => {
   assert.equal(rows(state), rows({ ...state, units: new Map([['E1', engine('E1', 0)]]) }));
 });
 
-test('a proposal by hand, a triage and an escalation ask for a decision', () => {
-  const state = situation({ proposals: [{ id: 'p1' }, { id: 'p2', automatic: true }] });
-  const at = '2017-01-01T08:00:00Z';
-  assert.equal(needsDecision(state, incident('a', 2, at, { proposal: 'p1' })), true);
-  assert.equal(needsDecision(state, incident('a', 2, at, { proposal: 'p2' })), false);
-  assert.equal(needsDecision(state, incident('a', 2, at, { triage: true })), true);
-  assert.equal(needsDecision(state, incident('a', 2, at, { triage: true, state: 'closed' })), false);
-  assert.equal(needsDecision(state, incident('a', 2, at, { escalations: [{}] })), true);
+const AT = '2017-01-01T08:00:00Z';
+
+test('what is open and served by nobody is to be decided, with the reason', () => {
+  const chosen = { id: 'p', choices: [{ chosen: { unit: 'E1' } }] };
+  const short = { id: 's', automatic: true, choices: [{}], shortage: { engines: 1 } };
+  const state = situation({ proposals: [chosen, short], assignments: [
+    { id: 'goes', unit: 'E1', state: 'en_route' }, { id: 'left', unit: 'E2', state: 'cancelled' }] });
+  state.tasks.set('t', { id: 't', state: 'assigned' });
+  state.tasks.set('late', { id: 'late', state: 'overdue' });
+  const why = (rest) => decision(state, incident('a', 1, AT, rest));
+  assert.equal(why({ triage: true }), 'triage');
+  assert.equal(why({ triage: true, state: 'closed' }), '');
+  assert.equal(why({ proposal: 'p' }), 'confirm');
+  assert.equal(why({ proposal: 's' }), 'short');
+  assert.equal(why({ lon: null }), 'place');
+  assert.equal(why({}), 'nobody');
+  assert.equal(why({ assignments: ['left'] }), 'nobody');
+  assert.equal(why({ assignments: ['goes'] }), '');
+  assert.equal(why({ state: 'resolved' }), '');
+  assert.equal(why({ tasks: ['t'] }), '');
+  assert.equal(why({ tasks: ['late'] }), 'nobody');
+  assert.equal(why({ tasks: ['t'], requirements: [{ key: 'engines', count: 1 }] }), 'nobody');
+});
+
+test('who waits comes before whose crew is there or leaves, whatever the priority', () => {
+  const state = situation({
+    incidents: [
+      incident('hospital', 1, AT, { state: 'active', assignments: ['h'] }),
+      incident('there', 2, AT, { state: 'active', assignments: ['s'] }),
+      incident('coming', 3, AT, { state: 'assigned', assignments: ['g'] }),
+      incident('waits', 4, AT),
+    ],
+    assignments: [{ id: 'h', unit: 'A', state: 'at_hospital' },
+      { id: 's', unit: 'B', state: 'on_scene' }, { id: 'g', unit: 'C', state: 'en_route' }],
+  });
+  const all = rows(state);
+  assert.deepEqual(all.map((r) => r.id), ['waits', 'coming', 'there', 'hospital']);
+  assert.equal(nextDecision(all, '').id, 'waits');
+});
+
+test('the next decision is after the selected one, then from the top', () => {
+  const state = situation({ incidents: [incident('a', 1, AT), incident('b', 2, AT)] });
+  const all = rows(state);
+  assert.equal(nextDecision(all, 'a').id, 'b');
+  assert.equal(nextDecision(all, 'b').id, 'a');
+  assert.equal(nextDecision([], 'a'), undefined);
+});
+
+test('a crew that says nothing, or should be there, is late', () => {
+  const began = Date.parse(AT);
+  const sent = { id: 'x', unit: 'E1', state: 'ordered', turnout_s: 60, drive_s: 120,
+    times: { ordered: AT } };
+  assert.equal(lateness(sent, began + 60_000), null);
+  assert.deepEqual(lateness(sent, began + 90_000), { why: 'unanswered', late_s: 90 });
+  const goes = { ...sent, state: 'en_route', times: { ordered: AT, en_route: AT } };
+  assert.equal(lateness(goes, began + 120_000), null);
+  assert.deepEqual(lateness(goes, began + 150_000), { why: 'overdue', late_s: 30 });
+  const there = { ...goes, state: 'on_scene', times: { ...goes.times, on_scene: AT } };
+  assert.equal(lateness(there, began + 900_000), null);
 });
 
 test('search finds number, place, category and unit', () => {

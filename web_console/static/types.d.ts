@@ -9,7 +9,8 @@ export interface Requirement {
   key: string; skills: string[]; count: number; within_s: number; playbook: string; names?: Names;
   package?: string; shares?: string[];
 }
-export interface Escalation { at: string; deadline: string; to_role: string; notice: Names }
+export interface Escalation { at: string; deadline: string; to_role: string; notice: Names; kind?: string;
+  unit?: string }
 export interface Incident {
   id: string; number: string; state: string; category: string; priority: number; grade: string;
   confidence: number; opened_at: string; updated_at: string; updated_seq: number;
@@ -144,6 +145,7 @@ export interface Link {
   status: 'connecting' | 'open' | 'lost' | 'denied'; since: number; nextTryAt: number | null;
 }
 export interface Row {
-  id: string; incident: Incident; group: 'waiting' | 'active' | 'closed'; decision: boolean;
+  id: string; incident: Incident; group: 'waiting' | 'active' | 'closed';
+  decision: '' | 'triage' | 'confirm' | 'place' | 'short' | 'nobody';
   units: { id: string; state: string }[];
 }

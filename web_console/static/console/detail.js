@@ -15,7 +15,7 @@ import {
 } from './parts.js';
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
-import { arrival, assignmentsOf, coverage, ended, onTheWay, running } from './selectors.js';
+import { arrival, assignmentsOf, coverage, ended, lateness, onTheWay, running } from './selectors.js';
 import { ask, callSign, live, select, theCity, tick, ui } from './state.js';
 import { Timeline } from './timeline.js';
 
@@ -119,7 +119,8 @@ function What({ incident }) {
     ${(incident.notices ?? []).map((notice, n) => html`<p class="notice" key=${n}>
       ${nameOf(notice)}</p>`)}
     ${(incident.escalations ?? []).map((e, n) => html`<p class="notice bad" key=${n}>
-      ${shortTime(e.at, zone)} · ${nameOf(e.notice, e.deadline)} → ${tOr(`role.${e.to_role}`, e.to_role)}</p>`)}
+      ${shortTime(e.at, zone)} · ${e.kind ? t(`escalation.${e.kind}`, { unit: callSign(e.unit ?? '') })
+        : nameOf(e.notice, e.deadline)} → ${tOr(`role.${e.to_role}`, e.to_role)}</p>`)}
     ${(incident.photos?.length ?? 0) > 0 && html`<div class="photos">
       ${incident.photos?.map((photo, n) => html`<a key=${photo} target="_blank" rel="noopener"
         href=${`/api/photos/${encodeURIComponent(photo)}`}><img loading="lazy" width="88" height="88"
@@ -163,12 +164,15 @@ function Sent({ incident, state }) {
     ${all.map((a) => {
       const there = arrival(a);
       const last = a.times?.[a.state];
+      const late = lateness(a, now);
       return html`<div class="sent-row ${running(a) ? '' : 'ended'}" key=${a.id}>
         <${UnitChip} id=${a.unit} state=${a.state} why=${a.end_reason} onClick=${() => ui.update((u) =>
           ({ ...u, unit: a.unit, pane: 'map' }))} />
         <div><${AssignmentChip} assignment=${a} />
           ${a.override && html` <span class="flag" title=${a.reason ?? ''}>${t('flag.by_hand')}</span>`}
-          <div class="faint">${there !== null
+          ${late && html`<span class="notice bad">${t(`sent.${late.why}`,
+            { by: minutes(late.late_s) })}</span>`}
+          <div class="faint">${there !== null && late?.why !== 'overdue'
             ? t('sent.arrives', { in: minutes((there - now) / 1000), at: clockTime(there, zone) })
             : last ? clockTime(last, zone) : ''}
             ${there !== null && a.length_m ? ` · ${distance(a.length_m)}` : ''}</div>

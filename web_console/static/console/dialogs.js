@@ -340,7 +340,7 @@ function Reopen({ id }) {
 }
 
 function Help() {
-  const keys = ['j k', 'Enter', 'c', 'o', '/', 'f', 'u', 'Esc', '?'];
+  const keys = ['n', 'j k', 'Enter', 'c', 'o', '/', 'f', 'u', 'Esc', '?'];
   return html`<${Sheet} title=${t('help.title')}>
     <dl class="keys">${keys.map((key) => html`<dt key=${key}>${key.split(' ').map((k) =>
       html`<kbd key=${k}>${k}</kbd>`)}</dt><dd>${t(`help.${key}`)}</dd>`)}</dl>

@@ -1,8 +1,11 @@
 // The keyboard: first hand of a dispatcher. Nothing here while somebody types or a dialog is open.
 
+import { t } from '../lib/i18n.js';
+import { tell } from './orders.js';
 import { confirmProposal } from './proposal.js';
 import { visibleRows } from './queue.js';
 import { fitCity, fitSelected } from './map.js';
+import { nextDecision, rows } from './selectors.js';
 import { ask, live, select, setUi, ui } from './state.js';
 
 /** @param {number} by */
@@ -13,6 +16,18 @@ function step(by) {
   const next = at < 0 ? (by > 0 ? 0 : shown.length - 1)
     : Math.min(shown.length - 1, Math.max(0, at + by));
   setUi({ selected: shown[next].id, left: 'queue' });
+}
+
+function toNextDecision() {
+  const next = nextDecision(rows(live.get()), ui.get().selected);
+  if (!next) {
+    tell({ tone: 'info', text: t('queue.none_decide') }, 4000);
+    return;
+  }
+  // A filter or a search that hides it would show a selection that isn't there.
+  if (!visibleRows().some((row) => row.id === next.id)) setUi({ filter: 'decide', search: '' });
+  setUi({ left: 'queue' });
+  select(next.id);
 }
 
 /** @param {KeyboardEvent} event */
@@ -29,6 +44,7 @@ export function onKey(event) {
     ArrowDown: () => step(1),
     k: () => step(-1),
     ArrowUp: () => step(-1),
+    n: toNextDecision,
     c: () => incident && confirmProposal(incident),
     o: () => incident && ask({ kind: 'choose', incident: incident.id }),
     f: () => (incident ? fitSelected() : fitCity()),

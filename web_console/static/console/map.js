@@ -246,7 +246,7 @@ function animate(map, canvas) {
       const at = map.project([incident.lon, incident.lat]);
       if (at.x < -30 || at.y < -30 || at.x > w + 30 || at.y > h + 30) continue;
       drawIncident(ctx, at, incident, theme, {
-        selected: isSelected, waiting: row.group === 'waiting', decision: row.decision,
+        selected: isSelected, waiting: row.group === 'waiting', decision: !!row.decision,
       });
       incidentsAt.push({ id: incident.id, x: at.x, y: at.y });
     }

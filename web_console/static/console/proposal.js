@@ -4,7 +4,7 @@
 import { html } from 'htm/preact';
 import { useState } from 'preact/hooks';
 
-import { clockTime, distance, minutes } from '../lib/format.js';
+import { clockTime, difference, distance, minutes } from '../lib/format.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
@@ -182,7 +182,7 @@ function Choice({ choice, incident, state }) {
     ${others.length > 0 && html`<div class="second">
       <span class="faint">${t('proposal.second')}</span>
       <b>${callSign(others[0].unit)}</b> ${minutes(others[0].turnout_s + others[0].drive_s)}
-      <span class="worse">+${minutes(others[0].turnout_s + others[0].drive_s - total)}</span>
+      ${chosen && html`<${Difference} other=${others[0]} total=${total} />`}
     </div>`}
     <button type="button" class="linkish why" aria-expanded=${open} onClick=${() => setOpen(!open)}>
       ${t(open ? 'proposal.less' : 'proposal.why')}</button>
@@ -191,7 +191,7 @@ function Choice({ choice, incident, state }) {
         <th>${t('proposal.time')}</th><th>${t('proposal.slower')}</th><th>${t('proposal.plan_cost')}</th></tr></thead>
         <tbody>${others.map((c) => html`<tr key=${c.unit}><td>${callSign(c.unit)}${c.aid ? html`<span class="faint"> ${nameOf(c.aid)}</span>` : ''}</td>
           <td>${minutes(c.turnout_s + c.drive_s)}</td>
-          <td>+${minutes(c.turnout_s + c.drive_s - total)}</td>
+          <td>${chosen ? difference(c.turnout_s + c.drive_s - total) : '–'}</td>
           <td>${c.added_s ? `+${minutes(c.added_s)}` : '–'}</td></tr>`)}</tbody></table>`}
       ${ruled.length > 0 && html`<ul class="ruled">${ruled.map((rule) => html`<li
         key=${`${rule.rule} ${nameOf(rule.names)}`}>
@@ -212,6 +212,17 @@ function Choice({ choice, incident, state }) {
       </div>`}
     </div>`}
   </div>`;
+}
+
+/**
+ * How much later somebody else would be there; where it would be sooner, why it isn't sent.
+ * @param {{other: import('../types.js').Candidate, total: number}} props
+ */
+function Difference({ other, total }) {
+  const later = other.turnout_s + other.drive_s - total;
+  if (Math.round(later) >= 0) return html`<span class="worse">${difference(later)}</span>`;
+  return html`<span>${difference(later)}</span> <span class="faint">${other.added_s
+    ? t('proposal.sooner_costs', { cost: minutes(other.added_s) }) : t('proposal.sooner_kept')}</span>`;
 }
 
 /**

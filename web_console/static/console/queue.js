@@ -1,4 +1,4 @@
-// The queue of incidents: by priority, then who waits longest. Only the rows in view are drawn, so
+// The queue of incidents: what a person has to decide first, then by priority and wait. Only the rows in view are drawn, so
 // thousands don't slow it down.
 
 import { html } from 'htm/preact';
@@ -124,7 +124,8 @@ function QueueRow({ row, index, total, selected, state }) {
     </div>
     <div class="row-side">
       <span class="age ${row.group === 'waiting' ? 'hot' : ''}">${span(age)}</span>
-      ${row.decision ? html`<span class="chip decide">${t('queue.decide_chip')}</span>`
+      ${row.decision ? html`<span class="chip decide" title=${t(`decide.${row.decision}_text`)}>
+        ${t(`decide.${row.decision}`)}</span>`
         : html`<${StateChip} state=${row.group === 'waiting' ? 'open'
           : incident.state === 'open' ? 'assigned' : incident.state} />`}
     </div>

@@ -7,6 +7,8 @@
 
 const ENDED = new Set(['closed', 'cancelled']);
 const ENDED_ASSIGNMENT = new Set(['cleared', 'cancelled']);
+const DOES_TASK = new Set(['assigned', 'accepted', 'done']);
+const LEAVES = new Set(['transporting', 'at_hospital']);
 
 /** @param {Incident} incident */
 export const ended = (incident) => ENDED.has(incident.state);
@@ -16,17 +18,48 @@ export const free = (unit) =>
   (unit.state === 'available' || unit.state === 'returning') && !unit.held_by;
 
 /**
- * Whether a person has something to decide: a proposal that waits, an unsure category, or an
- * escalation while nobody was sent.
+ * Why a person has something to decide; '' where nobody has. Whatever is open and served by nobody
+ * is a person's.
+ * @param {LiveState} state
+ * @param {Incident} incident
+ * @returns {'' | 'triage' | 'confirm' | 'place' | 'short' | 'nobody'}
+ */
+export function decision(state, incident) {
+  if (ended(incident)) return '';
+  if (incident.triage) return 'triage';
+  const proposal = incident.proposal ? state.proposals.get(incident.proposal) : undefined;
+  const asks = !!proposal && !proposal.automatic;
+  if (asks && proposal.choices.some((choice) => choice.chosen)) return 'confirm';
+  if (isServed(state, incident)) return asks ? 'short' : '';
+  if (incident.lon == null) return 'place';
+  return proposal ? 'short' : 'nobody';
+}
+
+/**
+ * Whether somebody goes or was there, or does a task where nothing else is asked for.
  * @param {LiveState} state
  * @param {Incident} incident
  */
-export function needsDecision(state, incident) {
-  if (ended(incident)) return false;
-  if (incident.triage) return true;
-  const proposal = incident.proposal ? state.proposals.get(incident.proposal) : undefined;
-  if (proposal && !proposal.automatic) return true;
-  return incident.state === 'open' && (incident.escalations?.length ?? 0) > 0;
+function isServed(state, incident) {
+  if (incident.state !== 'open') return true;
+  if ((incident.assignments ?? []).some((id) => {
+    const assignment = state.assignments.get(id);
+    return assignment && running(assignment);
+  })) return true;
+  return !incident.requirements?.length && (incident.tasks ?? []).some((id) =>
+    DOES_TASK.has(state.tasks.get(id)?.state ?? ''));
+}
+
+/**
+ * What an incident needs of the people at the desk: 0 a decision, 1 nobody is there yet, 2 somebody
+ * is there, 3 the last ones leave.
+ * @param {Row} row
+ */
+function need(row) {
+  if (row.decision) return 0;
+  if (row.units.some((unit) => unit.state === 'on_scene')) return 2;
+  return row.incident.state === 'resolved'
+    || (row.units.length && row.units.every((unit) => LEAVES.has(unit.state))) ? 3 : 1;
 }
 
 /** @param {Incident} a @param {Incident} b */
@@ -40,18 +73,19 @@ function lastFirst(a, b) {
   return (b.closed_at ?? b.updated_at) < (a.closed_at ?? a.updated_at) ? -1 : 1;
 }
 
-/** @type {{incidents: unknown, proposals: unknown, assignments: unknown, rows: Row[]}} */
-let made = { incidents: null, proposals: null, assignments: null, rows: [] };
+/** @type {{from: unknown[], rows: Row[]}} */
+let made = { from: [], rows: [] };
 
 /**
- * All incidents as rows of the queue: by priority, then the longest waiting; ended ones last.
+ * All incidents as rows of the queue: what a person has to decide first, then what nobody has
+ * reached; within these by priority, then the longest waiting; ended ones last.
  * Kept until something it reads changed, so that a moving unit doesn't sort the queue.
  * @param {LiveState} state
  * @returns {Row[]}
  */
 export function rows(state) {
-  if (made.incidents === state.incidents && made.proposals === state.proposals
-    && made.assignments === state.assignments) return made.rows;
+  const from = [state.incidents, state.proposals, state.assignments, state.tasks];
+  if (from.every((part, n) => part === made.from[n])) return made.rows;
   /** @type {Row[]} */
   const open = [];
   /** @type {Row[]} */
@@ -70,17 +104,41 @@ export function rows(state) {
       incident,
       group: isEnded ? 'closed' : incident.state === 'open' && !units.length
         ? 'waiting' : 'active',
-      decision: needsDecision(state, incident),
+      decision: decision(state, incident),
       units,
     });
   }
-  open.sort((a, b) => byUrgency(a.incident, b.incident));
+  open.sort((a, b) => need(a) - need(b) || byUrgency(a.incident, b.incident));
   closed.sort((a, b) => lastFirst(a.incident, b.incident));
-  made = {
-    incidents: state.incidents, proposals: state.proposals, assignments: state.assignments,
-    rows: [...open, ...closed],
-  };
+  made = { from, rows: [...open, ...closed] };
   return made.rows;
+}
+
+/**
+ * The next row that a person has to decide, after the selected one and then from the top.
+ * @param {Row[]} all
+ * @param {string} selected
+ */
+export function nextDecision(all, selected) {
+  const at = all.findIndex((row) => row.id === selected);
+  return [...all.slice(at + 1), ...all.slice(0, at + 1)].find((row) => row.decision);
+}
+
+/**
+ * What is told of a unit on its way that is late: it never said that it goes, or should be there.
+ * @param {import('../types.js').Assignment} assignment
+ * @param {number} now ms
+ * @returns {{why: 'unanswered' | 'overdue', late_s: number} | null}
+ */
+export function lateness(assignment, now) {
+  const there = arrival(assignment);
+  const ordered = assignment.times?.ordered;
+  if (there === null || !ordered) return null;
+  const rolls = Date.parse(ordered) + (assignment.turnout_s ?? 0) * 1000;
+  if (assignment.state === 'ordered' && now > rolls) {
+    return { why: 'unanswered', late_s: (now - Date.parse(ordered)) / 1000 };
+  }
+  return now > there ? { why: 'overdue', late_s: (now - there) / 1000 } : null;
 }
 
 /**

@@ -71,7 +71,9 @@ export function sentence(entry) {
     category: data.category ? categoryName(data.category) : '',
     priority: data.priority ?? '',
     units: (data.units ?? chosenOf(data)).map(callSign).join(', '),
-    title: nameOf(data.title ?? data.notice, data.task ?? data.deadline ?? ''),
+    title: type === 'escalation.raised' && data.kind
+      ? t(`escalation.${data.kind}`, { unit: callSign(data.unit ?? '') })
+      : nameOf(data.title ?? data.notice, data.task ?? data.deadline ?? ''),
     detail: data.code ? refusal(data.code, data.detail ?? '') : data.detail ?? '',
     role: data.to_role ? tOr(`role.${data.to_role}`, data.to_role) : data.assignee || (data.role
       ? tOr(`role.${data.role}`, data.role) : ''),

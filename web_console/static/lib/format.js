@@ -76,6 +76,13 @@ export function minutes(seconds) {
 }
 
 /**
+ * A difference in time, with its sign: `+m:ss` or `−m:ss`.
+ * @param {number} seconds
+ */
+export const difference = (seconds) => (Math.round(seconds) < 0 ? '−' : '+')
+  + minutes(Math.abs(seconds));
+
+/**
  * Rough length of time: seconds, then minutes, then hours.
  * @param {number} seconds
  */
