@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -174,7 +175,7 @@ class _Supervisor:
         await self._until(
             "console",
             console,
-            lambda: _is_ok(settings.web_host, settings.web_port, "/readyz"),
+            lambda: is_running(settings.web_host, settings.web_port),
         )
         self._welcome(prepared)
 
@@ -332,18 +333,20 @@ async def _answers(host: str, port: int) -> bool:
     return True
 
 
-async def _is_ok(host: str, port: int, path: str) -> bool:
-    """Say whether a GET of ``path`` is answered with 200."""
+async def is_running(host: str, port: int) -> bool:
+    """Say whether ``/readyz`` of a console says that everything runs.
+
+    What runs may have a backlog to decide, or a policy that fails: then it is started all the same.
+    """
     try:
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(5.0):
             reader, writer = await asyncio.open_connection(host, port)
             try:
-                writer.write(
-                    f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
-                )
-                status = await reader.readline()
+                head = f"GET /readyz HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+                writer.write(head.encode())
+                answer = await reader.read()
             finally:
                 writer.close()
-    except (OSError, TimeoutError):
+        return json.loads(answer.partition(b"\r\n\r\n")[2]).get("running") is True
+    except (OSError, TimeoutError, ValueError, AttributeError):
         return False
-    return status.split(b" ")[1:2] == [b"200"]

@@ -95,7 +95,7 @@ _NEWEST = select(func.max(_inbox.c.id))
 
 
 class Backlog(NamedTuple):
-    """The oldest unfinished row (0 and None: there is none) and the newest of all."""
+    """A side's oldest unfinished row (0 and None: there is none) and the newest of both sides."""
 
     oldest_id: int = 0
     received_at: datetime | None = None
@@ -241,14 +241,20 @@ class Inbox:
             oldest = connection.execute(query).first()
         return oldest.received_at if oldest else None
 
-    def backlog(self) -> Backlog:
-        """Return the oldest row that isn't finished, and how far the inbox goes."""
+    def backlogs(self) -> dict[bool, Backlog]:
+        """Return the oldest row that isn't finished, of live and of exercise, and how far the
+        inbox goes, for both sides alike."""
+        found = {}
         with transaction(self._engine, writes=False) as connection:
-            oldest = connection.execute(_OLDEST).first()
-            newest = connection.execute(_NEWEST).scalar()
-        if oldest is None:
-            return Backlog(newest_id=newest or 0)
-        return Backlog(oldest.id, oldest.received_at, newest or oldest.id)
+            newest = connection.execute(_NEWEST).scalar() or 0
+            for exercise in (False, True):
+                query = _OLDEST.where(_inbox.c.exercise == exercise)
+                oldest = connection.execute(query).first()
+                found[exercise] = Backlog(newest_id=newest)
+                if oldest is not None:
+                    last = max(newest, oldest.id)
+                    found[exercise] = Backlog(oldest.id, oldest.received_at, last)
+        return found
 
     def unfinished(self, jurisdiction: str | None = None) -> int:
         """Return how many rows are not finished."""

@@ -22,7 +22,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import aiokafka
 from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import UnknownMemberIdError
@@ -30,6 +29,8 @@ from aiokafka.protocol.commit import OffsetCommitRequest
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from mode.threads import ServiceThread, WorkerThread
+
+from streams.patient import PatientConsumer
 
 NODES_KNOWN_WITHIN_S = 5.0
 ASK_NODES_AGAIN_S = 0.1
@@ -43,7 +44,7 @@ class _DaemonThread(WorkerThread):  # type: ignore[misc]
         self.daemon = True
 
 
-class Member(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
+class Member(PatientConsumer):
     """Consumer that commits as the member of its group that it was asked as, or not at all."""
 
     async def start(self) -> None:

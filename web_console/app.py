@@ -24,7 +24,7 @@ from web_console import (
 )
 from web_console.access import ConsoleOf
 from web_console.console import Console
-from web_console.metrics import ready_parts, simpler_planning
+from web_console.metrics import DEGRADED, ready_parts, simpler_planning
 from web_console.middleware import Guard
 
 DESCRIPTION = """Reports, orders and what a screen must know of the city. What happens comes by the
@@ -36,11 +36,13 @@ live channel (WebSocket), whose address is in `GET /api/session`. Errors are
 class ReadyOut(BaseModel):
     """What is ready, part by part.
 
-    ``simpler_planning`` names the jurisdictions, live and exercise apart, whose policy fails, and
-    the simpler one that plans there.
+    ``running`` says that all processes do their work, though decisions may be late or made by a
+    simpler policy. ``simpler_planning`` names the jurisdictions, live and exercise apart, whose
+    policy fails, and the simpler one that plans there.
     """
 
     ready: bool
+    running: bool
     parts: dict[str, bool]
     simpler_planning: dict[str, str] = {}
 
@@ -94,9 +96,15 @@ def _add_health(app: FastAPI) -> None:
     )
     async def readyz(response: Response, console: ConsoleOf) -> ReadyOut:
         """Say which part isn't ready; `classify` or `desk`: no worker for it lives; `planning`:
-        the policy in force fails and a simpler one decides."""
+        the policy in force fails and a simpler one decides; `decisions_live` or
+        `decisions_exercise`: what was acknowledged on that side waits for longer than it may."""
         parts = await ready_parts(console)
         ready = all(parts.values())
         if not ready:
             response.status_code = 503
-        return ReadyOut(ready=ready, parts=parts, simpler_planning=simpler_planning(console))
+        return ReadyOut(
+            ready=ready,
+            running=all(parts[part] for part in parts.keys() - DEGRADED),
+            parts=parts,
+            simpler_planning=simpler_planning(console),
+        )

@@ -69,8 +69,8 @@ class Feed:
         The updates topics can be read.
     journal_ready
         The journals could be read at the last look.
-    pipeline
-        How the pipeline is, and which workers live.
+    pipelines
+        How the pipeline of live and exercise is, and which workers live.
     """
 
     def __init__(
@@ -90,7 +90,8 @@ class Feed:
         self._home = home
         self._moved: dict[str, tuple[int, float]] = {}
         self._unreadable: set[str] = set()
-        self.pipeline = PipelineWatch(time.monotonic())
+        began = time.monotonic()
+        self.pipelines = {exercise: PipelineWatch(began) for exercise in (False, True)}
         self._servers = bootstrap_servers(settings)
         self._found_by_looking_since: float | None = None
         self.broker_ready = False
@@ -278,7 +279,8 @@ class Feed:
                     await self._pulse()
             except (StoreError, TimeoutError):
                 now = time.monotonic()
-                self._hub.pipeline = self.pipeline.heard_nothing(datetime.now(UTC), now)
+                for exercise, watch in self.pipelines.items():
+                    self._hub.pipelines[exercise] = watch.heard_nothing(datetime.now(UTC), now)
             self._hub.beat()
             await asyncio.sleep(max(0.05, started + self._settings.heartbeat_s - time.monotonic()))
 
@@ -295,13 +297,15 @@ class Feed:
         StoreError
             When it doesn't say so in time.
         """
-        backlog, signs = await self._ask.shared(_standing, self._store)
+        backlogs, signs = await self._ask.shared(_standing, self._store)
         # By our clock's time of receipt: a drill's time says nothing about our speed.
-        self._hub.pipeline = self.pipeline.saw(backlog, signs, datetime.now(UTC), time.monotonic())
+        wall, mono = datetime.now(UTC), time.monotonic()
+        for exercise, watch in self.pipelines.items():
+            self._hub.pipelines[exercise] = watch.saw(backlogs[exercise], signs, wall, mono)
 
 
-def _standing(store: Store) -> tuple[Backlog, list[WorkerSign]]:
-    return store.backlog(), store.worker_signs()
+def _standing(store: Store) -> tuple[dict[bool, Backlog], list[WorkerSign]]:
+    return store.backlogs(), store.worker_signs()
 
 
 async def _first_failure(*endless: Coroutine[None, None, None]) -> None:

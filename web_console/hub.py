@@ -328,7 +328,7 @@ class Hub:
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Task[Room]] = {}
         self._healing: dict[str, asyncio.Lock] = {}
-        self.pipeline = Pipeline()
+        self.pipelines = {exercise: Pipeline() for exercise in (False, True)}
 
     @property
     def rooms(self) -> Iterable[Room]:
@@ -400,6 +400,10 @@ class Hub:
                         extra={"event": event.id, "jurisdiction": jurisdiction},
                     )
 
+    def pipeline_of(self, room: Room) -> Pipeline:
+        """Return how the pipeline of a room's side is, live or exercise."""
+        return self.pipelines[is_exercise(room.jurisdiction)]
+
     async def heal(self, room: Room, up_to: int) -> None:
         """Read the journal until the room knows ``up_to``, or the journal ends."""
         lock = self._healing.setdefault(room.jurisdiction, asyncio.Lock())
@@ -409,7 +413,7 @@ class Hub:
     def beat(self) -> None:
         """Send every room's heartbeat."""
         for room in self._rooms.values():
-            room.beat(self.pipeline)
+            room.beat(self.pipeline_of(room))
 
     async def _open(self, jurisdiction: str) -> Room:
         room = Room(jurisdiction, self._clock)

@@ -223,7 +223,7 @@ class LiveChannel:
                     # A confused page must not make us send snapshots without end.
                     await asyncio.sleep(HELLO_EVERY_S)
                 elif room is not None:
-                    screen.send(room.heartbeat(self._hub.pipeline))
+                    screen.send(room.heartbeat(self._hub.pipeline_of(room)))
         finally:
             checking.cancel()
             if room is not None:

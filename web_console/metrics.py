@@ -36,6 +36,9 @@ STAGES = (*NEEDED, "sense")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 _BEARER = "Bearer "
 
+DEGRADED = frozenset({"planning", "decisions_live", "decisions_exercise"})
+"""Parts that may not be ready although everything runs."""
+
 
 @router.get(
     "/metrics",
@@ -77,7 +80,11 @@ async def ready_parts(console: Console) -> dict[str, bool]:
         "broker": console.feed.broker_ready,
         "live": console.live.listening,
         "planning": not simpler_planning(console),
-        **{stage: console.feed.pipeline.workers(stage, now) > 0 for stage in NEEDED},
+        **{
+            f"decisions_{'exercise' if exercise else 'live'}": pipeline.state == "ok"
+            for exercise, pipeline in console.hub.pipelines.items()
+        },
+        **{stage: console.feed.pipelines[False].workers(stage, now) > 0 for stage in NEEDED},
     }
 
 
@@ -128,7 +135,7 @@ def _of_console(console: Console, parts: Mapping[str, bool]) -> list[Metric]:
         "gridcommand_workers", "Workers that gave a sign of life of late.", labels=["stage"]
     )
     for stage in STAGES:
-        workers.add_metric([stage], console.feed.pipeline.workers(stage, time.monotonic()))
+        workers.add_metric([stage], console.feed.pipelines[False].workers(stage, time.monotonic()))
     simpler = GaugeMetricFamily(
         "gridcommand_planning_simpler",
         "Whether the policy in force fails and a simpler one plans.",

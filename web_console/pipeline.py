@@ -1,11 +1,12 @@
 """Whether what was acknowledged is decided in time, and if not, since when and why.
 
-For: the ``pipeline`` of heartbeats, and which workers live. Pure: what the database said comes in
-with both clocks. Two things are never believed: that the wall clock runs evenly (it may jump by
-an hour while reports wait), and that two machines have the same one.
+For: the ``pipeline`` of heartbeats, for live and exercise apart, and which workers live. Pure: what
+the database said comes in with both clocks. Two things are never believed: that the wall clock runs
+evenly (it may jump by an hour while reports wait), and that two machines have the same one.
 
 How old a row is follows from the wall clock, held between two bounds by the monotonic one: when an
-inbox was first seen that went as far as this row, and when one was last seen that didn't. A worker lives while its sign of life changes.
+inbox was first seen that went as far as this row, and when one was last seen that didn't.
+A worker lives while its sign of life changes.
 """
 
 from __future__ import annotations
@@ -59,8 +60,6 @@ class PipelineWatch:
             self.now = Pipeline(oldest_unfinished_s=age_s)
             return self.now
         since = wall - timedelta(seconds=age_s if late else silent_s)
-        if late and backlog.received_at is not None:
-            since = min(since, backlog.received_at)
         self.now = Pipeline(
             state="delayed",
             since=since,

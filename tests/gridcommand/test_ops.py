@@ -114,14 +114,14 @@ OLD_COMMIT = {'gridcommand_journal_last_commit_age_seconds{jurisdiction="x"}': "
         # A quiet night: nobody has anything to commit.
         (OLD_COMMIT, set()),
         ({**OLD_ROW, **OLD_COMMIT}, {"DecisionsDelayed", "CommitTooOld"}),
-        # A drill that was left with something undecided is nobody's emergency.
+        # A drill that was left with something undecided is nobody's emergency, and is told.
         (
             {
                 'gridcommand_inbox_oldest_unfinished_seconds{exercise="true"}': "0+60x20",
                 'gridcommand_journal_last_commit_age_seconds{jurisdiction="x.exercise"}': "0+60x20",
                 **OLD_COMMIT,
             },
-            set(),
+            {"ExerciseDelayed"},
         ),
         ({"gridcommand_inbox_unfinished": "5000x20"}, {"InboxGrows"}),
         ({'gridcommand_consumer_lag{topic="desk",partition="0"}': "1500x20"}, {"ConsumersLag"}),

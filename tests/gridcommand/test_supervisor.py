@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -258,3 +259,29 @@ def _two_free_ports() -> int:
         except PortInUseError:
             continue
         return port
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (b"200 OK", b'{"ready": true, "running": true}', True),
+        (b"503 Service Unavailable", b'{"ready": false, "running": true}', True),
+        (b"503 Service Unavailable", b'{"ready": false, "running": false}', False),
+        (b"502 Bad Gateway", b"<html>", False),
+        (b"200 OK", b"[]", False),
+    ],
+)
+async def test_a_console_is_running_though_decisions_are_late_or_simpler(
+    status: bytes, body: bytes, expected: bool
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n\r\n" + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert await supervisor.is_running("127.0.0.1", port) is expected
+    assert await supervisor.is_running("127.0.0.1", port) is False

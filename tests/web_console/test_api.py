@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -14,6 +14,7 @@ from PIL import Image
 from models import events as ev
 from models.dead_letters import DeadLetterRow
 from models.events import encode
+from models.inbox import InboxRow
 from models.lifecycles import IncidentState
 from models.registers import Device
 from models.situation import Incident
@@ -250,8 +251,42 @@ async def test_ready_says_where_a_simpler_policy_plans(
         metrics = (await client.get("/metrics")).text
         alive = f'gridcommand_planning_simpler{{jurisdiction="{jurisdiction}"}} 1.0' in metrics
         found.append((ready["parts"]["planning"], ready["simpler_planning"], alive))
+        assert ready["running"] is False, "no broker, no worker"
         assert metrics.count("gridcommand_planning_simpler{") == 2
     assert found == [(False, {jurisdiction: "joint"}, True), (True, {}, False)]
+
+
+@pytest.mark.parametrize("exercise", [False, True])
+async def test_ready_says_on_which_side_decisions_are_late(
+    client: httpx.AsyncClient, store: Store, exercise: bool
+) -> None:
+    jurisdiction = "tiny.exercise" if exercise else "tiny"
+    received_at = datetime.now(UTC) - timedelta(seconds=60)
+    row = InboxRow(
+        event_id="late", jurisdiction=jurisdiction, topic="reports", key=jurisdiction,
+        body=b"{}", received_at=received_at, exercise=exercise,
+    )  # fmt: skip
+    store.put([row])
+    parts = (await client.get("/readyz")).json()["parts"]
+    assert (parts["decisions_live"], parts["decisions_exercise"]) == (exercise, not exercise)
+    store.finish(jurisdiction, ["late"], datetime.now(UTC))
+    parts = (await client.get("/readyz")).json()["parts"]
+    assert parts["decisions_live"]
+    assert parts["decisions_exercise"]
+
+
+async def test_what_runs_is_running_though_a_simpler_policy_decides(
+    client: httpx.AsyncClient, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def parts(_: object) -> dict[str, bool]:
+        return found
+
+    monkeypatch.setattr("web_console.app.ready_parts", parts)
+    found = {"database": True, "planning": False, "decisions_live": False}
+    answer = (await client.get("/readyz")).json()
+    assert (answer["ready"], answer["running"]) == (False, True)
+    found = {"database": False, "planning": True}
+    assert (await client.get("/readyz")).json()["running"] is False
 
 
 async def test_metrics_are_for_this_machine_or_for_who_has_the_token(

@@ -149,7 +149,7 @@ def test_invariant_10_a_screen_never_lies_whatever_was_cut(
                 page = Page()
                 watching = False
             elif fate in ("beat", "late"):
-                hub.pipeline = DELAYED if fate == "late" else Pipeline()
+                hub.pipelines[False] = DELAYED if fate == "late" else Pipeline()
                 hub.beat()
                 if watching:
                     is_late = fate == "late"

@@ -128,7 +128,7 @@ async def meet_a_halted_server(server: ServerProgram, console: Console, store: S
         assert ready.status_code == 503
         assert ready.json()["parts"]["database"] is False
         assert 'gridcommand_ready{part="database"} 0.0' in (await known.get("/metrics")).text
-        assert console.hub.pipeline.cause == "database"
+        assert console.hub.pipelines[False].cause == "database"
         await until(lambda: not console.feed.journal_ready)
         longest_s = max(known.longest_s, unknown.longest_s)
     finally:
