@@ -18,9 +18,12 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from dispatch import closing, watch
 from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, merge_facts
 from dispatch.fallback import Planning
+from dispatch.far import Surroundings
 from dispatch.orders import OrderBook
 from dispatch.overtaken import withdraw_overtaken
 from dispatch.planning import Planner, is_automatic
@@ -87,10 +90,13 @@ class Desk:
         self._playbooks = playbooks
         self._policy = policy or Policy()
         self._zone = ZoneInfo(pack.timezone)
+        self._surroundings = Surroundings(travel.graph, pack)
         self._planner = Planner(situation, travel, self._policy, pack)
         self._planning = Planning(self._planner, situation, travel, self._policy, pack)
         self._open_incidents = OpenIncidents(situation, self._policy)
-        self._orders = OrderBook(self._planner, self._planning.plan, self._adopt_plan)
+        self._orders = OrderBook(
+            self._planner, self._planning.plan, self._adopt_plan, self._surroundings
+        )
         self._due: list[tuple[datetime, str, str]] = []
         self._touched: Touched = set()
         self._handlers: dict[type[ev.Payload], Callable[[Step, Any], None]] = {
@@ -168,9 +174,12 @@ class Desk:
     # ── reports ───────────────────────────────────────────────────────────────────────────────
 
     def _report(self, step: Step, report: ev.ReportClassified) -> None:
-        found = self._open_incidents.find(report, step.now)
+        far = self._is_far(report)
+        # Phones without a fix all say the same place, and don't tell of the same thing.
+        apart = msgspec.structs.replace(report, lon=None, lat=None) if far else report
+        found = self._open_incidents.find(apart, step.now)
         if found is None:
-            incident = self._open(step, report)
+            incident = self._open(step, report, far=far)
         else:
             incident, away, age = found
             step.emit(
@@ -190,7 +199,12 @@ class Desk:
                 self._revise(step, incident, priority=worse[0], grade=worse[1], reason="report")
         self._adopt_plan(step, incident)
 
-    def _open(self, step: Step, report: ev.ReportClassified) -> Incident:
+    def _is_far(self, report: ev.ReportClassified) -> bool:
+        if report.lon is None or report.lat is None or not report.outside:
+            return False
+        return self._surroundings.is_far(report.lon, report.lat)
+
+    def _open(self, step: Step, report: ev.ReportClassified, *, far: bool) -> Incident:
         count = step.situation.opened + 1
         local = report.received_at.astimezone(self._zone)
         facts = dict(report.facts)
@@ -220,6 +234,8 @@ class Desk:
                 clock_skew_s=report.clock_skew_s,
                 photos=report.photos,
                 facts=facts,
+                near=report.near,
+                far=far,
             ),
             incident=incident,
         )

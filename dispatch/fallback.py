@@ -109,7 +109,7 @@ def plan_nearest(step: Step, policy: Policy) -> list[str]:
     def urgency(incident: Incident) -> tuple[int, datetime, str]:
         return counted_priority(incident, step.now, policy), incident.opened_at, incident.id
 
-    waiting = [i for i in situation.incidents.values() if not i.ended and i.lon is not None]
+    waiting = [i for i in situation.incidents.values() if not i.ended and i.at is not None]
     for incident in sorted(waiting, key=urgency):
         try:
             if incident.state is IncidentState.RESOLVED:

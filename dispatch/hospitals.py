@@ -131,8 +131,8 @@ class Hospitals:
         incident, unit = step.incident(assignment.incident), step.unit(assignment.unit)
         start = (unit.lon, unit.lat)
         under_way = assignment.state is AssignmentState.TRANSPORTING and assignment.hospital
-        if not under_way and incident.lon is not None and incident.lat is not None:
-            start = (incident.lon, incident.lat)
+        if not under_way and incident.at is not None:
+            start = incident.at
         close_roads(step.situation, self._travel)
         travel = self._travel.of_kind(unit.kind)
         seconds = travel.matrix([start], [(one.lon, one.lat) for one in hospitals])[0]

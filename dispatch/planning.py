@@ -105,7 +105,7 @@ class Planner:
 
     def _note(self, name: str) -> None:
         incident = self._situation.incidents.get(name)
-        if incident is None or incident.ended or incident.lon is None:
+        if incident is None or incident.ended or incident.at is None:
             return
         if any(diversion.under_way(self._situation, incident)):
             self._under_way.add(name)
@@ -425,7 +425,8 @@ def _withdraw(step: Step, incident: Incident, why: str) -> None:
 
 def is_automatic(situation: Situation, incident: Incident) -> bool:
     """Say whether the machine sends whom it proposes there, without asking."""
-    return incident.priority in situation.rules.automatic_priorities and not incident.by_hand
+    is_asked = incident.by_hand or not incident.is_placed
+    return incident.priority in situation.rules.automatic_priorities and not is_asked
 
 
 def _last_s(result: assignment.SlotResult, count: int) -> float:

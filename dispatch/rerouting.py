@@ -141,7 +141,7 @@ class Rerouting:
 
 def _on_a_way(step: Step, sent: Assignment) -> bool:
     incident: Incident = step.incident(sent.incident)
-    return sent.state in diversion.UNDER_WAY and incident.lon is not None
+    return sent.state in diversion.UNDER_WAY and incident.at is not None
 
 
 def _differs(old: tuple[Route | None, float], new: tuple[Route | None, float]) -> bool:

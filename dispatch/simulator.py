@@ -113,6 +113,7 @@ class Simulator:
         self._handlers: dict[type[ev.Payload], Callable[[Event, Any], None]] = {
             ev.UnitRegistered: self._registered,
             ev.IncidentOpened: self._opened,
+            ev.IncidentPlaced: self._placed,
             ev.ReportLinked: self._linked,
             ev.IncidentMoved: self._incident_moved,
             ev.AssignmentOrdered: self._ordered,
@@ -204,8 +205,14 @@ class Simulator:
         )
 
     def _opened(self, event: Event, data: ev.IncidentOpened) -> None:
-        place = None if data.lon is None or data.lat is None else (data.lon, data.lat)
+        place = None if data.near is None else (data.near.lon, data.near.lat)
+        if data.lon is not None and data.lat is not None and not data.far:
+            place = data.lon, data.lat
         self._scenes.setdefault(data.incident, _Scene(data.code, place, [data.report]))
+
+    def _placed(self, event: Event, data: ev.IncidentPlaced) -> None:
+        if data.incident in self._scenes:
+            self._scenes[data.incident].place = data.lon, data.lat
 
     def _linked(self, event: Event, data: ev.ReportLinked) -> None:
         scene = self._scenes.get(data.incident)
@@ -459,12 +466,9 @@ class Simulator:
         self._close_roads()
         for incident in situation.incidents.values():
             if not incident.ended:
-                place = (
-                    None
-                    if incident.lon is None or incident.lat is None
-                    else (incident.lon, incident.lat)
+                self._scenes[incident.id] = _Scene(
+                    incident.code, incident.at, list(incident.reports)
                 )
-                self._scenes[incident.id] = _Scene(incident.code, place, list(incident.reports))
         for unit in situation.units.values():
             self._crews[unit.id] = _Crew(
                 unit.id,

@@ -111,10 +111,10 @@ def counted_priority(incident: Incident, now: datetime, policy: Policy) -> int:
 
 
 def place_of(incident: Incident) -> Point:
-    """Return where an incident is; only those that have a place are planned."""
-    if incident.lon is None or incident.lat is None:
+    """Return where an incident is planned for; only those that have a place are."""
+    if incident.at is None:
         raise ValueError(f"incident {incident.id} has no place")
-    return incident.lon, incident.lat
+    return incident.at
 
 
 def close_roads(situation: Situation, travel: TravelTimes) -> None:

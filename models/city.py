@@ -116,6 +116,15 @@ class Cell(msgspec.Struct, frozen=True):
     worker: str
     polygons: tuple[tuple[Ring, ...], ...]
 
+    @property
+    def middle(self) -> tuple[float, float]:
+        """A point within it, far from its edges, as (lon, lat) with six decimals."""
+        from shapely import MultiPolygon, Polygon
+
+        shape = MultiPolygon([Polygon(rings[0], rings[1:]) for rings in self.polygons])
+        point = shape.representative_point()
+        return round(point.x, 6), round(point.y, 6)
+
 
 class CodeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one of a source's structured codes means here."""

@@ -63,7 +63,8 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What we believe is happening.
 
     ``opened_at`` is our time of the first report; ``losses`` counts units under way that were
-    turned to something more urgent.
+    turned to something more urgent. ``near`` and ``far`` are those of
+    :class:`~models.events.IncidentOpened`, until a person gives it a place.
     """
 
     id: str
@@ -105,6 +106,8 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     bans: list[str] = []
     escalations: list[Escalation] = []
     merged_into: str = ""
+    near: ev.NamedPlace | None = None
+    far: bool = False
     losses: int = 0
     first_ordered_at: datetime | None = None
     first_on_scene_at: datetime | None = None
@@ -114,6 +117,18 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     def ended(self) -> bool:
         """Closed or cancelled."""
         return self.state in ENDED_INCIDENT
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it has a place of its own that units can be sent to."""
+        return self.lon is not None and self.lat is not None and not self.far
+
+    @property
+    def at(self) -> Point | None:
+        """Where it is planned for: its own place, else the middle of the one that words name."""
+        if self.lon is not None and self.lat is not None and not self.far:
+            return self.lon, self.lat
+        return None if self.near is None else (self.near.lon, self.near.lat)
 
 
 class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):

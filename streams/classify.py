@@ -20,6 +20,7 @@ from models.events import FactValue, ReportClassified, ReportReceived
 from models.words import Channel, Grade
 from streams.geodesy import to_wgs84
 from streams.lexicon import Lexicon, load_lexicon
+from streams.place_names import names_of
 
 TRIAGE_BELOW = 0.6
 """Confidence under which a person must look."""
@@ -68,7 +69,11 @@ def classify(
             if value and name in words.facts:
                 priority = min(priority, words.facts[name].priority)
     lon, lat, is_place_wrong = _place(report)
-    cell = pack.cells.locate(lon, lat) if lon is not None and lat is not None else None
+    cell = near = None
+    if lon is not None and lat is not None:
+        cell = pack.cells.locate(lon, lat)
+    if cell is None:
+        near = names_of(pack.cells).find(f"{report.place}\n{report.text}")
     zone = _zone(pack.timezone)
     received_at = _utc(report.received_at, zone)
     observed_at = None if report.observed_at is None else _utc(report.observed_at, zone)
@@ -98,6 +103,7 @@ def classify(
         facts=facts,
         attributes=report.attributes,
         terms=tuple(term for term in reading.terms if words.names(category, term)),
+        near=near,
     )
 
 
@@ -155,7 +161,8 @@ def _place(report: ReportReceived) -> tuple[float | None, float | None, bool]:
         return None, None, False
     if lon is None or lat is None or not (math.isfinite(lon) and math.isfinite(lat)):
         return None, None, True
-    if abs(lon) > 180 or abs(lat) > 90:
+    if abs(lon) > 180 or abs(lat) > 90 or (lon == 0 and lat == 0):
+        # 0, 0 is what a phone without a fix says.
         return None, None, True
     return *to_wgs84(lon, lat, report.datum), False
 

@@ -218,6 +218,24 @@ class TriageIncidentIn(OrderBody):
     grade: Grade
 
 
+class PlaceIncidentIn(OrderBody):
+    """Say where an incident is: by a point, or by the cell that it is in."""
+
+    type: Literal["place_incident"]
+    incident: Id
+    lon: Lon | None = None
+    lat: Lat | None = None
+    cell: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
+    place: Text = ""
+
+    @model_validator(mode="after")
+    def _where(self) -> PlaceIncidentIn:
+        point = [self.lon is not None, self.lat is not None]
+        if any(point) != all(point) or all(point) == bool(self.cell):
+            raise PydanticCustomError("bad_place", "give lon and lat, or a cell, and not both")
+        return self
+
+
 class MergeIncidentsIn(OrderBody):
     """``duplicate`` is the same incident as ``incident``."""
 
@@ -301,6 +319,7 @@ OrderIn = Annotated[
     | BanUnitIn
     | LiftOverrideIn
     | TriageIncidentIn
+    | PlaceIncidentIn
     | MergeIncidentsIn
     | CloseIncidentIn
     | CloseRoadIn

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dispatch.far import Surroundings
 from dispatch.orders import overrides
 from dispatch.orders.hospitals import HospitalOrders
 from dispatch.orders.incidents import IncidentOrders
@@ -38,6 +39,8 @@ class OrderBook:
         Makes the new proposal that a refusal hands out.
     adopt
         Matches the playbooks anew, after a person said what an incident really is.
+    surroundings
+        For the cells, and what a place is held against.
 
     Attributes
     ----------
@@ -50,12 +53,13 @@ class OrderBook:
         planner: Planner,
         plan: Callable[[Step], None],
         adopt: Callable[[Step, Incident], None],
+        surroundings: Surroundings,
     ) -> None:
         self._plan = plan
         self.sending = sending = Sending(planner)
         move_ups = MoveUpOrders(planner)
         hospitals = HospitalOrders(planner)
-        incidents = IncidentOrders(sending, adopt)
+        incidents = IncidentOrders(sending, adopt, surroundings)
         jurisdiction = JurisdictionOrders(planner)
         self._handlers: dict[type[ev.Order], Callable[[Step, Any], None]] = {
             ev.ConfirmProposal: sending.confirm_proposal,
@@ -72,6 +76,7 @@ class OrderBook:
             ev.BanUnit: overrides.ban_unit,
             ev.LiftOverride: overrides.lift_override,
             ev.TriageIncident: incidents.triage_incident,
+            ev.PlaceIncident: incidents.place_incident,
             ev.MergeIncidents: incidents.merge_incidents,
             ev.CloseIncident: incidents.close_incident,
             ev.CloseRoad: jurisdiction.close_road,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dispatch import closing
+from dispatch.far import FAR_M, Surroundings
 from dispatch.orders.refusal import RefusalError, open_incident
 from dispatch.orders.sending import Sending
+from dispatch.overtaken import OVERTAKEN
 from dispatch.step import Step
 from dispatch.wanted import sendable
 from models import events as ev
@@ -24,11 +26,60 @@ class IncidentOrders:
         For the units of an incident that ends.
     adopt
         Matches the playbooks anew, after a person said what an incident really is.
+    surroundings
+        For the cells, and what a place is held against.
     """
 
-    def __init__(self, sending: Sending, adopt: Callable[[Step, Incident], None]) -> None:
+    def __init__(
+        self,
+        sending: Sending,
+        adopt: Callable[[Step, Incident], None],
+        surroundings: Surroundings,
+    ) -> None:
         self._sending = sending
         self._adopt = adopt
+        self._surroundings = surroundings
+
+    def place_incident(self, step: Step, given: ev.PlaceIncident) -> None:
+        incident = open_incident(step, given.incident)
+        lon, lat = self._where(given)
+        if self._surroundings.is_far(lon, lat):
+            raise RefusalError(
+                "far_place",
+                f"{lat:.5f}, {lon:.5f} is farther than {FAR_M:g} m from every street, unit and "
+                "facility of the city",
+            )
+        if incident.proposal:
+            # It was made for another place.
+            step.emit(
+                ev.ProposalWithdrawn(
+                    proposal=incident.proposal, incident=incident.id, why=OVERTAKEN
+                ),
+                incident=incident.id,
+            )
+        cell = self._surroundings.cells.locate(lon, lat)
+        step.emit(
+            ev.IncidentPlaced(
+                incident=incident.id,
+                lon=lon,
+                lat=lat,
+                place=given.place,
+                cell=cell.code if cell else "",
+                outside=cell is None,
+                by=given.by,
+                reason=given.reason,
+            ),
+            incident=incident.id,
+        )
+        self._adopt(step, incident)
+
+    def _where(self, given: ev.PlaceIncident) -> ev.Point:
+        if given.lon is not None and given.lat is not None:
+            return given.lon, given.lat
+        cell = self._surroundings.cells.get(given.cell)
+        if cell is None:
+            raise RefusalError("unknown_cell", f"the city has no cell {given.cell!r}")
+        return cell.middle
 
     def triage_incident(self, step: Step, given: ev.TriageIncident) -> None:
         incident = open_incident(step, given.incident)

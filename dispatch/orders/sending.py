@@ -169,12 +169,12 @@ class Sending:
 
     def road(self, step: Step, unit: Unit, incident: Incident) -> ev.AssignmentOrdered | None:
         """Return the way there as an order without names, or None where no place is known."""
-        if incident.lon is None or incident.lat is None:
+        if incident.at is None:
             return None
         close_roads(step.situation, self._planner.travel)
         start = self._planner.explainer.stands(step, unit)
         travel = self._planner.travel.of_kind(unit.kind)
-        route = travel.route(start, (incident.lon, incident.lat))
+        route = travel.route(start, incident.at)
         if route is None:
             raise RefusalError("road_closed", f"no open road for unit {unit.id}", incident.id)
         return ev.AssignmentOrdered(

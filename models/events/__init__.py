@@ -27,6 +27,7 @@ from models.events.incidents import (
     EscalationRaised,
     IncidentMoved,
     IncidentOpened,
+    IncidentPlaced,
     IncidentRevised,
     PlanAdopted,
     ReportLinked,
@@ -54,6 +55,7 @@ from models.events.orders import (
     MergeIncidents,
     Order,
     PinUnit,
+    PlaceIncident,
     RecallUnit,
     RefuseMoveUp,
     ReopenRoad,
@@ -64,7 +66,7 @@ from models.events.orders import (
     SetPosture,
     TriageIncident,
 )
-from models.events.payload import TYPE_PREFIX, FactValue, Payload, Point, Time
+from models.events.payload import TYPE_PREFIX, FactValue, NamedPlace, Payload, Point, Time
 from models.events.proposals import Candidate, Choice, Exclusion, ProposalMade, ProposalWithdrawn
 from models.events.refusals import EventRefused, OrderRefused
 from models.events.tasks import TaskAssigned, TaskMoved
@@ -130,6 +132,7 @@ __all__ = [
     "HospitalSet",
     "IncidentMoved",
     "IncidentOpened",
+    "IncidentPlaced",
     "IncidentRevised",
     "Label",
     "LiftHold",
@@ -138,11 +141,13 @@ __all__ = [
     "MoveUpOrdered",
     "MoveUpProposed",
     "MoveUpWithdrawn",
+    "NamedPlace",
     "Order",
     "OrderRefused",
     "OverrideSet",
     "Payload",
     "PinUnit",
+    "PlaceIncident",
     "PlanAdopted",
     "PlanningFellBack",
     "PlanningRestored",

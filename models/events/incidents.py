@@ -9,13 +9,21 @@ from typing import ClassVar
 
 import msgspec
 
-from models.events.payload import FactValue, Payload, Time
+from models.events.payload import FactValue, NamedPlace, Payload, Time
 from models.lifecycles import IncidentState
 from models.words import Channel, Grade
 
 
 class IncidentOpened(Payload, frozen=True, kw_only=True):
-    """A new incident; ``number`` is what people call it on the radio."""
+    """A new incident; ``number`` is what people call it on the radio.
+
+    Attributes
+    ----------
+    near
+        As the report has it.
+    far
+        Its place is so far from every street, unit and facility that the machine sends nobody.
+    """
 
     type_name: ClassVar[str] = "incident.opened"
     incident: str
@@ -39,6 +47,22 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
     clock_skew_s: float = 0.0
     photos: tuple[str, ...] = ()
     facts: dict[str, FactValue] = {}
+    near: NamedPlace | None = None
+    far: bool = False
+
+
+class IncidentPlaced(Payload, frozen=True, kw_only=True):
+    """A person said where an incident is. ``place`` in words; empty: as before."""
+
+    type_name: ClassVar[str] = "incident.placed"
+    incident: str
+    lon: float
+    lat: float
+    by: str
+    place: str = ""
+    cell: str = ""
+    outside: bool = False
+    reason: str = ""
 
 
 class ReportLinked(Payload, frozen=True, kw_only=True):

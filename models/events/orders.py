@@ -129,6 +129,25 @@ class TriageIncident(Order, frozen=True, kw_only=True):
     grade: Grade
 
 
+class PlaceIncident(Order, frozen=True, kw_only=True):
+    """Say where an incident is.
+
+    Attributes
+    ----------
+    lon, lat
+        In degrees, WGS-84; None where ``cell`` says in which cell.
+    place
+        Address or description; empty: as it was.
+    """
+
+    type_name: ClassVar[str] = "order.place_incident"
+    incident: str
+    lon: float | None = None
+    lat: float | None = None
+    cell: str = ""
+    place: str = ""
+
+
 class MergeIncidents(Order, frozen=True, kw_only=True):
     """``duplicate`` is the same incident as ``incident``."""
 

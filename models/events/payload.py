@@ -21,6 +21,25 @@ Time: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 TYPE_PREFIX = "gridcommand."
 
 
+class NamedPlace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A place that words name: good for who is near, not for where to stop.
+
+    Attributes
+    ----------
+    lon, lat
+        In the middle of it, in degrees, WGS-84.
+    names
+        ``zh`` and ``en``.
+    cell
+        Where one cell is meant; empty for a town.
+    """
+
+    lon: float
+    lat: float
+    names: dict[str, str]
+    cell: str = ""
+
+
 class Payload(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from models.events.payload import FactValue, Payload, Point, Time
+from models.events.payload import FactValue, NamedPlace, Payload, Point, Time
 from models.lifecycles import TaskState, UnitState
 from models.words import Channel, Datum, Grade
 
@@ -60,6 +60,8 @@ class ReportClassified(Payload, frozen=True, kw_only=True):
         0 to 1; under the classifier's threshold ``triage`` is set.
     outside
         The place lies in no cell of the jurisdiction, or there is none.
+    near
+        The cell or town that the words name, where the report has no place of its own.
     clock_skew_s
         The sender's clock minus ours, in seconds; 0 when the sender gave none.
     """
@@ -88,6 +90,7 @@ class ReportClassified(Payload, frozen=True, kw_only=True):
     facts: dict[str, FactValue] = {}
     attributes: dict[str, FactValue] = {}
     terms: tuple[str, ...] = ()
+    near: NamedPlace | None = None
 
 
 class UnitRegistered(Payload, frozen=True, kw_only=True):

@@ -60,6 +60,7 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Situation, Event, Any, Touched], Non
     ev.UnitRegistered: units.unit_registered,
     ev.UnitPositionsReported: units.unit_positions_reported,
     ev.IncidentOpened: incidents.incident_opened,
+    ev.IncidentPlaced: incidents.incident_placed,
     ev.ReportLinked: incidents.report_linked,
     ev.IncidentRevised: incidents.incident_revised,
     ev.IncidentMoved: incidents.incident_moved,

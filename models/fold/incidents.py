@@ -47,14 +47,26 @@ def incident_opened(s: Situation, event: Event, data: ev.IncidentOpened, touched
         reports=[data.report],
         photos=list(data.photos),
         facts=dict(data.facts),
+        near=data.near,
+        far=data.far,
     )
     touched.add(("incidents", data.incident))
-    if data.priority <= URGENT and data.lon is not None and data.lat is not None:
+    is_demand = data.priority <= URGENT and not data.far
+    if is_demand and data.lon is not None and data.lat is not None:
         s.demand.calls += 1
         column = math.floor(data.lon / DEMAND_SIDE_DEG)
         row = math.floor(data.lat / DEMAND_SIDE_DEG)
         key = f"{column}:{row}:{data.received_at.hour}"
         s.demand.places[key] = s.demand.places.get(key, 0) + 1
+
+
+def incident_placed(s: Situation, event: Event, data: ev.IncidentPlaced, touched: Touched) -> None:
+    incident = touch_incident(s, event, data.incident, touched)
+    incident.lon, incident.lat = data.lon, data.lat
+    incident.cell, incident.outside = data.cell, data.outside
+    incident.place = data.place or incident.place
+    incident.near, incident.far = None, False
+    s.plan_due = True
 
 
 def report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: Touched) -> None:

@@ -26,6 +26,7 @@ from dispatch.travel_times import TravelTimes
 from models import events as ev
 from models.city import CityPack
 from models.errors import EventError
+from models.events import NamedPlace
 from models.lifecycles import TaskState, UnitState
 from models.situation import dump, load
 from models.words import Channel, Grade, Posture
@@ -70,7 +71,7 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
                     ev.HospitalRegistered(hospital=name, names={}, lon=lon, lat=lat, per_hour=1)
                 )
             for at, category in begun:
-                self.report(at, category, 2, 1, placed=True, held_up=False, late_s=0.0)
+                self.report(at, category, 2, 1, placed="yes", held_up=False, late_s=0.0)
             self.check()
 
     # ── what happens ──────────────────────────────────────────────────────────────────────────
@@ -89,7 +90,7 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         category=st.sampled_from(CATEGORIES),
         priority=st.integers(1, 4),
         trapped=st.integers(0, 2),
-        placed=st.booleans(),
+        placed=st.sampled_from(["yes", "yes", "no", "far", "near"]),
         held_up=st.booleans(),
         late_s=late,
     )
@@ -99,11 +100,13 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         category: str,
         priority: int,
         trapped: int,
-        placed: bool,
+        placed: str,
         held_up: bool,
         late_s: float,
     ) -> None:
         """Somebody tells us, sometimes of what was told before; it may be held up on its way."""
+        lon, lat = WEST + at[0] * STEP, SOUTH + at[1] * STEP
+        near = NamedPlace(lon=lon, lat=lat, names={}) if placed == "near" else None
         data = ev.ReportClassified(
             channel=Channel.HOTLINE,
             received_at=self.world.now - timedelta(seconds=late_s),
@@ -111,9 +114,10 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
             priority=priority,
             grade=Grade.IV,
             confidence=1.0,
-            lon=WEST + at[0] * STEP if placed else None,
-            lat=SOUTH + at[1] * STEP if placed else None,
-            outside=not placed,
+            lon={"yes": lon, "far": -lon}.get(placed),
+            lat=lat if placed in ("yes", "far") else None,
+            outside=placed != "yes",
+            near=near,
             facts={"trapped": trapped},
         )
         self.side.reports += 1
@@ -224,6 +228,12 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
                 priority=priority,
                 grade=Grade.III,
             )
+
+    @rule(which=pick, at=places, far=st.booleans())
+    def place(self, which: int, at: tuple[int, int], far: bool) -> None:
+        if incident := self._incident(which):
+            lon, lat = WEST + at[0] * STEP, SOUTH + at[1] * STEP
+            self.order(ev.PlaceIncident, incident=incident, lon=-lon if far else lon, lat=lat)
 
     @rule(one=pick, other=pick)
     def merge(self, one: int, other: int) -> None:

@@ -73,7 +73,7 @@ def test_one_case_has_every_kind_of_input_and_every_invariant_holds(
     case = OneCase()
     case.open_desks(0, [((1, 1), "accident.fire.structure")])
     told = {"at": (2, 2), "category": "accident.fire.structure", "priority": 1, "trapped": 1,
-            "placed": True, "held_up": False, "late_s": 0.0}  # fmt: skip
+            "placed": "yes", "held_up": False, "late_s": 0.0}  # fmt: skip
     steps: list[tuple[Callable[..., None], dict[str, Any]]] = [
         (case.report, told | {"held_up": True}),
         (case.report, told | {"priority": 2, "category": "health.medical"}),
@@ -104,6 +104,7 @@ def test_one_case_has_every_kind_of_input_and_every_invariant_holds(
         (case.register_again, {"unit": "E01"}),
         (case.task, {"which": 0, "state": TaskState.DONE}),
         (case.triage, {"which": 1, "category": "city.other", "priority": 3}),
+        (case.place, {"which": 1, "at": (2, 2), "far": False}),
         (case.merge, {"one": 0, "other": 1}),
         (case.close, {"which": 0, "cancelled": True}),
         *((case.a_stray_event, {"which": which}) for which in range(4)),

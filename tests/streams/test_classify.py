@@ -112,8 +112,19 @@ def test_coordinates_come_to_wgs84_and_to_a_cell(liyang: CityPack) -> None:
 
 
 def test_a_place_outside_every_cell_is_flagged(liyang: CityPack) -> None:
-    found = classify(report("井盖缺失", lon=0.0, lat=0.0), liyang)
+    found = classify(report("井盖缺失", lon=118.0, lat=31.0), liyang)
     assert (found.cell, found.outside, found.triage) == ("", True, False)
+
+
+def test_what_a_phone_without_a_fix_says_is_no_place(liyang: CityPack) -> None:
+    found = classify(report("井盖缺失", lon=0.0, lat=0.0), liyang)
+    assert (found.lon, found.lat, found.outside, found.triage) == (None, None, True, True)
+
+
+def test_a_report_without_a_place_has_the_one_that_its_words_name(liyang: CityPack) -> None:
+    found = classify(report("上黄镇西埝村井盖缺失"), liyang)
+    assert found.near is not None
+    assert found.near.names["zh"] == "西埝村村委会"
 
 
 @pytest.mark.parametrize(("lon", "lat"), [(500.0, 31.0), (119.0, float("nan")), (119.0, None)])

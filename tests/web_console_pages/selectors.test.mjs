@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import {
   arrival, choosable, counts, coverage, decision, filtered, kinds, lateness, nextDecision,
-  pinsNotKept, rows,
+  parsePoint, pinsNotKept, rows,
 } from '../../web_console/static/console/selectors.js';
 import { uuid7 } from '../../web_console/static/lib/ids.js';
 import { empty } from '../../web_console/static/live.js';
@@ -177,4 +177,17 @@ test('a pin that a proposal does not keep is said with its rule', () => {
     { rule: 'lacks_skill', units: ['T1'], count: 1 }, { rule: 'pin_elsewhere', units: ['E2'], count: 1 }] };
   const pinned = incident('a', 2, '2017-01-01T08:00:00Z', { pins: ['E1', 'E2', 'E3'] });
   assert.deepEqual(pinsNotKept(pinned, { choices: [choice] }), [{ unit: 'E2', rule: 'pin_elsewhere' }]);
+});
+
+test('a place is typed as latitude and longitude, or it is none', () => {
+  assert.deepEqual(parsePoint('31.4321, 119.4832'), [119.4832, 31.4321]);
+  assert.deepEqual(parsePoint(' 31.4321，119.4832 '), [119.4832, 31.4321]);
+  assert.deepEqual(parsePoint('-33.9 18.4'), [18.4, -33.9]);
+  for (const bad of ['', '31.4', 'north', '91, 10', '10, 181', '1,2,3']) {
+    assert.equal(parsePoint(bad), null, bad);
+  }
+});
+
+test('a place far from every street is none', () => {
+  assert.equal(decision(situation({}), incident('a', 1, AT, { far: true })), 'place');
 });

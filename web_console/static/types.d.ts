@@ -22,7 +22,8 @@ export interface Incident {
   assignments?: string[]; tasks?: string[]; proposal?: string; by_hand?: boolean;
   triaged_by?: string; pins?: string[]; bans?: string[]; escalations?: Escalation[];
   merged_into?: string; first_ordered_at?: string | null; first_on_scene_at?: string | null;
-  closed_at?: string | null; losses?: number;
+  closed_at?: string | null; losses?: number; far?: boolean;
+  near?: { lon: number; lat: number; names: Names; cell?: string } | null;
 }
 export interface Unit {
   id: string; kind: string; skills: string[]; owner: string; state: string; lon: number;

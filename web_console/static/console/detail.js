@@ -15,7 +15,7 @@ import {
 } from './parts.js';
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
-import { arrival, assignmentsOf, coverage, ended, lateness, onTheWay, running } from './selectors.js';
+import { arrival, assignmentsOf, coverage, ended, isPlaced, lateness, onTheWay, running } from './selectors.js';
 import { ask, callSign, live, select, theCity, tick, ui } from './state.js';
 import { Timeline } from './timeline.js';
 
@@ -55,7 +55,7 @@ function Head({ incident, state }) {
   useStore(tick, (n) => n);
   const until = incident.closed_at ? Date.parse(incident.closed_at)
     : jurisdictionNow(state, Date.now());
-  const placed = incident.lon != null && incident.lat != null;
+  const placed = isPlaced(incident);
   return html`<div class="detail-head prio-edge-${incident.priority}">
     <div class="detail-line">
       <${Priority} priority=${incident.priority} />
@@ -70,6 +70,8 @@ function Head({ incident, state }) {
       ${placed && html`<button type="button" class="linkish" onClick=${() =>
         lookAt([/** @type {number} */ (incident.lon), /** @type {number} */ (incident.lat)])}>
         ${t('detail.on_map')}</button>`}
+      ${!placed && !ended(incident) && html`<button type="button" class="button small"
+        onClick=${() => ask({ kind: 'place', incident: incident.id })}>${t('place.action')}</button>`}
     </div>
     <div class="detail-meta">
       <span class="number">${incident.number}</span>
@@ -231,6 +233,8 @@ function Actions({ incident }) {
       ${t('action.choose')} <kbd>o</kbd></button>`}
     <button type="button" class="button" onClick=${() => ask({ kind: 'triage', incident: incident.id })}>
       ${t('action.triage')}</button>
+    ${isPlaced(incident) && html`<button type="button" class="button"
+      onClick=${() => ask({ kind: 'place', incident: incident.id })}>${t('place.correct')}</button>`}
     <button type="button" class="button" onClick=${() => ask({ kind: 'merge', incident: incident.id })}>
       ${t('action.merge')}</button>
     <button type="button" class="button" onClick=${() => ask({ kind: 'close', incident: incident.id })}>

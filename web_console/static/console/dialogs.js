@@ -4,8 +4,9 @@
 import { html } from 'htm/preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
+import { gridCells } from '../lib/base_map.js';
 import { distance, minutes } from '../lib/format.js';
-import { t, tOr } from '../lib/i18n.js';
+import { nameOf, t, tOr } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { uuid7 } from '../lib/ids.js';
@@ -13,13 +14,14 @@ import { jurisdictionNow } from '../live.js';
 import { hospitalName, load, takes } from './hospitals.js';
 import { order } from './orders.js';
 import { Empty, Priority, categoryName, kindName } from './parts.js';
-import { choosable, ended, metresBetween, running } from './selectors.js';
+import { choosable, ended, metresBetween, parsePoint, running } from './selectors.js';
 import { PasswordForm } from '../lib/password.js';
-import { ask, callSign, live, theCity, theSession, ui } from './state.js';
+import { ask, callSign, live, setUi, theCity, theSession, ui } from './state.js';
 
 /**
  * @typedef {{kind: 'reason', title: string, action: string, run: (reason: string) => void}
  *   | {kind: 'choose' | 'triage' | 'merge' | 'close', incident: string}
+ *   | {kind: 'place', incident: string, lon?: number, lat?: number}
  *   | {kind: 'closure', lon: number, lat: number}
  *   | {kind: 'reopen', closure: string}
  *   | {kind: 'hospital', hospital: string}
@@ -36,6 +38,7 @@ export function Dialogs() {
     case 'choose': return html`<${ChooseUnits} id=${dialog.incident} />`;
     case 'triage': return html`<${Triage} id=${dialog.incident} />`;
     case 'merge': return html`<${Merge} id=${dialog.incident} />`;
+    case 'place': return html`<${Place} id=${dialog.incident} lon=${dialog.lon} lat=${dialog.lat} />`;
     case 'close': return html`<${Close} id=${dialog.incident} />`;
     case 'closure': return html`<${CloseRoad} lon=${dialog.lon} lat=${dialog.lat} />`;
     case 'password': return html`<${Password} />`;
@@ -175,6 +178,55 @@ function Triage({ id }) {
     <${ReasonField} value=${reason} onInput=${setReason} />
   </${Sheet}>`;
 }
+
+/**
+ * Where an incident is: a click on the map, coordinates, or the cell.
+ * @param {{id: string, lon?: number, lat?: number}} props
+ */
+function Place({ id, lon, lat }) {
+  const incident = live.get().incidents.get(id);
+  const [point, setPoint] = useState(lon == null || lat == null ? ''
+    : `${lat.toFixed(6)}, ${lon.toFixed(6)}`);
+  const [cell, setCell] = useState('');
+  const [words, setWords] = useState('');
+  const [reason, setReason] = useState('');
+  const [cells, setCells] = useState(/** @type {any[]} */ ([]));
+  useEffect(() => {
+    gridCells().then((grid) => setCells(grid.features.map((/** @type {any} */ f) => f.properties)))
+      .catch(() => setCells([]));
+  }, []);
+  if (!incident || ended(incident)) return html`<${GoneSheet} />`;
+  const at = parsePoint(point);
+  const chosen = cells.find((one) => cell && cellName(one) === cell);
+  const where = at ? { lon: at[0], lat: at[1] } : chosen && !point.trim() ? { cell: chosen.code }
+    : null;
+  return html`<${Sheet} title=${t('place.title', { number: incident.number })}
+    action=${t('place.send')} disabled=${!where}
+    onSend=${() => order(live.get().jurisdiction, 'place_incident',
+      { incident: id, ...where, place: words.trim(), reason: reason.trim() }, { key: `place-${id}` })}>
+    <p><button type="button" class="button" onClick=${() => {
+      ask(null);
+      setUi({ picking: id, pane: 'map' });
+    }}>${t('place.pick')}</button></p>
+    <label class="field"><span>${t('place.point')}</span>
+      <input value=${point} placeholder="31.43210, 119.48321" inputmode="text" autocomplete="off"
+        aria-invalid=${!!point.trim() && !at}
+        onInput=${(/** @type {any} */ e) => setPoint(e.currentTarget.value)} /></label>
+    ${point.trim() && !at && html`<p class="notice bad">${t('place.bad_point')}</p>`}
+    <label class="field"><span>${t('place.cell')}</span>
+      <input list="place-cells" value=${cell} autocomplete="off" disabled=${!!point.trim()}
+        onInput=${(/** @type {any} */ e) => setCell(e.currentTarget.value)} />
+      <datalist id="place-cells">${cells.map((one) => html`<option key=${one.code}
+        value=${cellName(one)} />`)}</datalist></label>
+    <label class="field"><span>${t('place.words')}</span>
+      <input value=${words} maxlength="500" autocomplete="off"
+        onInput=${(/** @type {any} */ e) => setWords(e.currentTarget.value)} /></label>
+    <${ReasonField} value=${reason} onInput=${setReason} />
+  </${Sheet}>`;
+}
+
+/** @param {any} cell properties of a grid cell */
+const cellName = (cell) => `${nameOf({ zh: cell.name_zh, en: cell.name_en })} · ${cell.town} · ${cell.code}`;
 
 /** @param {{id: string}} props */
 function Merge({ id }) {

@@ -55,7 +55,7 @@ export function onKey(event) {
       requestAnimationFrame(() => document.getElementById('search')?.focus());
     },
     Enter: () => incident && select(incident.id),
-    Escape: () => (ui.get().picking ? setUi({ picking: false }) : select('')),
+    Escape: () => (ui.get().picking ? setUi({ picking: '' }) : select('')),
   };
   if (onButton && event.key === 'Enter') return;
   const run = does[event.key];

@@ -122,13 +122,15 @@ export function CityMap() {
         <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><path
         d="M1 1h6v6H1zM9 1h6v6H9zM1 9h6v6H1zM9 9h6v6H9zM2.5 2.5v3h3v-3zM10.5 2.5v3h3v-3zM2.5 10.5v3h3v-3zM10.5 10.5v3h3v-3z"
         fill-rule="evenodd" /></svg></button>
-      <button type="button" class="iconbutton danger" aria-pressed=${picking} title=${t('map.close_road')}
-        aria-label=${t('map.close_road')} onClick=${() => setUi({ picking: !picking })}>
+      <button type="button" class="iconbutton danger" aria-pressed=${picking === 'closure'}
+        title=${t('map.close_road')} aria-label=${t('map.close_road')}
+        onClick=${() => setUi({ picking: picking ? '' : 'closure' })}>
         <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><path
         d="M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zM3.5 6.8h9v2.4h-9z" /></svg></button>
     </div>
-    ${picking && html`<div class="map-hint" role="status">${t('map.picking')}
-      <button type="button" class="button small" onClick=${() => setUi({ picking: false })}>
+    ${picking && html`<div class="map-hint" role="status">${t(
+      picking === 'closure' ? 'map.picking' : 'map.picking_place')}
+      <button type="button" class="button small" onClick=${() => setUi({ picking: '' })}>
         ${t('dialog.cancel')}</button></div>`}
     ${cellsMissing && html`<div class="map-hint" role="status">${t('map.cells_failed')}
       <button type="button" class="button small" onClick=${() => setCellsAttempt(cellsAttempt + 1)}>
@@ -293,9 +295,12 @@ function animate(map, canvas) {
 
   /** @param {import('maplibre-gl').MapMouseEvent} event */
   const clicked = (event) => {
-    if (ui.get().picking) {
-      setUi({ picking: false });
-      ask({ kind: 'closure', lon: event.lngLat.lng, lat: event.lngLat.lat });
+    const { picking } = ui.get();
+    if (picking) {
+      setUi({ picking: '' });
+      const at = { lon: event.lngLat.lng, lat: event.lngLat.lat };
+      ask(picking === 'closure' ? { kind: 'closure', ...at }
+        : { kind: 'place', incident: picking, ...at });
       return;
     }
     const incident = under(incidentsAt, event.point);

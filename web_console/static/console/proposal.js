@@ -10,7 +10,7 @@ import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { order, pending, tell, waits } from './orders.js';
 import { OrderButton, kindName, skillName } from './parts.js';
-import { ended, pinsNotKept } from './selectors.js';
+import { ended, isPlaced, pinsNotKept } from './selectors.js';
 import { ask, callSign, live, theCity, tick } from './state.js';
 
 const NAMED_AT_ONCE = 8;
@@ -55,7 +55,7 @@ export function ProposalCard({ incident, state }) {
   if (ended(incident)) return null;
   if (!proposal) {
     if (incident.state !== 'open') return null;
-    const why = incident.lon == null ? 'proposal.no_place'
+    const why = incident.far ? 'proposal.far' : !isPlaced(incident) ? 'proposal.no_place'
       : incident.requirements?.length ? 'proposal.none' : 'proposal.no_needs';
     return html`<section class="proposal none"><h3>${t('proposal.title')}</h3>
       <p>${t(why)}</p></section>`;
@@ -66,6 +66,8 @@ export function ProposalCard({ incident, state }) {
     <div class="proposal-head"><h3>${t('proposal.title')}</h3>
       <span class="faint">${t(proposal.automatic ? 'proposal.automatic' : 'proposal.by_hand')}</span>
     </div>
+    ${!isPlaced(incident) && incident.near && html`<p class="notice warn">${t('proposal.near', {
+      name: nameOf(incident.near.names) })}</p>`}
     <${Packages} incident=${incident} proposal=${proposal} />
     <${Pins} incident=${incident} proposal=${proposal} />
     ${proposal.choices.map((choice) => html`<${Choice} key=${`${choice.requirement}-${choice.slot}`}

@@ -13,6 +13,12 @@ const LEAVES = new Set(['transporting', 'at_hospital']);
 /** @param {Incident} incident */
 export const ended = (incident) => ENDED.has(incident.state);
 
+/**
+ * Whether it has a place of its own that units can be sent to.
+ * @param {Incident} incident
+ */
+export const isPlaced = (incident) => incident.lon != null && incident.lat != null && !incident.far;
+
 /** @param {Unit} unit */
 export const free = (unit) =>
   (unit.state === 'available' || unit.state === 'returning') && !unit.held_by;
@@ -31,7 +37,7 @@ export function decision(state, incident) {
   const asks = !!proposal && !proposal.automatic;
   if (asks && proposal.choices.some((choice) => choice.chosen)) return 'confirm';
   if (isServed(state, incident)) return asks ? 'short' : '';
-  if (incident.lon == null) return 'place';
+  if (!isPlaced(incident)) return 'place';
   return proposal ? 'short' : 'nobody';
 }
 
@@ -297,4 +303,16 @@ export function choosable(state, incident) {
     .sort((a, b) => Number(b.free) - Number(a.free)
       || (a.seconds ?? Infinity) - (b.seconds ?? Infinity)
       || (a.metres ?? 0) - (b.metres ?? 0) || (a.unit.id < b.unit.id ? -1 : 1));
+}
+
+/**
+ * Longitude and latitude of what was typed as "latitude, longitude", as maps and phones show it.
+ * @param {string} text
+ * @returns {[number, number] | null}
+ */
+export function parsePoint(text) {
+  const found = /^\s*(-?\d{1,2}(?:\.\d+)?)\s*[,，\s]\s*(-?\d{1,3}(?:\.\d+)?)\s*$/.exec(text);
+  if (!found) return null;
+  const [lat, lon] = [Number(found[1]), Number(found[2])];
+  return Math.abs(lat) <= 90 && Math.abs(lon) <= 180 ? [lon, lat] : null;
 }

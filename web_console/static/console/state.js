@@ -22,12 +22,13 @@ export const link = createStore(
  * @property {'all' | 'decide' | 'active' | 'closed'} filter
  * @property {string} search
  * @property {import('./dialogs.js').Dialog | null} dialog
- * @property {boolean} picking the next click on the map is a place to close
+ * @property {string} picking what the next click on the map is the place of: `closure`, an
+ *   incident id, or nothing
  */
 /** @type {import('../lib/store.js').Store<Ui>} */
 export const ui = createStore(/** @type {Ui} */ ({
   selected: '', unit: '', left: 'queue', pane: 'left', filter: 'all', search: '', dialog: null,
-  picking: false,
+  picking: '',
 }));
 
 /** @param {Partial<Ui>} change */

@@ -1,0 +1,114 @@
+"""Where an incident is: places that can't be, places that words name, and a person's word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dispatch.far import Surroundings
+from dispatch.roads import RoadGraph
+from models import events as ev
+from models.city import CityPack
+from models.events import Event, NamedPlace
+from tests.dispatch.desk_world import SOUTH, STEP, WEST, DeskWorld, of
+
+FIRE = "i000001"
+NOWHERE: dict[str, Any] = {"lon": None, "lat": None, "cell": "", "outside": True}
+LOST_SIGN: dict[str, Any] = {"lon": -WEST, "lat": SOUTH, "cell": "", "outside": True}
+NEAR = NamedPlace(lon=WEST + 3 * STEP, lat=SOUTH + 3 * STEP, names={"zh": "北村", "en": "North"})
+
+
+@pytest.fixture
+def world(tiny_city: CityPack, tiny_roads: RoadGraph) -> DeskWorld:
+    return DeskWorld(tiny_city, tiny_roads)
+
+
+def proposed(events: list[Event]) -> list[str]:
+    (proposal,) = of(events, ev.ProposalMade)
+    return [choice.chosen.unit for choice in proposal.choices if choice.chosen is not None]
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat", "far"),
+    [
+        (WEST, SOUTH, False),
+        (WEST - 0.015, SOUTH, False),  # 1.4 km west of the last street
+        (WEST - 0.025, SOUTH, True),
+        (-WEST, SOUTH, True),
+        (0.0, 0.0, True),
+        (WEST + 360, SOUTH, False),
+    ],
+)
+def test_what_is_two_kilometres_from_all_that_a_city_has_is_far(
+    tiny_city: CityPack, tiny_roads: RoadGraph, lon: float, lat: float, far: bool
+) -> None:
+    assert Surroundings(tiny_roads, tiny_city).is_far(lon, lat) is far
+
+
+def test_nobody_is_proposed_or_sent_to_a_place_that_can_not_be(world: DeskWorld) -> None:
+    made = world.report(**LOST_SIGN) + world.wait(3000)
+    assert not of(made, ev.AssignmentOrdered, ev.ProposalMade)
+    incident = world.situation.incidents[FIRE]
+    assert incident.far
+    assert incident.lon == -WEST, "what was said is kept"
+
+
+def test_two_reports_of_one_impossible_place_are_two_incidents(world: DeskWorld) -> None:
+    for _ in range(2):
+        world.report(**LOST_SIGN)
+    assert len(world.incident_ids()) == 2
+
+
+def test_a_place_that_words_name_is_proposed_for_and_never_sent_to_by_itself(
+    world: DeskWorld,
+) -> None:
+    made = world.report(**NOWHERE, near=NEAR) + world.settle()
+    assert proposed(made) == ["E02"], "the engine that stands there"
+    assert not of(made, ev.AssignmentOrdered)
+
+
+def test_a_person_gives_a_place_and_the_machine_goes_on_from_there(world: DeskWorld) -> None:
+    world.report(**NOWHERE, near=NEAR)
+    world.settle()
+    lon, lat = WEST + STEP / 10, SOUTH
+    made = world.say(
+        ev.PlaceIncident(incident=FIRE, lon=lon, lat=lat, place="一号楼", by="li", reason="called")
+    )
+    (placed,) = of(made, ev.IncidentPlaced)
+    assert (placed.cell, placed.outside, placed.by, placed.reason) == (
+        "tiny-r0c0", False, "li", "called",
+    )  # fmt: skip
+    assert [w.why for w in of(made, ev.ProposalWithdrawn)] == ["overtaken"]
+    (order,) = of(world.settle(), ev.AssignmentOrdered)
+    assert order.unit == "E01"
+    incident = world.situation.incidents[FIRE]
+    assert (incident.lon, incident.lat, incident.place, incident.near) == (lon, lat, "一号楼", None)
+
+
+def test_a_cell_is_a_place_too(world: DeskWorld, tiny_city: CityPack) -> None:
+    world.report(**LOST_SIGN)
+    world.say(ev.PlaceIncident(incident=FIRE, cell="tiny-r1c1", by="li"))
+    incident = world.situation.incidents[FIRE]
+    cell = tiny_city.cells.get("tiny-r1c1")
+    assert cell is not None
+    assert (incident.lon, incident.lat) == cell.middle
+    assert (incident.cell, incident.far) == ("tiny-r1c1", False)
+    assert of(world.settle(), ev.AssignmentOrdered)
+
+
+@pytest.mark.parametrize(
+    ("order", "code"),
+    [
+        (ev.PlaceIncident(incident=FIRE, lon=0.0, lat=0.0, by="li"), "far_place"),
+        (ev.PlaceIncident(incident=FIRE, cell="nowhere", by="li"), "unknown_cell"),
+        (ev.PlaceIncident(incident="i9", lon=WEST, lat=SOUTH, by="li"), "unknown_incident"),
+    ],
+)
+def test_a_place_that_can_not_be_is_refused(
+    world: DeskWorld, order: ev.PlaceIncident, code: str
+) -> None:
+    world.report(**NOWHERE)
+    (refused,) = of(world.say(order), ev.OrderRefused)
+    assert refused.code == code
+    assert not world.situation.incidents[FIRE].is_placed
