@@ -19,10 +19,10 @@ import networkx as nx
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
-from dispatch.roads import AreaClosure, RoadGraph
+from dispatch.roads import RoadGraph
 from dispatch.routes import FAR_M
-from dispatch.street_index import StreetIndex
 from gridcommand.city_packs import read_table
 from models.city import Cell, CityPack
 
@@ -66,7 +66,6 @@ class Part(msgspec.Struct, frozen=True):
     stretches: int
     shut: int
     length_m: float
-    away_m: float
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -168,7 +167,8 @@ def look(pack: CityPack, graph: RoadGraph) -> Reach:
     parts, told = _parts(near, beside, {graph.node_ids[row] for row in np.flatnonzero(core)})
     for street in told:
         known += [(lon, lat) for lon, lat in street.lonlat.tolist()]
-    cells = _cells_without(pack, graph, near, {graph.edge_ids[r] for r in np.flatnonzero(inside)})
+    bare = near.without_street([_shape(cell) for cell in pack.cells])
+    cells = [cell.code for cell, is_bare in zip(pack.cells, bare.tolist(), strict=True) if is_bare]
     lived = {cell.code for lon, lat in known if (cell := pack.cells.locate(lon, lat))}
     return Reach(
         facilities=places,
@@ -187,34 +187,50 @@ def look(pack: CityPack, graph: RoadGraph) -> Reach:
 
 
 class _Near:
-    """How far it is to the network, and to streets beside it."""
+    """How far it is to the network, and to streets beside it.
+
+    By trees of lines, not by `dispatch.street_index`: what lies far from every street is the rule
+    here, and that index is made for what lies at one.
+    """
 
     def __init__(self, graph: RoadGraph, core: list[Floats], beside: list[Floats]) -> None:
-        metres = graph.projection.metres
-        self._core, self._beside = (
-            StreetIndex(
-                np.concatenate(lines),
-                np.concatenate([[0], np.cumsum([len(line) for line in lines])]).astype(np.int32),
-                metres,
-            )
-            if lines
-            else None
-            for lines in (core, beside)
+        self._metres = graph.projection.metres
+        self._core, self._beside = self._tree(core), self._tree(beside)
+
+    def _tree(self, lines: list[Floats]) -> shapely.STRtree:
+        if not lines:
+            return shapely.STRtree([])
+        of = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+        return shapely.STRtree(
+            np.asarray(shapely.linestrings(self._metres(np.concatenate(lines)), indices=of))
         )
+
+    def _points(self, places: Floats) -> NDArray[np.object_]:
+        return np.asarray(shapely.points(self._metres(places)))
 
     def away_m(self, places: Floats) -> Floats:
         """Metres to the network."""
-        if self._core is None or not len(places):
-            return np.full(len(places), np.inf)
-        return self._core.nearest(places)[2]
+        return _distances(self._core, self._points(places))
 
     def unreached(self, places: Floats) -> tuple[NDArray[np.bool_], Floats]:
         """Which places aren't reached, and the metres to the network."""
-        away = self.away_m(places)
-        other = np.full(len(places), np.inf)
-        if self._beside is not None and len(places):
-            other = self._beside.nearest(places)[2]
+        points = self._points(places)
+        away, other = (_distances(tree, points) for tree in (self._core, self._beside))
         return (away > FAR_M) | ((away > NEAR_M) & (other < away)), away
+
+    def without_street(self, shapes: Sequence[BaseGeometry]) -> NDArray[np.bool_]:
+        """Which areas no street of the network is in, or near the middle of."""
+        areas = shapely.transform(np.array(shapes, dtype=np.object_), self._metres)
+        middles = shapely.point_on_surface(areas)
+        return (_distances(self._core, areas) > 0) & (_distances(self._core, middles) > FAR_M)
+
+
+def _distances(tree: shapely.STRtree, shapes: NDArray[np.object_]) -> Floats:
+    """Metres from each shape to the nearest line of a tree; infinite where there is none."""
+    found = np.full(len(shapes), np.inf)
+    (rows, _), metres = tree.query_nearest(shapes, return_distance=True, all_matches=False)
+    found[rows] = metres
+    return found
 
 
 def _core(graph: RoadGraph) -> NDArray[np.bool_]:
@@ -276,8 +292,9 @@ def _parts(
     parts, told = [], []
     for component in nx.connected_components(joined):
         streets = [beside[row] for row in sorted(one for one in component if isinstance(one, int))]
-        away_m = float(near.away_m(np.concatenate([one.lonlat for one in streets])).max())
-        if away_m <= NEAR_M or all(one.road_class in _THROUGH for one in streets):
+        if all(one.road_class in _THROUGH for one in streets):
+            continue
+        if near.away_m(np.concatenate([one.lonlat for one in streets])).max() <= NEAR_M:
             continue
         longest: dict[str, float] = {}
         for one in streets:
@@ -289,24 +306,10 @@ def _parts(
                 len(streets),
                 sum(one.shut for one in streets),
                 sum(one.length_m for one in streets),
-                away_m,
             )
         )
         told += streets
     return sorted(parts, key=lambda one: (-one.length_m, one.name)), told
-
-
-def _cells_without(pack: CityPack, graph: RoadGraph, near: _Near, core: set[str]) -> list[str]:
-    """Codes of the cells that no street of the network is in, or near their middle."""
-    cells = list(pack.cells)
-    shapes = [_shape(cell) for cell in cells]
-    middles = np.array([[one.x, one.y] for one in map(shapely.point_on_surface, shapes)])
-    far = np.flatnonzero(near.away_m(middles.reshape(-1, 2)) > FAR_M)
-    return [
-        cells[row].code
-        for row in far.tolist()
-        if not any(core & graph.edges_in(AreaClosure(rings[0])) for rings in cells[row].polygons)
-    ]
 
 
 def _shape(cell: Cell) -> shapely.MultiPolygon:
