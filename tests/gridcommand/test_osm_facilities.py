@@ -49,6 +49,8 @@ def outline(name: str, x_m: float, size_m: float = 40, number: int = 1) -> Place
         (outline("", 0), node("", 120), 2),
         (outline("Wache 1", 0, 100), outline("", 30, 20, number=2), 1),
         (outline("Wache 1", 0), outline("Wache 2", 60, number=2), 2),
+        (outline("Wache 1", 0), outline("Wache 1", 60, number=2), 1),
+        (outline("Wache 1", 0), outline("Wache 1", 200, number=2), 2),
         (node("Wache 1", 0), node("Wache 1", 30, number=2), 1),
         (node("Wache 1", 0), node("Wache 1", 200, number=2), 2),
         (node("Wache 1", 0), node("Wache 1", 30, "police_station"), 2),

@@ -10,8 +10,9 @@ import pytest
 from dispatch.roads import RoadGraph
 from gridcommand import doctor
 from gridcommand.city_build import build
+from gridcommand.city_packs import FACILITY_COLUMNS, write_table
 from gridcommand.configuration import load_settings
-from gridcommand.reachability import CUT_OFF_FILE, Reach, look
+from gridcommand.reachability import CUT_OFF_FILE, SETTLEMENTS_FILE, Reach, look
 from models.city import CityPack
 
 NODES = {
@@ -117,6 +118,36 @@ def test_a_network_of_two_parts_is_told_without_the_builders_tables(tmp_path: Pa
     assert [one.name for one in reach.facilities] == ["Feuerwehr Ost"]
     assert [part.name for part in reach.parts] == ["Dorfstrasse"]
     assert reach.cells
+
+
+WEST_M = 1 / 75_835
+"""A metre in degrees of longitude here."""
+
+
+def settle(pack: CityPack, *places: tuple[float, float]) -> list[str]:
+    """Names of those places that aren't reached, of some in the order they are given."""
+    rows = [
+        {"id": str(number), "kind": "hamlet", "name_zh": "", "name_en": str(number), "lon": lon,
+         "lat": lat}
+        for number, (lon, lat) in enumerate(places)
+    ]  # fmt: skip
+    write_table(pack.path / SETTLEMENTS_FILE, FACILITY_COLUMNS, rows)
+    return sorted(one.name for one in reach_of(pack).settlements)
+
+
+def test_a_place_far_from_every_street_is_not_reached(tmp_path: Path) -> None:
+    pack, _ = built(tmp_path, {})
+    near, far = (9.0 - 250 * WEST_M, 47.0), (9.0 - 350 * WEST_M, 47.0)
+    assert settle(pack, near, far) == ["1"]
+
+
+def test_a_place_at_a_street_beside_the_network_is_not_reached(tmp_path: Path) -> None:
+    pack, _ = built(tmp_path, {"motor_vehicle": "no"})
+    # The road that is shut leads east from here; a crew walks some of it, and not more.
+    at_end, along, no_street = (
+        (9.003 + 50 * WEST_M, 47.0), (9.003 + 150 * WEST_M, 47.0), (9.0 - 150 * WEST_M, 47.0),
+    )  # fmt: skip
+    assert settle(pack, at_end, along, no_street) == ["1"]
 
 
 def test_a_long_list_says_how_many_more() -> None:
