@@ -224,7 +224,11 @@ class _Reader:
                 dropped[_MISSING if node.ref > 0 else _NEGATIVE] += 1
                 joined = False
                 continue
-            spots[node.ref] = node.location.lon, node.location.lat
+            lon = node.location.lon
+            if joined and abs(lon - spots[way.nodes[number - 1].ref][0]) > 180.0:
+                dropped["stretch over 180 degrees of longitude"] += 1
+                joined = False
+            spots[node.ref] = lon, node.location.lat
             if not joined:
                 # What lies between two nodes that aren't there is not known: no street is made up.
                 runs.append((number, []))

@@ -81,7 +81,7 @@ _OF_EMERGENCY = frozenset(
     ["yes", "designated", "official", "permissive", "destination", "private", "no"]
 )
 """``emergency`` also says what a thing is (``fire_hydrant``): only these say who may drive."""
-_NOT_A_STREETS = frozenset(["amenity", "entrance"])
+_NOT_A_STREETS = frozenset(["amenity", "entrance", "public_transport"])
 """A node with one of these says who may go in there, not who may drive past."""
 _LIMITS = ("maxweight", "maxheight", "maxwidth", "maxaxleload")
 

@@ -58,3 +58,11 @@ def test_reading_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     said: list[str] = []
     read_extract(plain(tmp_path / "t.osm"), (8, 50, 9, 51), said.append)
     assert said[-1].endswith("8 streets near the city, 0 facilities")
+
+
+def test_a_street_over_180_degrees_does_not_go_around_the_earth(tmp_path: Path) -> None:
+    spots = {301: (50.0, 179.998), 302: (50.0, 179.999), 303: (50.0, -179.999), 304: (50.0, -179.9)}
+    osm = plain(tmp_path / "t.osm", spots, [(list(spots), {})])
+    found = read_extract(osm, (179.9, 49.9, 180.0, 50.1), print)
+    assert [(way.first, way.nodes) for way in found.ways] == [(0, [301, 302]), (2, [303, 304])]
+    assert found.dropped["stretch over 180 degrees of longitude"] == 1
