@@ -24,9 +24,17 @@ from shapely.geometry.base import BaseGeometry
 
 from dispatch.roads import RoadGraph
 from gridcommand.city_cells import made_cells
-from gridcommand.city_packs import SourceError, write_pack
+from gridcommand.city_packs import (
+    EDGE_COLUMNS,
+    FACILITY_COLUMNS,
+    SourceError,
+    write_pack,
+    write_table,
+)
 from gridcommand.osm_extract import read_extract
+from gridcommand.osm_facilities import without_doubles
 from gridcommand.osm_roads import streets
+from gridcommand.reachability import CUT_OFF_FILE, SETTLEMENTS_FILE, look
 from models.city import CITY_FILE, CityPack
 from models.settings import GENERIC_PLANS, own_plans
 from models.skills import UNIT_KINDS
@@ -66,9 +74,15 @@ def build(
     say(f"reading {osm}")
     extract = read_extract(osm, area.bounds, say)
     say(f"{len(extract.ways)} streets, {len(extract.facilities)} facilities; cutting at crossings")
-    nodes, edges = streets(extract, area)
-    inside = [p for p in extract.facilities if area.contains(shapely.Point(*_place(p)))]
-    extract.dropped["facility lies outside the boundary"] += len(extract.facilities) - len(inside)
+    net = streets(extract, area)
+    once = without_doubles(extract.facilities)
+    extract.dropped["facility is mapped twice (point and outline), counted once"] += len(
+        extract.facilities
+    ) - len(once)
+    inside = [place.row() for place in once if area.contains(shapely.Point(place.lon, place.lat))]
+    extract.dropped["facility lies outside the boundary"] += len(once) - len(inside)
+    lived_at = [place.row() for place in extract.settlements
+                if area.contains(shapely.Point(place.lon, place.lat))]  # fmt: skip
     features = made_cells(area, name, extract.areas) if given is None else given
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -79,16 +93,18 @@ def build(
         write_pack(
             room,
             city=_city(name, area, timezone),
-            nodes=nodes,
-            edges=edges,
+            nodes=net.nodes,
+            edges=net.edges,
             cells=features,
             units=_units(inside),
             facilities=inside,
         )
         shutil.copyfile(CODES, room / "codes.yaml")
         (room / "ATTRIBUTION.md").write_text(_ATTRIBUTION, encoding="utf-8")
+        write_table(room / CUT_OFF_FILE, (*EDGE_COLUMNS, "why"), net.cut_off)
+        write_table(room / SETTLEMENTS_FILE, FACILITY_COLUMNS, lived_at)
         pack = CityPack.load(room)
-        RoadGraph.load(pack)
+        reach = look(pack, RoadGraph.load(pack))
         room.chmod(0o755)
         room.rename(target)
     except OSError as error:
@@ -97,11 +113,16 @@ def build(
         shutil.rmtree(room, ignore_errors=True)
     if timezone == "UTC":
         say("time zone: UTC; give the city's own with --timezone, for the hour of the day counts")
-    for reason, count in sorted(extract.dropped.items()):
-        if count:
-            say(f"dropped {count:7d}  {reason}")
+    for word, counts in (("dropped", extract.dropped), ("noted", extract.noted)):
+        for reason, count in sorted(counts.items()):
+            if count:
+                say(f"{word:<7} {count:7d}  {reason}")
+    for line in reach.lines():
+        say(f"NOT REACHED from the largest part of the network: {line}")
+    if reach.empty_cells:
+        say(f"{len(reach.empty_cells)} cells have no street, and nobody known who lives there")
     say(
-        f"{target / CITY_FILE}: {len(nodes)} crossings, {len(edges)} stretches of street, "
+        f"{target / CITY_FILE}: {len(net.nodes)} crossings, {len(net.edges)} stretches of street, "
         f"{len(inside)} facilities, {len(features)} cells, {len(pack.units)} assumed units"
     )
     plans = own_plans(target)
@@ -139,10 +160,6 @@ def _check_target(target: Path) -> None:
         raise SourceError(f"{target}: can't be written: {above} is not yours to write into")
 
 
-def _place(facility: dict[str, Any]) -> tuple[float, float]:
-    return float(facility["lon"]), float(facility["lat"])
-
-
 def _read_features(path: Path) -> list[dict[str, Any]]:
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -178,10 +195,21 @@ def _area(path: Path) -> BaseGeometry:
     except (KeyError, TypeError, ValueError, AttributeError, shapely.errors.ShapelyError) as error:
         raise SourceError(f"{path}: its geometry can't be read: {error}") from error
     west, south, east, north = area.bounds
+    if _spans_180(west, east):
+        raise SourceError(
+            f"{path}: it lies on both sides of 180 degrees of longitude ({west:g} to {east:g}), "
+            "which no pack can: give the boundary of one side, and make a pack of each"
+        )
     if not area.area > 0 or not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):
         raise SourceError(f"{path}: must hold a polygon in degrees, WGS-84")
     shapely.prepare(area)
     return area
+
+
+def _spans_180(west: float, east: float) -> bool:
+    """Whether an area goes over the line where 180 degrees become -180, or beyond it."""
+    round_the_earth = east - west > 180.0 and west >= -180.0 and east <= 180.0
+    return round_the_earth or 180.0 < east <= 360.0 or -360.0 <= west < -180.0
 
 
 def _units(facilities: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 For: ``gridcommand.city_build``. Not for: reading OpenStreetMap. A city's towns are the areas of
 the first administrative level that divides it, its villages those of the next; a square that a
-border runs through becomes a cell on each side. Codes are city-town-village-cell, numbered by
+border runs through becomes a cell on each side. Where none divides the city, squares have the name
+of the smallest area known that they lie in. Codes are city-town-village-cell, numbered by
 name and place, so the same extract gives the same codes; ``00`` is what lies in none. Each cell
 has a responsible worker: one for each village (or town), else one for each block of squares, until
 the city says who it is.
@@ -31,6 +32,11 @@ LEAST_M2 = 1.0
 
 IS_WHOLE, DIVIDES = 0.99, 0.95
 """An area with this share of the city is the city; areas with this share together divide it."""
+
+
+COMMUNE, MOST_OF_A_CITY = 7, 20.0
+"""From this level on areas are communes and parts of them in most countries; of another level, one
+that is so many times larger than the city is a province, whose name tells no cell apart."""
 
 
 class AdminArea(msgspec.Struct, frozen=True):
@@ -63,13 +69,14 @@ def made_cells(area: BaseGeometry, city: str, known: Sequence[AdminArea]) -> lis
     squares = list(_squares(area))
     parts = _parts(area, city, known)
     if not parts:
+        most = MOST_OF_A_CITY * area.area
+        nearby = [one for one in known if one.level >= COMMUNE or one.shape.area <= most]
+        nearby.sort(key=lambda one: (one.shape.area, one.name))
         return [
-            _feature(f"{city}-r{row:03d}c{column:03d}", (f"网格 {row}-{column}",
-                     f"Cell {row}-{column}"), city, city, shape,
-                     f"gw-{city}-r{row // BLOCK:02d}c{column // BLOCK:02d}")
+            _plain_cell(city, row, column, shape, nearby)
             for row, column, square in squares
             for shape in _cut(square, area)
-        ]  # fmt: skip
+        ]
     tree = shapely.STRtree([square for _, _, square in squares])
     features = []
     for part in parts:
@@ -86,6 +93,19 @@ def made_cells(area: BaseGeometry, city: str, known: Sequence[AdminArea]) -> lis
                     )
                 )  # fmt: skip
     return features
+
+
+def _plain_cell(
+    city: str, row: int, column: int, shape: BaseGeometry, known: Sequence[AdminArea]
+) -> dict[str, Any]:
+    """A cell of a city that nothing divides; `known` areas from the smallest on."""
+    middle = shape.representative_point()
+    home = next((one for one in known if one.shape.contains(middle)), None)
+    zh, en, town = (home.name, home.name_en, home.name) if home else ("网格", "Cell", city)
+    return _feature(
+        f"{city}-r{row:03d}c{column:03d}", (f"{zh} {row}-{column}", f"{en} {row}-{column}"),
+        town, city, shape, f"gw-{city}-r{row // BLOCK:02d}c{column // BLOCK:02d}",
+    )  # fmt: skip
 
 
 def _squares(area: BaseGeometry) -> Iterator[tuple[int, int, BaseGeometry]]:

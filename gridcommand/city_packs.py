@@ -80,20 +80,25 @@ def write_pack(
         (UNITS_FILE, UNIT_COLUMNS, units),
         (FACILITIES_FILE, FACILITY_COLUMNS, facilities),
     ):
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sorted(rows, key=lambda row: str(row["id"])))
-        data = text.getvalue().encode()
-        if name.endswith(".gz"):
-            # No time of making inside: the same source must give the same bytes.
-            data = gzip.compress(data, compresslevel=9, mtime=0)
-        (target / name).write_bytes(data)
+        write_table(target / name, columns, rows)
     features = sorted(cells, key=lambda cell: str(cell["properties"]["code"]))
     lines = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in features)
     (target / CELLS_FILE).write_text(
         f'{{"type": "FeatureCollection", "features": [\n{lines}\n]}}\n', encoding="utf-8"
     )
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write a CSV file, gzipped where its name says so, its rows sorted by id."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=lambda row: str(row["id"])))
+    data = text.getvalue().encode()
+    if path.suffix == ".gz":
+        # No time of making inside: the same source must give the same bytes.
+        data = gzip.compress(data, compresslevel=9, mtime=0)
+    path.write_bytes(data)
 
 
 def cell_feature(

@@ -49,17 +49,27 @@ class Finding:
         How to mend it; empty when all is well.
     optional
         Whether running does without it.
+    to_judge
+        Whether a person must look at it and may find it right; running does with it.
     """
 
     what: str
     said: str
     mend: str = field(default="")
     optional: bool = False
+    to_judge: bool = False
 
     @property
     def is_well(self) -> bool:
         """Whether nothing must be done."""
         return not self.mend
+
+    @property
+    def mark(self) -> str:
+        """The word that its line begins with."""
+        if self.is_well:
+            return "ok"
+        return "optional" if self.optional else "LOOK" if self.to_judge else "MISSING"
 
 
 Check = Callable[[Settings], Finding]
@@ -76,11 +86,10 @@ def examine(settings: Settings, out: TextIO, checks: Iterable[Check] | None = No
             finding = Finding(
                 check.__name__.strip("_"), f"{type(error).__name__}: {error}", "see it"
             )
-        mark = "ok" if finding.is_well else ("optional" if finding.optional else "MISSING")
-        print(f"{mark:<9}{finding.what:<18}{finding.said}", file=out)
+        print(f"{finding.mark:<9}{finding.what:<18}{finding.said}", file=out)
         if not finding.is_well:
             print(f"{'':<9}{'':<18}→ {finding.mend}", file=out)
-            missing += not finding.optional
+            missing += finding.mark == "MISSING"
     print(f"\n{missing} to mend" if missing else "\nAll that running needs is here.", file=out)
     return 1 if missing else 0
 
@@ -164,6 +173,31 @@ def city(settings: Settings) -> Finding:
         return Finding("city", str(error), "name another in GRIDCOMMAND_CITY, or mend its files")
     said = f"{pack.names.en}: {len(pack.units)} units, {len(pack.cells)} cells"
     return Finding("city", said)
+
+
+def roads(settings: Settings) -> Finding:
+    """The streets of the city: what they don't lead to."""
+    from dispatch.roads import RoadGraph
+    from gridcommand.preparation import load_city
+    from gridcommand.reachability import look
+
+    try:
+        pack = load_city(settings)
+        graph = RoadGraph.load(pack)
+        reach = look(pack, graph)
+    except GridcommandError as error:
+        return Finding("roads", str(error), "mend the city pack (docs/cities.md)")
+    empty = f"; {len(reach.empty_cells)} cells have no street" if reach.empty_cells else ""
+    if reach.is_whole:
+        said = f"{len(graph.node_ids)} crossings; they lead to all facilities and units"
+        return Finding("roads", said + empty)
+    return Finding(
+        "roads",
+        "NOT REACHED from the largest part of the network: " + "; ".join(reach.lines()) + empty,
+        "an island may be right; else mend streets or places and build the pack anew "
+        "(docs/cities.md): units would be told to walk there",
+        to_judge=True,
+    )
 
 
 def playbooks(settings: Settings) -> Finding:
@@ -307,6 +341,7 @@ CHECKS: tuple[Check, ...] = (
     browser_libraries,
     environment,
     city,
+    roads,
     playbooks,
     sense_rules,
     database,

@@ -1,7 +1,8 @@
 """Reads an OpenStreetMap extract: streets, places and administrative areas about a city.
 
-For: ``gridcommand.city_build``. Not for: cutting streets into a network (``gridcommand.osm_roads``)
-nor what tags mean (``gridcommand.osm_tags``). Relies on pyosmium, which reads PBF, XML and OPL.
+For: ``gridcommand.city_build``. Not for: cutting streets into a network
+(``gridcommand.osm_roads``), what tags mean (``gridcommand.osm_tags``) nor which facility is told
+twice (``gridcommand.osm_facilities``). Relies on pyosmium, which reads PBF, XML and OPL.
 What lies outside the box around the city's boundary is not kept, so that of a province only the
 city stands in memory (and 8 to 16 bytes for each of its nodes, while it is read).
 """
@@ -22,18 +23,20 @@ import shapely
 from gridcommand import osm_tags
 from gridcommand.city_cells import AdminArea
 from gridcommand.city_packs import SourceError
+from gridcommand.osm_facilities import (
+    PLACES,
+    SETTLEMENTS,
+    Place,
+    kind_of,
+    out_of_use,
+    place_of,
+)
 
-PLACES = {
-    ("amenity", "fire_station"): "fire_station",
-    ("amenity", "hospital"): "hospital",
-    ("amenity", "police"): "police_station",
-    ("emergency", "assembly_point"): "shelter",
-    ("emergency", "fire_hydrant"): "hydrant",
-    ("social_facility", "shelter"): "shelter",
-}
 SUFFIXES = (".pbf", ".osm", ".osm.gz", ".osm.bz2", ".xml", ".opl", ".opl.gz", ".opl.bz2", ".o5m")
 A_WORD_EVERY_S = 5.0
 _AREA_KEYS = ("amenity", "emergency", "social_facility", "boundary")
+_NODE_KEYS = ("barrier", "place", *osm_tags.ACCESS_KEYS)
+_TURN_KEYS = ("restriction", "restriction:conditional", "restriction:motorcar")
 _MISSING = "node of a street is not in the extract"
 _NEGATIVE = "node of a street has a negative id (drawn in an editor, never uploaded)"
 
@@ -59,6 +62,13 @@ class Way(msgspec.Struct, frozen=True):
     first: int = 0
 
 
+class Turn(msgspec.Struct, frozen=True):
+    """A turn restriction: the node or the way that it is about."""
+
+    is_node: bool
+    via: int
+
+
 class Extract(msgspec.Struct):
     """What an extract told.
 
@@ -66,23 +76,38 @@ class Extract(msgspec.Struct):
     ----------
     ways
         Streets with a node in the box.
+    shut
+        Streets that houses stand at and nobody may drive, so that what they lead to can be told.
     places
-        Lon, lat of their nodes.
+        Lon, lat of the nodes of both.
+    barriers
+        Nodes that nobody drives past, and the kind of barrier.
+    turns
+        Turn restrictions.
     facilities
-        Rows of a pack's table.
+        Those near the city, each as often as it is mapped.
+    settlements
+        Where people live, by name.
     areas
         Administrative areas.
     dropped
         What was left out: reason to how often.
+    noted
+        What was kept and may not be as it is there: reason to how often.
     spans
         The box around all streets, near or far; None where there is none.
     """
 
-    ways: list[Way]
-    places: dict[int, tuple[float, float]]
-    facilities: list[dict[str, Any]]
-    areas: list[AdminArea]
-    dropped: Counter[str]
+    ways: list[Way] = []
+    shut: list[Way] = []
+    places: dict[int, tuple[float, float]] = {}
+    barriers: dict[int, str] = {}
+    turns: list[Turn] = []
+    facilities: list[Place] = []
+    settlements: list[Place] = []
+    areas: list[AdminArea] = []
+    dropped: Counter[str] = msgspec.field(default_factory=Counter)
+    noted: Counter[str] = msgspec.field(default_factory=Counter)
     spans: Bounds | None = None
 
 
@@ -118,7 +143,7 @@ def read_extract(path: Path, box: Bounds, say: Callable[[str], None]) -> Extract
 
 class _Reader:
     def __init__(self, path: Path, box: Bounds, say: Callable[[str], None]) -> None:
-        self.found = Extract([], {}, [], [], Counter())
+        self.found = Extract()
         self._path = path
         self._box = box
         self._say = say
@@ -129,17 +154,23 @@ class _Reader:
     def read(self) -> None:
         source = osmium.FileProcessor(str(self._path)).with_locations()
         source = source.with_areas(osmium.filter.KeyFilter(*_AREA_KEYS))
-        for thing in source.with_filter(osmium.filter.KeyFilter("highway", *_AREA_KEYS)):
+        keys = osmium.filter.KeyFilter("highway", *_AREA_KEYS, *_NODE_KEYS, *_TURN_KEYS)
+        for thing in source.with_filter(keys):
             tags = {tag.k: tag.v for tag in thing.tags}
             if thing.is_area():
                 if not thing.from_way():
-                    self._take_place(thing, tags)
+                    self._take_facility(thing, tags)
                 self._take_area(thing, tags)
             elif thing.is_way() and "highway" in tags:
                 self._take_way(thing, tags)
                 self._tell()
-            elif thing.is_node() or thing.is_way():
-                self._take_place(thing, tags)
+            elif thing.is_relation():
+                self._take_turn(thing, tags)
+            elif thing.is_way():
+                self._take_facility(thing, tags)
+            else:
+                self._take_facility(thing, tags)
+                self._take_node(thing, tags)
         if np.isfinite(self._low).all():
             (west, south), (east, north) = self._low.tolist(), self._high.tolist()
             self.found.spans = west, south, east, north
@@ -174,7 +205,17 @@ class _Reader:
         dropped = self.found.dropped
         if why := osm_tags.not_driven(tags):
             dropped[why] += 1
-            return
+            if why != osm_tags.NOT_FOR_DRIVING and tags["highway"] in osm_tags.LIVED_AT:
+                self._keep(way, tags, self.found.shut, Counter())
+        elif self._keep(way, tags, self.found.ways, dropped):
+            if osm_tags.has_unread_limit(tags, osm_tags.oneway(tags)):
+                self.found.noted["maxspeed can't be read (class speed taken)"] += 1
+            self.found.noted.update(osm_tags.unheeded(tags))
+
+    def _keep(
+        self, way: Any, tags: Mapping[str, str], ways: list[Way], dropped: Counter[str]
+    ) -> bool:
+        """Add a street to those of its kind, unless it lies away or is none."""
         runs: list[tuple[int, list[int]]] = []
         spots: dict[int, tuple[float, float]] = {}
         joined = False
@@ -183,7 +224,11 @@ class _Reader:
                 dropped[_MISSING if node.ref > 0 else _NEGATIVE] += 1
                 joined = False
                 continue
-            spots[node.ref] = node.location.lon, node.location.lat
+            lon = node.location.lon
+            if joined and abs(lon - spots[way.nodes[number - 1].ref][0]) > 180.0:
+                dropped["stretch over 180 degrees of longitude"] += 1
+                joined = False
+            spots[node.ref] = lon, node.location.lat
             if not joined:
                 # What lies between two nodes that aren't there is not known: no street is made up.
                 runs.append((number, []))
@@ -192,53 +237,52 @@ class _Reader:
         runs = [(first, nodes) for first, nodes in runs if len(nodes) > 1]
         if not runs:
             dropped["street has fewer than two nodes"] += 1
-            return
+            return False
         corners = np.array(list(spots.values()))
         low, high = corners.min(axis=0), corners.max(axis=0)
         self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
         if not self._near(low, high):
             dropped["street lies away from the city"] += 1
-            return
-        speed = osm_tags.speed_kmh(tags)
-        if speed is None and tags.get("maxspeed", "none") not in osm_tags.UNLIMITED:
-            dropped["maxspeed can't be read (class speed taken)"] += 1
-        kind, way_names = tags["highway"], osm_tags.names(tags)
-        speed, layer = speed or osm_tags.SPEEDS_KMH[kind], osm_tags.layer(tags)
+            return False
+        letter = osm_tags.oneway(tags)
+        speed = osm_tags.speed_kmh(tags, letter) or osm_tags.usual_kmh(tags)
+        way_names, layer = osm_tags.names(tags), osm_tags.layer(tags)
         for first, nodes in runs:
             self.found.places.update((node, spots[node]) for node in nodes)
-            self.found.ways.append(
-                Way(way.id, kind, speed, osm_tags.oneway(tags), way_names, layer, nodes, first)
+            ways.append(
+                Way(way.id, tags["highway"], speed, letter or "B", way_names, layer, nodes, first)
             )
+        return True
 
-    def _take_place(self, thing: Any, tags: Mapping[str, str]) -> None:
-        kinds = [PLACES[pair] for pair in tags.items() if pair in PLACES]
-        if not kinds:
+    def _take_node(self, node: Any, tags: Mapping[str, str]) -> None:
+        place = node.lon, node.lat
+        if self._near(place, place) and osm_tags.stands_in_the_way(tags):
+            self.found.barriers[node.id] = tags.get("barrier", "access")
+        if (kind := kind_of(tags, SETTLEMENTS)) and self._near(place, place):
+            self.found.settlements += [one for one in [place_of(node, tags, kind)] if one]
+
+    def _take_turn(self, relation: Any, tags: Mapping[str, str]) -> None:
+        if "emergency" in tags.get("except", "").split(";"):
             return
-        if thing.is_node():
-            letter, number, spots = "n", thing.id, [(thing.lon, thing.lat)]
-        else:
-            letter, number = ("r", thing.orig_id()) if thing.is_area() else ("w", thing.id)
-            rings = thing.outer_rings() if thing.is_area() else [thing.nodes]
-            corners = [node.location for ring in rings for node in ring]
-            spots = [(one.lon, one.lat) for one in corners if one.valid()]
-        if not spots:
+        via = [one for one in relation.members if one.role == "via" and one.type in ("n", "w")]
+        ends = {one.ref for one in relation.members if one.role in ("from", "to")}
+        # Who turns round on one street takes no shortest way.
+        if via and not (tags.get("restriction") == "no_u_turn" and len(ends) == 1):
+            self.found.turns.append(Turn(via[0].type == "n", via[0].ref))
+
+    def _take_facility(self, thing: Any, tags: Mapping[str, str]) -> None:
+        kind = kind_of(tags, PLACES)
+        if kind is None:
+            return
+        place = place_of(thing, tags, kind)
+        if place is None:
             self.found.dropped["facility has no place in the extract"] += 1
-            return
-        place = np.mean(np.unique(spots, axis=0), axis=0)
-        if not self._near(place, place):
+        elif not self._near((place.lon, place.lat), (place.lon, place.lat)):
             self.found.dropped["facility lies outside the boundary"] += 1
-            return
-        name = tags.get("name", "")
-        self.found.facilities.append(
-            {
-                "id": f"{kinds[0]}-{letter}{number}",
-                "kind": kinds[0],
-                "name_zh": tags.get("name:zh") or name or kinds[0].replace("_", " "),
-                "name_en": tags.get("name:en") or name or kinds[0].replace("_", " "),
-                "lon": f"{place[0]:.6f}",
-                "lat": f"{place[1]:.6f}",
-            }
-        )
+        elif why := out_of_use(tags):
+            self.found.dropped[f"{kind} is there no more, or not yet ({why}): {place.name_en}"] += 1
+        else:
+            self.found.facilities.append(place)
 
     def _take_area(self, area: Any, tags: Mapping[str, str]) -> None:
         if tags.get("boundary") != "administrative":

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
+import msgspec
 import networkx as nx
 import numpy as np
 import shapely
@@ -17,12 +18,31 @@ from shapely.geometry.base import BaseGeometry
 from dispatch.roads import METRES_PER_DEGREE
 from gridcommand.city_packs import SourceError, line_text
 from gridcommand.osm_extract import Extract, Way
+from gridcommand.osm_tags import ALLOWED_KMH, SPEEDS_KMH
+from gridcommand.reachability import NOT_CONNECTED, SHUT
+
+_RANKS = {kind: rank for rank, kind in enumerate([*SPEEDS_KMH, *ALLOWED_KMH])}
+"""Classes of streets, the greatest first."""
 
 
-def streets(
-    extract: Extract, area: BaseGeometry
-) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """Nodes and edges of a pack: inside the area, cut at crossings, each reached from each.
+class Network(msgspec.Struct):
+    """What a city's streets became.
+
+    Attributes
+    ----------
+    nodes, edges
+        Rows of a pack's tables: the largest part of the network, each crossing reached from each.
+    cut_off
+        Rows of `gridcommand.reachability.CUT_OFF_FILE`: what lies in the city beside that.
+    """
+
+    nodes: list[dict[str, str]]
+    edges: list[dict[str, str]]
+    cut_off: list[dict[str, str]]
+
+
+def streets(extract: Extract, area: BaseGeometry) -> Network:
+    """Cut the streets inside the area at crossings and at what stands in the way.
 
     Raises
     ------
@@ -32,10 +52,9 @@ def streets(
     ids = list(extract.places)
     spots = np.array([extract.places[node] for node in ids])
     inside = dict(zip(ids, shapely.contains_xy(area, spots[:, 0], spots[:, 1]), strict=True))
-    uses = Counter(node for way in extract.ways for node in way.nodes)
-    for way in extract.ways:
-        uses.update((way.nodes[0], way.nodes[-1]))
-    edges = [edge for way in extract.ways for edge in _pieces(way, uses, extract, inside)]
+    uses = _uses(extract.ways)
+    shut_at = _shut_at(extract)
+    edges = [edge for way in extract.ways for edge in _pieces(way, uses, shut_at, extract, inside)]
     if not edges:
         raise SourceError("no street of the extract lies within the boundary")
     ways: nx.DiGraph[str] = nx.DiGraph()
@@ -49,23 +68,79 @@ def streets(
     extract.dropped["stretch can't be both reached and left"] += len(edges) - len(kept)
     if not kept:
         raise SourceError("the streets within the boundary are not connected")
-    nodes = [
-        {
-            "id": name,
-            "lon": f"{extract.places[int(name)][0]:.6f}",
-            "lat": f"{extract.places[int(name)][1]:.6f}",
-        }
-        for name in sorted({edge[end] for edge in kept for end in ("u", "v")})
+    uses.update(_uses(extract.shut))
+    silent = msgspec.structs.replace(extract, dropped=Counter())
+    shut = [edge for way in extract.shut for edge in _pieces(way, uses, {}, silent, inside)]
+    left = [edge for edge in edges if edge["u"] not in core or edge["v"] not in core]
+    cut_off = [edge | {"why": NOT_CONNECTED} for edge in left] + [
+        edge | {"why": SHUT} for edge in shut
     ]
-    return nodes, kept
+    ends = {edge[end] for edge in kept for end in ("u", "v")}
+    _note(extract, edges, kept, ends)
+    nodes = [
+        {"id": name, "lon": f"{lon:.6f}", "lat": f"{lat:.6f}"}
+        for name in sorted(ends)
+        for lon, lat in [extract.places[_osm_node(name)]]
+    ]
+    return Network(nodes, kept, cut_off)
+
+
+def _uses(ways: list[Way]) -> Counter[int]:
+    """How many stretches meet in each node, counting those that end there twice."""
+    uses = Counter(node for way in ways for node in way.nodes)
+    for way in ways:
+        uses.update((way.nodes[0], way.nodes[-1]))
+    return uses
+
+
+def _shut_at(extract: Extract) -> dict[int, int]:
+    """At which nodes nobody drives past, and the rank from which on streets are cut there.
+
+    A barrier should stand beside a crossing and is often drawn on it: there the greater street goes
+    through, and those that join it are cut.
+    """
+    arms: dict[int, list[int]] = {}
+    for way in extract.ways:
+        for row, node in enumerate(way.nodes):
+            if node in extract.barriers:
+                many = 1 if row in (0, len(way.nodes) - 1) else 2
+                arms.setdefault(node, []).extend([_RANKS[way.road_class]] * many)
+    return {
+        node: min(ranks) + 1 if 2 <= ranks.count(min(ranks)) < len(ranks) else 0
+        for node, ranks in arms.items()
+        if len(ranks) > 1
+    }
+
+
+def _note(
+    extract: Extract, edges: list[dict[str, str]], kept: list[dict[str, str]], ends: set[str]
+) -> None:
+    """Count barriers that cut streets, and turn restrictions that are about the network."""
+    cut = {_osm_node(edge[end]) for edge in edges for end in ("u", "v") if ":" in edge[end]}
+    for kind in map(extract.barriers.__getitem__, cut):
+        extract.noted[f"street is cut at a barrier ({kind})"] += 1
+    ways = {edge["id"].partition("-")[0] for edge in kept}
+    extract.noted["turn restriction isn't followed"] += sum(
+        str(turn.via) in (ends if turn.is_node else ways) for turn in extract.turns
+    )
+
+
+def _osm_node(name: str) -> int:
+    return int(name.partition(":")[0])
 
 
 def _pieces(
-    way: Way, uses: Counter[int], extract: Extract, inside: dict[int, bool]
+    way: Way,
+    uses: Counter[int],
+    shut_at: dict[int, int],
+    extract: Extract,
+    inside: dict[int, bool],
 ) -> list[dict[str, str]]:
     """The way cut at each crossing; stretches outside the area are left out."""
     pieces = []
-    for begin, end in pairwise(_cuts(way, uses, extract)):
+    rank = _RANKS[way.road_class]
+    shut = {node for node in way.nodes if node in shut_at and rank >= shut_at[node]}
+    for begin, end in pairwise(_cuts(way, uses, shut, extract)):
         part = way.nodes[begin : end + 1]
         if not any(inside[node] for node in part):
             extract.dropped["stretch lies outside the boundary"] += 1
@@ -75,11 +150,14 @@ def _pieces(
         if part[0] == part[-1] or length_m <= 0:
             extract.dropped["stretch begins and ends at one place"] += 1
             continue
+        name = f"{way.id}-{way.first + begin}"
+        # What ends at a barrier ends at a node of its own: nothing goes on from there.
+        u, v = (f"{node}:{name}" if node in shut else str(node) for node in (part[0], part[-1]))
         pieces.append(
             {
-                "id": f"{way.id}-{way.first + begin}",
-                "u": str(part[0]),
-                "v": str(part[-1]),
+                "id": name,
+                "u": u,
+                "v": v,
                 "length_m": f"{length_m:.1f}",
                 "road_class": way.road_class,
                 "speed_kmh": f"{way.speed_kmh:g}",
@@ -92,10 +170,14 @@ def _pieces(
     return pieces
 
 
-def _cuts(way: Way, uses: Counter[int], extract: Extract) -> list[int]:
-    """Rows of the nodes that the way is cut at: both ends, crossings, and the middle of a loop."""
+def _cuts(way: Way, uses: Counter[int], shut: set[int], extract: Extract) -> list[int]:
+    """Rows of the nodes that the way is cut at: ends, crossings, barriers, the middle of a loop."""
     last = len(way.nodes) - 1
-    rows = [row for row, node in enumerate(way.nodes) if row in (0, last) or uses[node] > 1]
+    rows = [
+        row
+        for row, node in enumerate(way.nodes)
+        if row in (0, last) or uses[node] > 1 or node in shut
+    ]
     cuts = [0]
     for begin, end in pairwise(rows):
         if way.nodes[begin] == way.nodes[end] and end - begin > 2:

@@ -14,7 +14,7 @@ from gridcommand.city_build import build
 from gridcommand.main import app
 from models.settings import CHECKOUT
 from tests.gridcommand.conftest import Cli
-from tests.gridcommand.test_city_build import extract, square
+from tests.gridcommand.osm_inputs import extract, square
 from tests.gridcommand.test_new_city import CALLS
 
 FLEET = "id,kind,skills,owner,station,lon,lat,call_sign\n"

@@ -18,7 +18,7 @@ from playbooks.engine import PlaybookSet
 from playbooks.facts import IncidentFacts
 from streams.classify import classify
 from streams.recording import Recording
-from tests.gridcommand.test_city_build import extract, square
+from tests.gridcommand.osm_inputs import extract, square
 
 CALLS = """\
 call_number,received,call_type,lat,lon,unit_id,unit_type,on_scene,available
