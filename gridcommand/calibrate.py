@@ -11,6 +11,7 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -30,9 +31,10 @@ from dispatch.calibration import (
 )
 from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
-from gridcommand.city_packs import SourceError, read_table
+from gridcommand.city_packs import SourceError
 from models.calibration import CALIBRATION_FILE, write_calibration
 from models.city import CityPack
+from models.csv_files import TableError, clean, rows_of
 from models.errors import GridcommandError
 from streams.calls_columns import known_names, place_of
 from streams.local_times import LocalTimes
@@ -134,7 +136,7 @@ def _read(
     rows: list[_Run] = []
     turnouts: dict[str, list[float]] = defaultdict(list)
     dropped: Counter[str] = Counter()
-    for row in _rows(path):
+    for row in _rows(path, dropped):
         unit = units.get(row["unit_id"])
         if unit is None:
             dropped["unit is not in the pack"] += 1
@@ -187,18 +189,31 @@ def _read(
     return runs.take(kept & ~far), turnouts, dropped
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path, dropped: Counter[str]) -> list[dict[str, str]]:
     """The table with our names of its columns, and no cell missing."""
-    table = read_table(path)
-    if not table:
+    header: list[str] = []
+    rows: list[dict[str, str]] = []
+    try:
+        for _, values in rows_of(path):
+            if not header:
+                header = _header(path, values)
+            elif len(values) > len(header):
+                dropped["more values than the header has names"] += 1
+            else:
+                rows.append(dict(zip_longest(header, map(clean, values), fillvalue="")))
+    except TableError as error:
+        raise SourceError(str(error)) from error
+    if not rows and not dropped:
         raise SourceError(f"{path}: has no rows")
-    header = [name for name in table[0] if name is not None]
-    names = dict(zip(header, known_names(header), strict=True))
-    have = {*names.values(), *(("lon", "lat") if "location" in names.values() else ())}
+    return rows
+
+
+def _header(path: Path, said: list[str]) -> list[str]:
+    names = known_names(map(clean, said))
+    have = {*names, *(("lon", "lat") if "location" in names else ())}
     if missing := [name for name in COLUMNS if name not in have]:
-        raise SourceError(f"{path}: column {missing[0]!r} is missing; it has: {', '.join(header)}")
-    # Short rows have None where they end, long ones a list under None.
-    return [{names[key]: (row.get(key) or "").strip() for key in header} for row in table]
+        raise SourceError(f"{path}: column {missing[0]!r} is missing; it has: {', '.join(said)}")
+    return names
 
 
 def _time(clock: LocalTimes, text: str, not_before: datetime | None = None) -> datetime | None:

@@ -166,6 +166,28 @@ def city(settings: Settings) -> Finding:
     return Finding("city", said)
 
 
+def places(settings: Settings) -> Finding:
+    """Units, stations and hospitals of the city, and the streets that lead to them."""
+    from dispatch.off_road import off_road
+    from dispatch.roads import RoadGraph
+    from gridcommand.preparation import load_city
+
+    try:
+        pack = load_city(settings)
+        far = off_road(pack, RoadGraph.load(pack))
+    except GridcommandError as error:
+        return Finding("places", str(error), "mend the city's files")
+    if not far:
+        return Finding("places", "units, stations and hospitals lie at streets")
+    more = f" and {len(far) - SHOWN} more" if len(far) > SHOWN else ""
+    return Finding(
+        "places",
+        "; ".join(far[:SHOWN]) + more,
+        "correct lon and lat (WGS-84) where they are wrong: who stands there is sent as on foot",
+        optional=True,
+    )
+
+
 def playbooks(settings: Settings) -> Finding:
     """The playbooks in force."""
     from gridcommand.preparation import check_playbooks
@@ -307,6 +329,7 @@ CHECKS: tuple[Check, ...] = (
     browser_libraries,
     environment,
     city,
+    places,
     playbooks,
     sense_rules,
     database,

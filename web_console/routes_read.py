@@ -278,7 +278,8 @@ def _city(pack: CityPack) -> dict[str, Any]:
         },
         "skills": {one.id: {"zh": one.names.zh, "en": one.names.en} for one in SKILLS.values()},
         "unit_kinds": {
-            one.id: {"zh": one.names.zh, "en": one.names.en} for one in UNIT_KINDS.values()
+            **{one.id: {"zh": one.names.zh, "en": one.names.en} for one in UNIT_KINDS.values()},
+            **{kind: {"zh": text.zh, "en": text.en} for kind, text in pack.unit_kinds.items()},
         },
         "facilities": [
             {

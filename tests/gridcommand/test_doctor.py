@@ -109,3 +109,13 @@ def test_too_few_file_descriptors_for_the_screens_are_found(
     unlimited = (1024, resource.RLIM_INFINITY)
     monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
     assert doctor.descriptors(settings).is_well
+
+
+def test_a_unit_far_from_every_street_is_named(settings: Settings) -> None:
+    assert doctor.places in doctor.CHECKS
+    finding = doctor.places(settings.model_copy(update={"city": "san_francisco"}))
+    assert "unit 'AP' at lon -122.384, lat 37.6169 is 10.2 km from" in finding.said
+    assert finding.optional
+    assert "lon and lat" in finding.mend
+    assert doctor.places(settings.model_copy(update={"city": "liyang"})).is_well
+    assert not doctor.places(settings.model_copy(update={"city": "atlantis"})).is_well
