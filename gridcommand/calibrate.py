@@ -37,7 +37,7 @@ from models.city import CityPack
 from models.csv_files import TableError, clean, rows_of
 from models.errors import GridcommandError
 from streams.calls_columns import known_names, place_of
-from streams.local_times import LocalTimes
+from streams.local_times import LocalTimes, MixedOrderError, Order
 
 COLUMNS = ("unit_id", "response", "on_scene", "lon", "lat")
 """Needed in the table; ``dispatch`` too where turnout times are to be learned."""
@@ -131,12 +131,13 @@ def _read(
 ) -> tuple[Runs, dict[str, list[float]], Counter[str]]:
     """Usable runs, turnout seconds by kind, and what was left out for which reason."""
     units = {unit.id: unit for unit in pack.units}
-    clock = LocalTimes(ZoneInfo(pack.timezone))
     zone = ZoneInfo(pack.timezone)
     rows: list[_Run] = []
     turnouts: dict[str, list[float]] = defaultdict(list)
     dropped: Counter[str] = Counter()
-    for row in _rows(path, dropped):
+    table = _rows(path, dropped)
+    clock = _clock(path, zone, table)
+    for row in table:
         unit = units.get(row["unit_id"])
         if unit is None:
             dropped["unit is not in the pack"] += 1
@@ -214,6 +215,23 @@ def _header(path: Path, said: list[str]) -> list[str]:
     if missing := [name for name in COLUMNS if name not in have]:
         raise SourceError(f"{path}: column {missing[0]!r} is missing; it has: {', '.join(said)}")
     return names
+
+
+def _clock(path: Path, zone: ZoneInfo, table: list[dict[str, str]]) -> LocalTimes:
+    """Reads the table's times, whose dates are all in one order."""
+    texts = [text for row in table for text in (row["response"], row["on_scene"])]
+    clock = LocalTimes(zone, Order.of(texts) or Order.MONTH_FIRST)
+    for text in filter(Order.matters, texts):
+        try:
+            clock.read(text)
+        except MixedOrderError as error:
+            raise SourceError(
+                f"{path}: {text!r} {error}, as dates of other rows are: write them all in one "
+                "order, best as YYYY-MM-DD HH:MM:SS"
+            ) from error
+        except ValueError:
+            continue
+    return clock
 
 
 def _time(clock: LocalTimes, text: str, not_before: datetime | None = None) -> datetime | None:

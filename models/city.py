@@ -357,8 +357,13 @@ class CityPack:
         return PackNames(
             unit_kinds=_kinds(self.unit_kinds),
             stations={place.id: (place.name.zh, place.name.en) for place in self.facilities},
-            box=_box(self.cells),
+            box=self.box,
         )
+
+    @cached_property
+    def box(self) -> Box | None:
+        """Degrees between which the cells lie; None where there are none."""
+        return _box(self.cells)
 
     @property
     def nodes_path(self) -> Path:
