@@ -36,6 +36,7 @@ from models.calibration import CALIBRATION_FILE, write_calibration
 from models.city import CityPack
 from models.csv_files import TableError, clean, rows_of
 from models.errors import GridcommandError
+from models.named import unknown
 from streams.calls_columns import known_names, place_of
 from streams.local_times import LocalTimes, MixedOrderError, Order
 
@@ -66,7 +67,7 @@ def calibrate(pack: CityPack, responses: Path, wanted: frozenset[str], out: Path
     Raises
     ------
     SourceError
-        The table is not as it must be.
+        The table is not as it must be, or a kind is none of the pack's units.
     TooFewRunsError
         Too few runs are usable.
     WorseTimesError
@@ -74,6 +75,10 @@ def calibrate(pack: CityPack, responses: Path, wanted: frozenset[str], out: Path
     CityPackError
         The result can't be written or used; what was there stays.
     """
+    kinds = {unit.kind: () for unit in pack.units}
+    for kind in sorted(wanted):
+        if kind not in kinds:
+            raise SourceError(f"--kinds: {unknown('kind', kind, kinds)} (of the pack's units)")
     travel = TravelTimes(RoadGraph.load(pack))
     runs, turnouts, dropped = _read(responses, pack, travel, wanted)
     for reason, count in sorted(dropped.items()):
