@@ -10,8 +10,6 @@ is one direction in which an edge may be driven.
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
 import sys
 from array import array
@@ -20,6 +18,7 @@ from collections.abc import Collection, Iterable
 from copy import copy
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ import shapely
 from numpy.typing import NDArray
 
 from dispatch.street_index import StreetIndex
+from models.csv_files import TableError, clean, rows_of
 from models.errors import CityPackError, GridcommandError
 
 if TYPE_CHECKING:
@@ -391,27 +391,33 @@ def _edges(pack: CityPack) -> Iterable[dict[str, Any]]:
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterable[tuple[str, dict[str, Any]]]:
+    header: list[str] = []
     try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            if missing:
-                raise CityPackError(f"{path}:1: column {missing[0]!r} is missing")
-            for row in reader:
-                if None in row or None in row.values():
-                    raise CityPackError(
-                        f"{path}:{reader.line_num}: must have as many fields as line 1"
-                    )
-                yield f"{path}:{reader.line_num}", row
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise CityPackError(f"{path}: can't be read: {error}") from error
+        for line, values in rows_of(path):
+            where = f"{path}:{line}"
+            if not header:
+                header = [clean(name).lower() for name in values]
+                missing = [name for name in columns if name not in header]
+                if missing:
+                    raise CityPackError(f"{where}: column {missing[0]!r} is missing")
+            elif len(values) != len(header):
+                raise CityPackError(f"{where}: must have as many fields as line 1")
+            else:
+                yield where, dict(zip(header, values, strict=True))
+    except TableError as error:
+        raise CityPackError(str(error)) from error
+    if not header:
+        raise CityPackError(f"{path}:1: column {columns[0]!r} is missing")
 
 
 def _number(where: str, row: dict[str, str], column: str) -> float:
     try:
-        return float(row[column])
+        number = float(row[column])
     except ValueError as error:
         raise CityPackError(f"{where}: {column} {row[column]!r} must be a number") from error
+    if not isfinite(number):
+        raise CityPackError(f"{where}: {column} {row[column]!r} must be a number")
+    return number
 
 
 def _geometry(where: str, text: str) -> NDArray[np.float64]:
@@ -419,6 +425,8 @@ def _geometry(where: str, text: str) -> NDArray[np.float64]:
         points = np.array(text.replace(";", " ").split(), dtype=np.float64).reshape(-1, 2)
     except ValueError as error:
         raise CityPackError(f"{where}: geometry {text[:40]!r} must be 'lon lat;lon lat'") from error
+    if not np.isfinite(points).all():
+        raise CityPackError(f"{where}: geometry {text[:40]!r} must be numbers")
     if len(points) < 2:
         raise CityPackError(f"{where}: geometry {text[:40]!r} must have at least two points")
     return points

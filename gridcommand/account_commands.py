@@ -13,6 +13,7 @@ from gridcommand.accounts import link_url
 from gridcommand.configuration import load_settings
 from models.city import CityPack
 from models.errors import GridcommandError
+from models.named import wrong_with_id
 from models.words import Role, home_jurisdiction
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def add(
 
     Example: `gridcommand user add li_wei --role grid_worker --cell 320481100001001`
     """
+    if wrong := wrong_with_id(name):
+        raise typer.BadParameter(f"{name!r} {wrong}", param_hint="NAME")
     settings = load_settings()
     with _store(settings) as store:
         now = datetime.now(UTC)

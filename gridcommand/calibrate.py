@@ -11,6 +11,7 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -30,12 +31,14 @@ from dispatch.calibration import (
 )
 from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
-from gridcommand.city_packs import SourceError, read_table
+from gridcommand.city_packs import SourceError
 from models.calibration import CALIBRATION_FILE, write_calibration
 from models.city import CityPack
+from models.csv_files import TableError, clean, rows_of
 from models.errors import GridcommandError
+from models.named import unknown
 from streams.calls_columns import known_names, place_of
-from streams.local_times import LocalTimes
+from streams.local_times import LocalTimes, MixedOrderError, Order
 
 COLUMNS = ("unit_id", "response", "on_scene", "lon", "lat")
 """Needed in the table; ``dispatch`` too where turnout times are to be learned."""
@@ -64,7 +67,7 @@ def calibrate(pack: CityPack, responses: Path, wanted: frozenset[str], out: Path
     Raises
     ------
     SourceError
-        The table is not as it must be.
+        The table is not as it must be, or a kind is none of the pack's units.
     TooFewRunsError
         Too few runs are usable.
     WorseTimesError
@@ -72,6 +75,10 @@ def calibrate(pack: CityPack, responses: Path, wanted: frozenset[str], out: Path
     CityPackError
         The result can't be written or used; what was there stays.
     """
+    kinds = {unit.kind: () for unit in pack.units}
+    for kind in sorted(wanted):
+        if kind not in kinds:
+            raise SourceError(f"--kinds: {unknown('kind', kind, kinds)} (of the pack's units)")
     travel = TravelTimes(RoadGraph.load(pack))
     runs, turnouts, dropped = _read(responses, pack, travel, wanted)
     for reason, count in sorted(dropped.items()):
@@ -129,12 +136,13 @@ def _read(
 ) -> tuple[Runs, dict[str, list[float]], Counter[str]]:
     """Usable runs, turnout seconds by kind, and what was left out for which reason."""
     units = {unit.id: unit for unit in pack.units}
-    clock = LocalTimes(ZoneInfo(pack.timezone))
     zone = ZoneInfo(pack.timezone)
     rows: list[_Run] = []
     turnouts: dict[str, list[float]] = defaultdict(list)
     dropped: Counter[str] = Counter()
-    for row in _rows(path):
+    table = _rows(path, dropped)
+    clock = _clock(path, zone, table)
+    for row in table:
         unit = units.get(row["unit_id"])
         if unit is None:
             dropped["unit is not in the pack"] += 1
@@ -187,18 +195,48 @@ def _read(
     return runs.take(kept & ~far), turnouts, dropped
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path, dropped: Counter[str]) -> list[dict[str, str]]:
     """The table with our names of its columns, and no cell missing."""
-    table = read_table(path)
-    if not table:
+    header: list[str] = []
+    rows: list[dict[str, str]] = []
+    try:
+        for _, values in rows_of(path):
+            if not header:
+                header = _header(path, values)
+            elif len(values) > len(header):
+                dropped["more values than the header has names"] += 1
+            else:
+                rows.append(dict(zip_longest(header, map(clean, values), fillvalue="")))
+    except TableError as error:
+        raise SourceError(str(error)) from error
+    if not rows and not dropped:
         raise SourceError(f"{path}: has no rows")
-    header = [name for name in table[0] if name is not None]
-    names = dict(zip(header, known_names(header), strict=True))
-    have = {*names.values(), *(("lon", "lat") if "location" in names.values() else ())}
+    return rows
+
+
+def _header(path: Path, said: list[str]) -> list[str]:
+    names = known_names(map(clean, said))
+    have = {*names, *(("lon", "lat") if "location" in names else ())}
     if missing := [name for name in COLUMNS if name not in have]:
-        raise SourceError(f"{path}: column {missing[0]!r} is missing; it has: {', '.join(header)}")
-    # Short rows have None where they end, long ones a list under None.
-    return [{names[key]: (row.get(key) or "").strip() for key in header} for row in table]
+        raise SourceError(f"{path}: column {missing[0]!r} is missing; it has: {', '.join(said)}")
+    return names
+
+
+def _clock(path: Path, zone: ZoneInfo, table: list[dict[str, str]]) -> LocalTimes:
+    """Reads the table's times, whose dates are all in one order."""
+    texts = [text for row in table for text in (row["response"], row["on_scene"])]
+    clock = LocalTimes(zone, Order.of(texts) or Order.MONTH_FIRST)
+    for text in filter(Order.matters, texts):
+        try:
+            clock.read(text)
+        except MixedOrderError as error:
+            raise SourceError(
+                f"{path}: {text!r} {error}, as dates of other rows are: write them all in one "
+                "order, best as YYYY-MM-DD HH:MM:SS"
+            ) from error
+        except ValueError:
+            continue
+    return clock
 
 
 def _time(clock: LocalTimes, text: str, not_before: datetime | None = None) -> datetime | None:

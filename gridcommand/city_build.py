@@ -70,7 +70,7 @@ def build(
     _check_target(target)
     name = target.name
     area = _area(boundary)
-    given = None if cells is None else _given_cells(cells)
+    given, jurisdiction = (None, name) if cells is None else _given_cells(cells)
     say(f"reading {osm}")
     extract = read_extract(osm, area.bounds, say)
     say(f"{len(extract.ways)} streets, {len(extract.facilities)} facilities; cutting at crossings")
@@ -92,7 +92,7 @@ def build(
     try:
         write_pack(
             room,
-            city=_city(name, area, timezone),
+            city=_city(name, jurisdiction, area, timezone),
             nodes=net.nodes,
             edges=net.edges,
             cells=features,
@@ -177,7 +177,8 @@ def _read_features(path: Path) -> list[dict[str, Any]]:
     return document
 
 
-def _given_cells(path: Path) -> list[dict[str, Any]]:
+def _given_cells(path: Path) -> tuple[list[dict[str, Any]], str]:
+    """The cells of a file and the jurisdiction that they are of, which becomes the pack's."""
     features = _read_features(path)
     if not features:
         raise SourceError(f"{path}: holds no cell")
@@ -185,7 +186,12 @@ def _given_cells(path: Path) -> list[dict[str, Any]]:
         for key in ("code", "name_zh", "name_en", "town", "jurisdiction", "worker"):
             if key not in (feature.get("properties") or {}):
                 raise SourceError(f"{path}: features[{number}]: property {key!r} is missing")
-    return features
+    said = sorted({str(feature["properties"]["jurisdiction"]) for feature in features})
+    if len(said) > 1:
+        raise SourceError(
+            f"{path}: cells of {len(said)} jurisdictions ({', '.join(said[:5])}); a pack has one"
+        )
+    return features, said[0]
 
 
 def _area(path: Path) -> BaseGeometry:
@@ -233,13 +239,13 @@ def _units(facilities: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _city(name: str, area: BaseGeometry, timezone: str) -> str:
+def _city(name: str, jurisdiction: str, area: BaseGeometry, timezone: str) -> str:
     middle = area.representative_point()
     title = json.dumps(name.replace("_", " ").title(), ensure_ascii=False)
     return (
         f"# Written by gridcommand city build; yours to edit.\nid: {json.dumps(name)}\n"
         f"names: {{zh: {title}, en: {title}}}\n"
-        f"timezone: {timezone}\njurisdiction: {json.dumps(name)}\n"
+        f"timezone: {timezone}\njurisdiction: {json.dumps(jurisdiction)}\n"
         f"center: [{middle.x:.5f}, {middle.y:.5f}]\nzoom: 12\ndatum: WGS-84\n"
         "roads_notice: null\ncodes: codes.yaml\nspeed_factor: 0.7\n"
         'attribution: "© OpenStreetMap contributors (ODbL)"\n'

@@ -14,6 +14,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from models.city import (
     UNITS_FILE,
     CityPack,
 )
+from models.csv_files import TableError, clean, rows_of
 from models.errors import GridcommandError
 
 CITIES = Path(__file__).resolve().parent.parent / "cities"
@@ -47,15 +49,26 @@ class SourceError(GridcommandError):
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV file, plain or gzipped."""
+    """Rows of a CSV file, plain or gzipped; where a row ends early its last values are empty.
+
+    Raises
+    ------
+    SourceError
+        It can't be read, or a row has more values than the header has names.
+    """
+    rows: list[dict[str, str]] = []
+    header: list[str] = []
     try:
-        if path.suffix == ".gz":
-            text = gzip.decompress(path.read_bytes()).decode("utf-8-sig")
-        else:
-            text = path.read_text(encoding="utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: can't be read: {error}") from error
-    return list(csv.DictReader(io.StringIO(text)))
+        for line, values in rows_of(path):
+            if not header:
+                header = [clean(name) for name in values]
+            elif len(values) > len(header):
+                raise SourceError(f"{path}:{line}: has more values than the header has names")
+            else:
+                rows.append(dict(zip_longest(header, map(clean, values), fillvalue="")))
+    except TableError as error:
+        raise SourceError(str(error)) from error
+    return rows
 
 
 def write_pack(

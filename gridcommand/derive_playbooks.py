@@ -29,26 +29,25 @@ are left alone. Relies on the form of San Francisco's "fire department calls for
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from math import ceil
 from pathlib import Path
 from statistics import median, median_low
 from types import MappingProxyType
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 import typer
 
+from gridcommand.city_packs import read_table
 from models.categories import category, is_a
 from models.city import CityPack
 from models.skills import UNIT_KINDS
+from streams.local_times import LocalTimes
 
 MIN_SUPPORT: Final = 10
 SHARE: Final = 0.5
@@ -109,24 +108,20 @@ def read_calls(path: Path, pack: CityPack) -> list[Call]:
 
     Rows of a type that the pack doesn't know are left out: the desk couldn't classify them.
     """
-    content = path.read_bytes()
-    text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
+    clock = LocalTimes(ZoneInfo(pack.timezone))
     calls: dict[str, Call] = {}
-    with io.StringIO(text) as stream:
-        for row in csv.DictReader(stream):
-            meaning = pack.meaning(row["call_type"], row["call_type_group"], row["priority"])
-            if meaning is None:
-                continue
-            call = calls.setdefault(row["call_number"], Call(row["call_type"], meaning.priority))
-            kind = row["unit_type"]
-            call.units[kind] += 1
-            if row["received"] and row["on_scene"]:
-                took = datetime.fromisoformat(row["on_scene"]) - datetime.fromisoformat(
-                    row["received"]
-                )
-                before = call.first_on_scene_s.get(kind, float("inf"))
-                if took.total_seconds() >= 0:
-                    call.first_on_scene_s[kind] = min(before, took.total_seconds())
+    for row in read_table(path):
+        meaning = pack.meaning(row["call_type"], row["call_type_group"], row["priority"])
+        if meaning is None:
+            continue
+        call = calls.setdefault(row["call_number"], Call(row["call_type"], meaning.priority))
+        kind = row["unit_type"]
+        call.units[kind] += 1
+        if row["received"] and row["on_scene"]:
+            took = clock.read(row["on_scene"])[0] - clock.read(row["received"])[0]
+            before = call.first_on_scene_s.get(kind, float("inf"))
+            if took.total_seconds() >= 0:
+                call.first_on_scene_s[kind] = min(before, took.total_seconds())
     return [calls[number] for number in sorted(calls)]
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,10 +25,13 @@ import msgspec
 
 from models.calibration import CALIBRATION_FILE, Calibration, read_calibration
 from models.errors import CityPackError
+from models.named import unknown, wrong_with_id
 from models.neighbours import NEIGHBOURS_FILE, Neighbour, read_neighbours
 from models.pack_files import YamlFile, read_table, read_text
+from models.pack_names import FACILITY_KINDS, Box, PackNames, wrong_category, wrong_skills
 from models.profiles import Profile
 from models.reserves import RESERVES_FILE, ReserveRule, read_reserves
+from models.skills import UNIT_KINDS
 from models.words import PRIORITIES, Datum, Grade
 
 if TYPE_CHECKING:
@@ -147,6 +151,8 @@ class _CityFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roads_notice: Text | None = None
     speed_factor: float = 1.0
     profiles: dict[str, Profile] = {}
+    unit_kinds: dict[str, Text] = {}
+    facility_kinds: dict[str, Text] = {}
 
 
 class _CodesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -244,6 +250,8 @@ class CityPack:
         without a calibration.
     profiles
         Kinds of units that move as something else than usual.
+    unit_kinds
+        The pack's own, besides those of `models.skills`.
     calibration
         What recorded responses taught about driving times, or None.
     reserves
@@ -280,6 +288,7 @@ class CityPack:
     calibration: Calibration | None = None
     reserves: tuple[ReserveRule, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
+    unit_kinds: Mapping[str, Text] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> CityPack:
@@ -298,10 +307,17 @@ class CityPack:
             if not (path / name).is_file():
                 raise CityPackError(f"{path / name}: file of the road network is missing")
         codes, priority_map = _read_codes(YamlFile(path / city.codes))
+        cells = _read_cells(path / CELLS_FILE, city.jurisdiction)
+        names = _names(YamlFile(path / CITY_FILE), city, cells)
         facilities = read_table(
-            path / FACILITIES_FILE, _FACILITY_COLUMNS, _facility, lambda place: place.id
+            path / FACILITIES_FILE,
+            _FACILITY_COLUMNS,
+            lambda row: _facility(row, names),
+            lambda place: place.id,
+            optional=(PER_HOUR_COLUMN,),
         )
-        units = read_table(path / UNITS_FILE, _UNIT_COLUMNS, _unit, lambda unit: unit.id)
+        names = replace(names, stations={p.id: (p.name.zh, p.name.en) for p in facilities})
+        units = _read_units(path / UNITS_FILE, names)
         return cls(
             path=path,
             id=city.id,
@@ -317,13 +333,16 @@ class CityPack:
             profiles=MappingProxyType(city.profiles),
             units=units,
             facilities=facilities,
-            cells=CellIndex(_read_cells(path / CELLS_FILE)),
+            cells=CellIndex(cells),
             codes=MappingProxyType(codes),
             priority_map=MappingProxyType(priority_map),
             pack_hash=_hash(path),
             calibration=read_calibration(path / CALIBRATION_FILE),
-            neighbours=read_neighbours(path / NEIGHBOURS_FILE, {unit.id for unit in units}),
-            reserves=read_reserves(path / RESERVES_FILE, {place.id for place in facilities}),
+            neighbours=read_neighbours(
+                path / NEIGHBOURS_FILE, {unit.id for unit in units}, names, OWNERS
+            ),
+            reserves=read_reserves(path / RESERVES_FILE, names),
+            unit_kinds=MappingProxyType(city.unit_kinds),
         )
 
     def with_fleet(self, path: Path) -> CityPack:
@@ -336,11 +355,24 @@ class CityPack:
         CityPackError
             As `load`.
         """
-        units = read_table(path, _UNIT_COLUMNS, _unit, lambda unit: unit.id)
+        units = _read_units(path, self._names)
         told = f"{self.pack_hash}\n{hashlib.sha256(path.read_bytes()).hexdigest()}"
         return replace(
             self, units=units, neighbours=(), pack_hash=hashlib.sha256(told.encode()).hexdigest()
         )
+
+    @property
+    def _names(self) -> PackNames:
+        return PackNames(
+            unit_kinds=_kinds(self.unit_kinds),
+            stations={place.id: (place.name.zh, place.name.en) for place in self.facilities},
+            box=self.box,
+        )
+
+    @cached_property
+    def box(self) -> Box | None:
+        """Degrees between which the cells lie; None where there are none."""
+        return _box(self.cells)
 
     @property
     def nodes_path(self) -> Path:
@@ -408,10 +440,42 @@ def _read_city(file: YamlFile) -> _CityFile:
     return city
 
 
+def _names(file: YamlFile, city: _CityFile, cells: tuple[Cell, ...]) -> PackNames:
+    """What the pack's other files may name; checks what ``city.yaml`` itself names."""
+    own = {name: (text.zh, text.en) for name, text in city.facility_kinds.items()}
+    names = PackNames(
+        unit_kinds=_kinds(city.unit_kinds),
+        facility_kinds={**FACILITY_KINDS, **own},
+        box=_box(cells),
+    )
+    for kind in city.profiles:
+        if wrong := names.wrong_kind(kind):
+            raise CityPackError(f"{file.where('profiles', kind)}: {wrong}")
+    if wrong := names.wrong_place(*city.center):
+        raise CityPackError(f"{file.where('center')}: center: {wrong}")
+    return names
+
+
+def _kinds(own: Mapping[str, Text]) -> dict[str, tuple[str, str]]:
+    ours = {kind.id: (kind.names.zh, kind.names.en) for kind in UNIT_KINDS.values()}
+    return ours | {name: (text.zh, text.en) for name, text in own.items()}
+
+
+def _box(cells: Iterable[Cell]) -> Box | None:
+    shells = [rings[0] for cell in cells for rings in cell.polygons]
+    return Box.around([point for shell in shells for point in shell]) if shells else None
+
+
 def _read_codes(file: YamlFile) -> tuple[dict[str, CodeEntry], dict[str, int]]:
     names = file.convert(_CodesFile)
     codes = {code: file.convert(CodeEntry, "codes", code) for code in names.codes}
     priority_map = {key: file.convert(int, "priority_map", key) for key in names.priority_map}
+    for code, entry in codes.items():
+        if wrong := wrong_category(entry.category):
+            raise CityPackError(f"{file.where('codes', code)}: {code!r}: {wrong}")
+    for key in priority_map:
+        if wrong := _wrong_key(key, codes):
+            raise CityPackError(f"{file.where('priority_map', key)}: {key!r} {wrong}")
     given = [("codes", code, entry.priority) for code, entry in codes.items()]
     given += [("priority_map", key, priority) for key, priority in priority_map.items()]
     for section, key, priority in given:
@@ -421,31 +485,47 @@ def _read_codes(file: YamlFile) -> tuple[dict[str, CodeEntry], dict[str, int]]:
     return codes, priority_map
 
 
-def _place(row: dict[str, str]) -> tuple[float, float]:
+def _wrong_key(key: str, codes: Mapping[str, CodeEntry]) -> str:
+    """Why no call is ever looked up by this key, or nothing."""
+    if "|" not in key:
+        return 'must be "group|priority", "group|*", "*|priority" or "code|group|priority"'
+    if key.count("|") == 1 or any(key.startswith(f"{code}|") for code in codes):
+        return ""
+    return unknown("is of a code: code", key.split("|")[0], dict.fromkeys(codes, ()))
+
+
+def _place(row: dict[str, str], names: PackNames) -> tuple[tuple[float, float], str]:
+    """Lon and lat of a row, and what is wrong with them or nothing."""
     try:
-        lon, lat = float(row["lon"]), float(row["lat"])
-    except ValueError as error:
-        raise ValueError(f"lon {row['lon']!r}, lat {row['lat']!r} must be numbers") from error
-    if not (-180 <= lon <= 180 and -90 <= lat <= 90):
-        raise ValueError(f"lon {lon}, lat {lat} is no place on earth (WGS-84, degrees)")
-    return lon, lat
+        lon, lat = _number(row["lon"]), _number(row["lat"])
+    except ValueError:
+        return (0.0, 0.0), f"lon {row['lon']!r}, lat {row['lat']!r} must be numbers with a point"
+    return (lon, lat), names.wrong_place(lon, lat)
 
 
-def _identifier(row: dict[str, str]) -> str:
-    if not row["id"].strip():
-        raise ValueError("id is empty")
-    return row["id"]
+def _number(text: str) -> float:
+    return float(unicodedata.normalize("NFKC", text))
 
 
-def _unit(row: dict[str, str]) -> UnitSpec:
-    lon, lat = _place(row)
-    skills = tuple(sorted({skill for skill in row["skills"].split("|") if skill}))
-    if not skills:
-        raise ValueError(f"unit {row['id']!r} has no skills")
-    if row["owner"] not in OWNERS:
-        raise ValueError(f"owner {row['owner']!r} must be one of {', '.join(OWNERS)}")
+def _read_units(path: Path, names: PackNames) -> tuple[UnitSpec, ...]:
+    return read_table(path, _UNIT_COLUMNS, lambda row: _unit(row, names), lambda unit: unit.id)
+
+
+def _unit(row: dict[str, str], names: PackNames) -> UnitSpec:
+    skills = tuple(sorted({skill.strip() for skill in row["skills"].split("|")} - {""}))
+    (lon, lat), misplaced = _place(row, names)
+    owned = row["owner"] in OWNERS
+    _refuse(
+        row,
+        "unit",
+        wrong_skills(skills) if skills else "has no skills",
+        names.wrong_kind(row["kind"]),
+        names.wrong_station(row["station"]),
+        "" if owned else f"owner {row['owner']!r} must be one of {', '.join(OWNERS)}",
+        misplaced,
+    )
     return UnitSpec(
-        id=_identifier(row),
+        id=row["id"],
         kind=row["kind"],
         skills=skills,
         owner=row["owner"],
@@ -456,25 +536,41 @@ def _unit(row: dict[str, str]) -> UnitSpec:
     )
 
 
-def _facility(row: dict[str, str]) -> Facility:
-    lon, lat = _place(row)
-    name = Text(zh=row["name_zh"], en=row["name_en"])
-    per_hour = row.get(PER_HOUR_COLUMN, "").strip()
-    if per_hour and not (per_hour.isascii() and per_hour.isdigit()):
-        raise ValueError(
-            f"{PER_HOUR_COLUMN} must be a number of patients or empty, not {per_hour!r}"
-        )
+def _facility(row: dict[str, str], names: PackNames) -> Facility:
+    (lon, lat), misplaced = _place(row, names)
+    _refuse(row, "facility", names.wrong_facility_kind(row["kind"]), misplaced)
     return Facility(
-        id=_identifier(row),
+        id=row["id"],
         kind=row["kind"],
-        name=name,
+        name=Text(zh=row["name_zh"], en=row["name_en"]),
         lon=lon,
         lat=lat,
-        per_hour=int(per_hour) if per_hour else None,
+        per_hour=_per_hour(row.get(PER_HOUR_COLUMN, "")),
     )
 
 
-def _read_cells(path: Path) -> tuple[Cell, ...]:
+def _refuse(row: dict[str, str], what: str, *wrong: str) -> None:
+    """Raise with all that is wrong with a row, so that it is mended at once."""
+    if said := wrong_with_id(row["id"]):
+        raise ValueError(f"id {row['id']!r} {said}")
+    if found := "; ".join(filter(None, wrong)):
+        raise ValueError(f"{what} {row['id']!r}: {found}")
+
+
+def _per_hour(text: str) -> int | None:
+    """Patients an hour; a spreadsheet may write 4 as 4.0."""
+    if not text:
+        return None
+    try:
+        number = _number(text)
+    except ValueError:
+        number = math.nan
+    if not (number >= 0 and number.is_integer()):
+        raise ValueError(f"{PER_HOUR_COLUMN} must be a number of patients or empty, not {text!r}")
+    return int(number)
+
+
+def _read_cells(path: Path, jurisdiction: str) -> tuple[Cell, ...]:
     try:
         document = json.loads(read_text(path))
     except json.JSONDecodeError as error:
@@ -491,6 +587,13 @@ def _read_cells(path: Path) -> tuple[Cell, ...]:
             raise CityPackError(f"{where}: {error.args[0]!r} is missing") from error
         except (TypeError, ValueError, IndexError) as error:
             raise CityPackError(f"{where}: {error}") from error
+        if wrong := wrong_with_id(cell.code):
+            raise CityPackError(f"{where}: code {cell.code!r} {wrong}")
+        if cell.jurisdiction != jurisdiction:
+            raise CityPackError(
+                f"{where}: jurisdiction {cell.jurisdiction!r} is not the pack's, which is "
+                f"{jurisdiction!r} in {CITY_FILE}: correct the one that is wrong"
+            )
         if cell.code in cells:
             raise CityPackError(f"{where}: code {cell.code!r} is listed twice")
         cells[cell.code] = cell

@@ -6,14 +6,15 @@ the neighbour, and the planner counts the cost. Not for: asking the neighbour, w
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Container
 from pathlib import Path
 
 import msgspec
 
 from models.errors import CityPackError
+from models.named import wrong_with_id
 from models.pack_files import YamlFile
-from models.skills import SKILLS
+from models.pack_names import PackNames, wrong_skills
 
 NEIGHBOURS_FILE = "neighbours.yaml"
 MOST_COST_S = 4 * 3600.0
@@ -55,13 +56,17 @@ class _NeighboursFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     neighbours: tuple[Neighbour, ...]
 
 
-def read_neighbours(path: Path, own: Container[str]) -> tuple[Neighbour, ...]:
+def read_neighbours(
+    path: Path, own: Container[str], pack: PackNames, owners: Collection[str]
+) -> tuple[Neighbour, ...]:
     """The neighbours in this file by id; none where there is no such file.
 
     Parameters
     ----------
     own
         Ids of the city's own units.
+    pack, owners
+        What a unit may be and belong to, and where the city lies.
 
     Raises
     ------
@@ -73,20 +78,24 @@ def read_neighbours(path: Path, own: Container[str]) -> tuple[Neighbour, ...]:
     file = YamlFile(path)
     neighbours = file.convert(_NeighboursFile).neighbours
     seen: set[str] = set()
-    for neighbour in neighbours:
-        wrong = "is there twice; rename one" if neighbour.id in seen else _wrong(neighbour)
+    for row, neighbour in enumerate(neighbours):
+        wrong = (
+            "is there twice; rename one"
+            if neighbour.id in seen
+            else _wrong(neighbour, pack, owners)
+        )
         seen.add(neighbour.id)
         for unit in neighbour.units:
             if unit.id in own or unit.id in seen:
                 wrong = wrong or f"lends {unit.id!r}, which is a unit already; rename it"
             seen.add(unit.id)
         if wrong:
-            where = file.where("neighbours")
+            where = file.where("neighbours", row)
             raise CityPackError(f"{where}: neighbour {neighbour.id!r} {wrong}")
     return tuple(sorted(neighbours, key=lambda neighbour: neighbour.id))
 
 
-def _wrong(neighbour: Neighbour) -> str:
+def _wrong(neighbour: Neighbour, pack: PackNames, owners: Collection[str]) -> str:
     """What is wrong with a neighbour and what to do, or nothing."""
     if not neighbour.id:
         return "has no id; give it one"
@@ -95,9 +104,20 @@ def _wrong(neighbour: Neighbour) -> str:
     if not 0 <= neighbour.cost_s <= MOST_COST_S:
         return f"has cost_s {neighbour.cost_s}; give 0 to {MOST_COST_S:.0f}"
     for unit in neighbour.units:
-        unknown = sorted(set(unit.skills) - set(SKILLS))
-        if unknown or not unit.skills:
-            return f"lends {unit.id!r} with the skills {list(unit.skills)}; see models/skills.py"
-        if not (-180 <= unit.lon <= 180 and -90 <= unit.lat <= 90):
-            return f"lends {unit.id!r} from lon {unit.lon}, lat {unit.lat}, no place on earth"
+        if wrong := _wrong_unit(unit, pack, owners):
+            return f"lends {unit.id!r}: {wrong}"
     return ""
+
+
+def _wrong_unit(unit: LentUnit, pack: PackNames, owners: Collection[str]) -> str:
+    if wrong := wrong_with_id(unit.id):
+        return f"its id {wrong}"
+    if not unit.skills:
+        return "it has no skills; see models/skills.py"
+    if unit.owner not in owners:
+        return f"owner {unit.owner!r} must be one of {', '.join(owners)}"
+    return (
+        wrong_skills(unit.skills)
+        or pack.wrong_kind(unit.kind)
+        or pack.wrong_place(unit.lon, unit.lat)
+    )

@@ -6,14 +6,14 @@ what a choice leaves bare (coverage), which is weighed; a reserve is kept.
 
 from __future__ import annotations
 
-from collections.abc import Container
 from pathlib import Path
 
 import msgspec
 
 from models.errors import CityPackError
+from models.named import unknown
 from models.pack_files import YamlFile
-from models.skills import SKILLS
+from models.pack_names import PackNames, wrong_skills
 from models.words import PRIORITIES, Posture
 
 RESERVES_FILE = "reserves.yaml"
@@ -57,13 +57,13 @@ class _ReservesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reserves: tuple[ReserveRule, ...]
 
 
-def read_reserves(path: Path, facilities: Container[str]) -> tuple[ReserveRule, ...]:
+def read_reserves(path: Path, pack: PackNames) -> tuple[ReserveRule, ...]:
     """The reserves in this file by id; none where there is no such file.
 
     Parameters
     ----------
-    facilities
-        Ids of the pack's.
+    pack
+        Kinds of units and stations that there are.
 
     Raises
     ------
@@ -75,25 +75,26 @@ def read_reserves(path: Path, facilities: Container[str]) -> tuple[ReserveRule, 
     file = YamlFile(path)
     rules = file.convert(_ReservesFile).reserves
     seen: set[str] = set()
-    for rule in rules:
-        wrong = _wrong(rule, facilities)
+    for row, rule in enumerate(rules):
+        wrong = _wrong(rule, pack)
         if rule.id in seen:
             wrong = "is there twice; rename one"
         if wrong:
-            raise CityPackError(f"{file.where('reserves')}: reserve {rule.id!r} {wrong}")
+            raise CityPackError(f"{file.where('reserves', row)}: reserve {rule.id!r} {wrong}")
         seen.add(rule.id)
     return tuple(sorted(rules, key=lambda rule: rule.id))
 
 
-def _wrong(rule: ReserveRule, facilities: Container[str]) -> str:
+def _wrong(rule: ReserveRule, pack: PackNames) -> str:
     """What is wrong with a rule and what to do, or nothing."""
-    unknown = sorted(set(rule.skills) - set(SKILLS))
     if not rule.id:
         return "has no id; give it one"
     if set(rule.names) != {"zh", "en"} or not all(rule.names.values()):
         return "needs names in zh and en"
-    if unknown:
-        return f"asks for the unknown skill {unknown[0]!r}; see models/skills.py"
+    if wrong := wrong_skills(rule.skills):
+        return f"asks for what isn't there: {wrong}"
+    if rule.kind and (wrong := pack.wrong_kind(rule.kind)):
+        return f"asks for what isn't there: {wrong}"
     if not rule.skills and not rule.kind:
         return "names neither skills nor kind; say who counts"
     if not all(0 <= kept <= MOST_KEPT for kept in rule.keep.values()):
@@ -102,6 +103,7 @@ def _wrong(rule: ReserveRule, facilities: Container[str]) -> str:
         return f"breaks for {list(rule.breaks_for)}; priorities are 1 to 4"
     if rule.around is None:
         return ""
-    if rule.around.facility not in facilities:
-        return f"lies around {rule.around.facility!r}, which is no facility of the pack"
+    if rule.around.facility not in pack.stations:
+        wrong = unknown("facility", rule.around.facility, pack.stations, "facilities.csv")
+        return f"lies around what isn't there: {wrong}"
     return "" if rule.around.radius_m > 0 else "needs a radius_m above 0"

@@ -9,7 +9,8 @@ What it decides
 - Rows of one call number are one report, received at the earliest time that its rows say. Each
   call is an incident of its own (``source_incident``), as it was for the department.
 - Times are the pack's local times. A time that the clocks skipped is taken as if they had not;
-  of a time that they showed twice, the first that doesn't lie before the stamp before it.
+  of a time that they showed twice, the first that doesn't lie before the stamp before it. Whether
+  1/2/2017 is in January or February is decided once for the table; one with both is refused.
 - A unit that arrived becomes one ``ServiceRecorded``: at the scene from ``on_scene`` to
   ``transport``, or to ``available``. With both stamps, ``transport`` to ``hospital`` is the way
   and ``hospital`` to ``available`` the stay there. Where a stamp is missing or the span is
@@ -22,10 +23,8 @@ What it decides
 
 from __future__ import annotations
 
-import csv
 import statistics
 import uuid
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from models.city import CityPack
+from models.csv_files import TableError
 from models.events import (
     DrillDescribed,
     Event,
@@ -59,6 +59,12 @@ class ImportSummary:
     ----------
     rows, calls, left_out
         Rows read; calls in the recording; calls or rows with no call that are not in it.
+    repeated
+        Rows that were in the table twice, and count once.
+    unknown_kinds
+        Kinds of new units that we have no skills for, with how many units: nobody sends these.
+    without_station
+        New units whose station the pack doesn't list: they stand in the middle of the city.
     units, new_units
         Units that responded; those among them that the city pack doesn't list.
     without_place
@@ -74,9 +80,12 @@ class ImportSummary:
     rows: int
     calls: int
     left_out: int
+    repeated: int
     services: int
     units: int
     new_units: tuple[str, ...]
+    unknown_kinds: dict[str, int]
+    without_station: tuple[str, ...]
     without_place: int
     unknown_types: dict[str, int]
     missing_columns: tuple[str, ...]
@@ -99,6 +108,17 @@ class ImportSummary:
                 f"{len(self.new_units)} units are not in the city pack and come with the "
                 f"recording: {_listed(self.new_units)}"
             )
+        if self.unknown_kinds:
+            named = [f"{kind!r} ({count})" for kind, count in self.unknown_kinds.items()]
+            lines.append(
+                "kinds of units that have no skills here, so that none of them is ever sent (list "
+                f"these units in the pack, or correct their unit_type): {_listed(named)}"
+            )
+        if self.without_station:
+            lines.append(
+                f"{len(self.without_station)} units whose station_area is no facility of the pack "
+                f"stand in the middle of the city: {_listed(self.without_station)}"
+            )
         if self.without_place:
             lines.append(f"{self.without_place} calls have no usable coordinates: address only")
         if self.unknown_types:
@@ -106,6 +126,8 @@ class ImportSummary:
             lines.append(f"call types that the pack doesn't know, left to triage: {_listed(named)}")
         if self.missing_columns:
             lines.append(f"columns that the file doesn't have: {_listed(self.missing_columns)}")
+        if self.repeated:
+            lines.append(f"{self.repeated} rows are in the table twice and count once")
         if self.left_out:
             lines.append(f"{self.left_out} left out, because nothing says which call or when")
         lines.extend(self.problems)
@@ -126,7 +148,7 @@ def import_calls(
     Parameters
     ----------
     path
-        Table with a header line, comma separated, UTF-8, gzip'd or plain.
+        Table with a header line, in any form that :mod:`models.csv_files` reads.
     name
         Of the drill: letters, digits, ``_`` and ``-``.
     progress
@@ -147,7 +169,9 @@ def import_calls(
     table = CallsTable(path, pack, say)
     try:
         table.read()
-    except (OSError, EOFError, zlib.error, csv.Error) as error:
+    except TableError as error:
+        raise CallsFileError(str(error)) from error
+    except OSError as error:
         raise CallsFileError(f"{path}: can't be read: {error}") from error
     calls = sorted(
         (call for call in table.calls.values() if call.received is not None),
@@ -169,9 +193,14 @@ def import_calls(
         rows=table.rows,
         calls=len(calls),
         left_out=table.left_out,
+        repeated=table.repeated,
         services=writer.services,
         units=len(table.unit_types),
         new_units=tuple(unit.unit for unit in writer.new_units),
+        unknown_kinds=dict(
+            sorted(Counter(unit.kind for unit in writer.new_units if not unit.skills).items())
+        ),
+        without_station=tuple(unit.unit for unit in writer.new_units if not unit.station),
         without_place=writer.without_place,
         unknown_types=dict(sorted(writer.unknown_types.items())),
         missing_columns=table.missing_columns,
@@ -193,6 +222,7 @@ class _Writer:
         self._name = name
         self._pack = pack
         self._table = table
+        self._box = pack.box
         self._medians = {key: statistics.median(spans) for key, spans in table.spans.items()}
         known = {unit.id for unit in pack.units}
         self.new_units = [
@@ -256,6 +286,8 @@ class _Writer:
             except ValueError:
                 place = 0.0, 0.0
             if place != (0.0, 0.0) and abs(place[0]) <= 180 and abs(place[1]) <= 90:
+                if self._box is not None and (wrong := self._box.wrong(*place)):
+                    self._table.problems.add(call.line, wrong)
                 return round(place[0], 6), round(place[1], 6)
             self._table.problems.add(
                 call.line, f"lon {lon!r}, lat {lat!r} is no place: the address alone is kept"

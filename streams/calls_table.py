@@ -6,21 +6,24 @@ can't use, with its line. Not for: making events of it.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
+import re
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from models.city import CityPack
+from models.csv_files import clean, rows_of
+from models.named import REPLACEMENT, nearest
+from models.skills import UNIT_KINDS
 from streams.calls_columns import known_names, place_of
 from streams.errors import CallsFileError
-from streams.local_times import LocalTimes
-from streams.recording import open_maybe_gzip
+from streams.local_times import LocalTimes, MixedOrderError, Order
 
 REQUIRED = ("call_number", "received")
 USED = (
@@ -29,6 +32,9 @@ USED = (
     *("unit_id", "unit_type", "station_area", "on_scene", "transport", "hospital", "available"),
 )
 """Columns that are read; of those that a file has besides, none is."""
+
+NUMBERS = ("call_number", "lat", "lon", "priority", "number_of_alarms", "unit_id", "station_area")
+"""Columns that a spreadsheet may have made numbers of: 53 becomes 53.0."""
 
 PLACE, LOCATION = ("lon", "lat"), "location"
 """Where there is no place of two columns, one of both is looked at."""
@@ -40,8 +46,12 @@ PROBLEMS_NAMED = 1_000
 """Problems that are named; all are counted."""
 
 _ROWS_A_WORD = 50_000
+_MISSPELT = 0.8
+_WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)
 
-KIND_OF_TYPE = {"private": "private_ambulance"}
+KIND_OF_TYPE = {"private": "private_ambulance"} | {
+    kind.names.zh: kind.id for kind in UNIT_KINDS.values()
+}
 """Unit types whose kind isn't simply their name in small letters with underscores."""
 
 
@@ -67,6 +77,7 @@ class Call:
     received: datetime | None = None
     said: dict[str, str] = field(default_factory=dict)
     responses: list[Response] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -93,7 +104,9 @@ class CallsTable:
     unit_types, unit_areas
         For each unit, how often a row says which kind and station area.
     left_out
-        Rows that name no call.
+        Rows that name no call, or are the header once more.
+    repeated
+        Rows that are in the table twice.
     spans
         Usable seconds by kind (empty: any) and name of the span.
     """
@@ -105,12 +118,14 @@ class CallsTable:
         self.unit_areas: dict[str, Counter[str]] = defaultdict(Counter)
         self.rows = 0
         self.left_out = 0
+        self.repeated = 0
         self.missing_columns: tuple[str, ...] = ()
         self.problems = Problems()
         self.spans: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.sha256 = ""
         self._known = {unit.id: unit.kind for unit in pack.units}
-        self._clock = LocalTimes(ZoneInfo(pack.timezone))
+        self._zone = ZoneInfo(pack.timezone)
+        self._clock = LocalTimes(self._zone)
         self._say = say
 
     def read(self) -> None:
@@ -119,35 +134,88 @@ class CallsTable:
         Raises
         ------
         CallsFileError
-            A required column is missing.
-        OSError, EOFError, zlib.error, csv.Error
-            The file can't be read to its end.
+            A required column is missing, or dates are in both orders.
+        TableError
+            The file is no table, or can't be read to its end.
+        OSError
+            The file can't be read at all.
         """
         with self.path.open("rb") as raw:
             self.sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
-        with open_maybe_gzip(self.path) as raw:
-            reader = csv.DictReader(
-                io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="")
+        self._clock = LocalTimes(self._zone, self._order())
+        header: list[str] = []
+        columns: list[str] = []
+        for line, values in rows_of(self.path):
+            if not header:
+                header, columns = values, self._columns(line, values)
+                continue
+            self.rows += 1
+            if self.rows % _ROWS_A_WORD == 0:
+                self._say(f"{self.rows} rows")
+            if len(values) > len(columns):
+                self.problems.add(line, "more values than columns: rest ignored")
+            elif len(values) < len(columns):
+                self.problems.add(line, "fewer values than columns: the last ones are missing")
+            if values == header:
+                self.problems.add(line, "the header once more: row left out")
+                self.left_out += 1
+                continue
+            said = dict(zip(columns, values, strict=False))
+            known = {key: clean(said.get(key)) for key in USED}
+            if not (known["lon"] or known["lat"]):
+                known["lon"], known["lat"] = place_of(clean(said.get(LOCATION)))
+            for key in NUMBERS:
+                if known[key] and known[key] not in self._known:
+                    known[key] = plain_number(known[key])
+            self._row(line, known)
+
+    def _columns(self, line: int, header: list[str]) -> list[str]:
+        columns = known_names(map(clean, header))
+        if lacking := [name for name in REQUIRED if name not in columns]:
+            raise CallsFileError(self._lacks(lacking, columns))
+        placed = PLACE if LOCATION in columns else ()
+        self.missing_columns = tuple(n for n in USED if n not in (*columns, *placed))
+        unread = {name: () for name in columns if name not in (*USED, LOCATION)}
+        for name in self.missing_columns:
+            if meant := nearest(name, unread, _MISSPELT):
+                self.problems.add(line, f"column {meant!r} isn't read; is it to be {name!r}?")
+        return columns
+
+    def _lacks(self, lacking: Sequence[str], columns: Sequence[str]) -> str:
+        return (
+            f"{self.path}: the first line names no column {' and no '.join(lacking)}; "
+            f"it has: {', '.join(columns) or 'nothing'}"
+        )
+
+    def _order(self) -> Order:
+        """The order of the table's dates, from as many rows as it takes to tell."""
+        times = self._received()
+        first = next(times, None)
+        if first is None or not Order.matters(first[1]):
+            return Order.MONTH_FIRST
+        found = Order.of(text for _, text in chain((first,), times))
+        if found is None:
+            self.problems.add(
+                first[0],
+                f"dates such as {first[1]!r} are taken as {Order.MONTH_FIRST}: no day above 12 "
+                "in the table tells; write YYYY-MM-DD HH:MM:SS to be sure",
             )
-            columns = known_names(reader.fieldnames or ())
-            reader.fieldnames = columns
-            if lacking := [name for name in REQUIRED if name not in columns]:
-                raise CallsFileError(
-                    f"{self.path}: the first line names no column {' and no '.join(lacking)}; "
-                    f"it has: {', '.join(columns) or 'nothing'}"
-                )
-            placed = PLACE if LOCATION in columns else ()
-            self.missing_columns = tuple(n for n in USED if n not in (*columns, *placed))
-            for row in reader:
-                self.rows += 1
-                if self.rows % _ROWS_A_WORD == 0:
-                    self._say(f"{self.rows} rows")
-                if row.get(None):
-                    self.problems.add(reader.line_num, "more values than columns: rest ignored")
-                known = {key: _clean(row.get(key)) for key in USED}
-                if not (known["lon"] or known["lat"]):
-                    known["lon"], known["lat"] = place_of(_clean(row.get(LOCATION)))
-                self._row(reader.line_num, known)
+        return found or Order.MONTH_FIRST
+
+    def _received(self) -> Iterator[tuple[int, str]]:
+        at = -1
+        for line, values in rows_of(self.path):
+            if at < 0:
+                columns = known_names(map(clean, values))
+                if "received" not in columns:
+                    raise CallsFileError(
+                        self._lacks([n for n in REQUIRED if n not in columns], columns)
+                    )
+                at = columns.index("received")
+            elif at < len(values) and (text := clean(values[at])):
+                yield line, text
+        if at < 0:
+            raise CallsFileError(self._lacks(REQUIRED, ()))
 
     def _row(self, line: int, row: dict[str, str]) -> None:
         number = row["call_number"]
@@ -155,10 +223,35 @@ class CallsTable:
             self.problems.add(line, "no call_number: row left out")
             self.left_out += 1
             return
+        for key, value in row.items():
+            if REPLACEMENT in value:
+                self.problems.add(
+                    line, f"{key} {value[:60]!r} holds U+FFFD: characters were lost in the source"
+                )
         call = self.calls.setdefault(number, Call(number, line))
+        if (same := hash(tuple(row.values()))) in call.rows:
+            self.problems.add(line, f"the same row of call {number} once more: row left out")
+            self.repeated += 1
+            return
+        call.rows.append(same)
         received = self._time(line, row, "received")
+        if received is not None and call.received is not None:
+            apart_s = abs((received - call.received).total_seconds())
+            if apart_s > LONGEST_S:
+                self.problems.add(
+                    line,
+                    f"call {number} was received {apart_s / LONGEST_S:.1f} days apart from its row "
+                    f"in line {call.line}: taken as one call; number other calls otherwise",
+                )
         if received is not None and (call.received is None or received < call.received):
             call.received = received
+        for key in ("call_type", "address"):
+            if row[key] and call.said.get(key, row[key]) != row[key]:
+                self.problems.add(
+                    line,
+                    f"call {number} has {key} {call.said[key]!r} in a row before, and "
+                    f"{row[key]!r} here: the first is taken",
+                )
         for key in ("call_type", "address", "lat", "lon", "priority", "call_type_group",
                     "number_of_alarms"):  # fmt: skip
             if row[key] and not call.said.get(key):
@@ -225,6 +318,11 @@ class CallsTable:
             return None
         try:
             time, remark = self._clock.read(text, not_before)
+        except MixedOrderError as error:
+            raise CallsFileError(
+                f"{self.path}:{line}: {key} {text!r} {error}, as dates of other rows are: "
+                "write them all in one order, best as YYYY-MM-DD HH:MM:SS"
+            ) from error
         except ValueError as error:
             self.problems.add(line, f"{key} {text!r} {error}")
             return None
@@ -239,5 +337,8 @@ def kind_of(unit_type: str) -> str:
     return KIND_OF_TYPE.get(name, name)
 
 
-def _clean(value: str | None) -> str:
-    return (value or "").replace("\x00", "").strip()
+def plain_number(text: str) -> str:
+    """Full-width digits as usual ones, and a whole number without the ``.0`` of a spreadsheet."""
+    usual = unicodedata.normalize("NFKC", text)
+    found = _WHOLE.fullmatch(usual)
+    return found[1] if found else usual

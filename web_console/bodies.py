@@ -6,11 +6,13 @@ checks raise custom ones that :mod:`web_console.messages` has sentences for.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -23,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from models.categories import categories
 from models.lifecycles import TaskState, UnitState
+from models.named import LONGEST_ID, wrong_with_id
 from models.words import Datum, Grade, Posture, Role
 from web_console.accounts import PASSWORD_MAX, PASSWORD_MIN
 
@@ -58,6 +61,23 @@ def _category(value: Any) -> Any:
     return value
 
 
+def _account_name(value: str) -> str:
+    # A crew's account is named like its unit.
+    if wrong_with_id(value):
+        raise PydanticCustomError("account_name", "this can't be a name")
+    return value
+
+
+def _moment(value: Any) -> Any:
+    """A leap second is a time (RFC 3339), which no clock of Python's knows."""
+    return _LEAP_SECOND.sub(r"\1:59.999", value) if isinstance(value, str) else value
+
+
+_LEAP_SECOND = re.compile(r"^(\d{4}-\d\d-\d\d[T t]\d\d:\d\d):60(?:\.\d+)?(?=[Zz+-])", re.ASCII)
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+AccountName = Annotated[
+    str, StringConstraints(min_length=1, max_length=LONGEST_ID), AfterValidator(_account_name)
+]
 Fact = Annotated[bool | int | str, BeforeValidator(_fact)]
 FactName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]
 CategoryId = Annotated[str, BeforeValidator(_category), Field(examples=["accident.fire"])]
@@ -84,7 +104,7 @@ class ReportIn(Body):
     datum: Datum = Datum.WGS84
     accuracy_m: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
     place: Short = Field("", description="Address or description of the place.")
-    observed_at: AwareDatetime | None = Field(None, description="The sender's clock; with a zone.")
+    observed_at: Moment | None = Field(None, description="The sender's clock; with a zone.")
     photos: Annotated[list[UUID], Field(max_length=10)] = []
     language: Annotated[str, Field(max_length=16, pattern=NO_NUL)] = ""
     attributes: Annotated[dict[FactName, Fact], Field(max_length=32)] = {}
@@ -267,7 +287,7 @@ class CloseRoadIn(OrderBody):
     ring: Annotated[tuple[tuple[Lon, Lat], ...], Field(max_length=500)] = ()
     edges: Annotated[tuple[Id, ...], Field(max_length=2000)] = ()
     speed: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
-    until: AwareDatetime | None = None
+    until: Moment | None = None
 
     @model_validator(mode="after")
     def _where(self) -> CloseRoadIn:
@@ -348,7 +368,7 @@ class UnitStatusIn(Body):
     assignment: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
     lon: Lon | None = None
     lat: Lat | None = None
-    observed_at: AwareDatetime | None = Field(
+    observed_at: Moment | None = Field(
         None, description="The crew's clock when it said so; with a zone."
     )
     jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
@@ -389,9 +409,7 @@ class SessionChangeIn(Body):
 class AccountIn(Body):
     """A new account; it signs in by the link in the answer."""
 
-    name: Annotated[
-        str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x20/\\?#%]+$")
-    ]
+    name: AccountName
     role: Role
     jurisdictions: Annotated[list[Id], Field(max_length=100)] = []
     cells: Annotated[list[Id], Field(max_length=2000)] = []

@@ -63,6 +63,11 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "含有不允许的字符或格式不对。",
         "This has characters that aren't allowed, or the wrong form.",
     ),
+    "account_name": (
+        "姓名须为 1 至 100 个可见字符，首尾不能有空格，“/”不能在首尾或连写。",
+        "A name has 1 to 100 visible characters, no space at its ends, and / neither first, last "
+        "nor twice.",
+    ),
     "bytes_type": ("必须是文件。", "This must be a file."),
     "float_type": ("必须是数字。", "This must be a number."),
     "float_parsing": ("必须是数字。", "This must be a number."),

@@ -7,7 +7,6 @@ layer are joined into one MultiLineString, which halves the bytes and the map's 
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import os
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from models.city import CityPack
+from models.csv_files import TableError, clean, rows_of
 from models.errors import CityPackError
 
 DECIMALS: Final = 6
@@ -52,15 +52,19 @@ def roads_file(pack: CityPack, data_dir: Path) -> Path:
 def _features(edges: Path) -> Iterator[dict[str, Any]]:
     streets: dict[tuple[str, str], list[Line]] = {}
     drawn: set[tuple[str, str]] = set()
+    header: list[str] = []
     try:
-        with gzip.open(edges, "rt", encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                geometry = row["geometry"]
-                if (geometry, row["name"]) in drawn:
-                    continue
-                drawn.add((geometry, row["name"]))
-                streets.setdefault((row["road_class"], row["name"]), []).append(_line(geometry))
-    except (OSError, EOFError, UnicodeDecodeError, KeyError, ValueError, csv.Error) as error:
+        for _, values in rows_of(edges):
+            if not header:
+                header = [clean(name).lower() for name in values]
+                continue
+            row = dict(zip(header, values, strict=False))
+            geometry = row["geometry"]
+            if (geometry, row["name"]) in drawn:
+                continue
+            drawn.add((geometry, row["name"]))
+            streets.setdefault((row["road_class"], row["name"]), []).append(_line(geometry))
+    except (TableError, KeyError, ValueError) as error:
         raise CityPackError(f"{edges}: the roads can't be drawn: {error!r}") from error
     for (road_class, name), lines in sorted(streets.items()):
         yield {

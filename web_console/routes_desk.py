@@ -26,6 +26,8 @@ from web_console.views import owns_task
 
 router = APIRouter(prefix="/api", tags=["desk"])
 
+# Ids are taken whole from the path (``:path``): a unit may be called 1/46-1, and %2F is a slash by
+# the time a route is chosen.
 EntityId = Annotated[str, Path(min_length=1, max_length=200, pattern=NO_NUL)]
 
 
@@ -67,7 +69,7 @@ async def order(body: OrderIn, console: ConsoleOf, person: Dispatcher, asked: As
 
 
 @router.post(
-    "/tasks/{task_id}",
+    "/tasks/{task_id:path}",
     status_code=202,
     responses=responses(401, 403, 404, 413, 503),
     summary="Accept or finish a task",
@@ -98,7 +100,7 @@ async def task(
 
 
 @router.post(
-    "/units/{unit_id}/status",
+    "/units/{unit_id:path}/status",
     status_code=202,
     responses=responses(401, 403, 404, 413, 503),
     summary="Unit status",

@@ -146,38 +146,9 @@ async def incidents(
     return _json({"items": [msgspec.Raw(doc) for doc in found], "next": following})
 
 
+# Before the incident itself, whose id may hold slashes.
 @router.get(
-    "/incidents/{incident_id}",
-    responses={**responses(401, 403, 404, 503), **_document(_INCIDENT)},
-    response_class=Response,
-    summary="Incident",
-)
-async def incident(
-    incident_id: IncidentId, console: ConsoleOf, person: Dispatcher, asked: Asked
-) -> Response:
-    """Return an incident with its assignments, proposal, tasks and units as they stand now."""
-    jurisdiction = await console.jurisdiction_for(person, asked)
-    situation = (await console.room(jurisdiction)).situation
-    known = situation.incidents.get(incident_id)
-    if known is None:
-        doc = await console.reads(console.store.incident_doc, jurisdiction, incident_id)
-        if doc is None:
-            raise Problem(404, "unknown", "not_there", value=incident_id[:80])
-        known = msgspec.json.decode(doc, type=Incident)
-    sent = [situation.assignments[one] for one in known.assignments if one in situation.assignments]
-    return _json(
-        {
-            "incident": brief(known),
-            "assignments": sent,
-            "proposal": situation.proposals.get(known.proposal),
-            "tasks": [situation.tasks[one] for one in known.tasks if one in situation.tasks],
-            "units": [situation.units[one.unit] for one in sent if one.unit in situation.units],
-        }
-    )
-
-
-@router.get(
-    "/incidents/{incident_id}/log",
+    "/incidents/{incident_id:path}/log",
     responses={**responses(401, 403, 404, 503), **_document("`items`, oldest first.")},
     response_class=Response,
     summary="Log of an incident",
@@ -213,6 +184,36 @@ async def incident_log(
         if doc is None:
             raise Problem(404, "unknown", "not_there", value=incident_id[:80])
     return _json({"items": items, "archived": not items})
+
+
+@router.get(
+    "/incidents/{incident_id:path}",
+    responses={**responses(401, 403, 404, 503), **_document(_INCIDENT)},
+    response_class=Response,
+    summary="Incident",
+)
+async def incident(
+    incident_id: IncidentId, console: ConsoleOf, person: Dispatcher, asked: Asked
+) -> Response:
+    """Return an incident with its assignments, proposal, tasks and units as they stand now."""
+    jurisdiction = await console.jurisdiction_for(person, asked)
+    situation = (await console.room(jurisdiction)).situation
+    known = situation.incidents.get(incident_id)
+    if known is None:
+        doc = await console.reads(console.store.incident_doc, jurisdiction, incident_id)
+        if doc is None:
+            raise Problem(404, "unknown", "not_there", value=incident_id[:80])
+        known = msgspec.json.decode(doc, type=Incident)
+    sent = [situation.assignments[one] for one in known.assignments if one in situation.assignments]
+    return _json(
+        {
+            "incident": brief(known),
+            "assignments": sent,
+            "proposal": situation.proposals.get(known.proposal),
+            "tasks": [situation.tasks[one] for one in known.tasks if one in situation.tasks],
+            "units": [situation.units[one.unit] for one in sent if one.unit in situation.units],
+        }
+    )
 
 
 @router.get(
@@ -278,7 +279,8 @@ def _city(pack: CityPack) -> dict[str, Any]:
         },
         "skills": {one.id: {"zh": one.names.zh, "en": one.names.en} for one in SKILLS.values()},
         "unit_kinds": {
-            one.id: {"zh": one.names.zh, "en": one.names.en} for one in UNIT_KINDS.values()
+            **{one.id: {"zh": one.names.zh, "en": one.names.en} for one in UNIT_KINDS.values()},
+            **{kind: {"zh": text.zh, "en": text.en} for kind, text in pack.unit_kinds.items()},
         },
         "facilities": [
             {

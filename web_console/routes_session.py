@@ -164,7 +164,7 @@ async def add_account(
 
 
 @router.post(
-    "/accounts/{name}/link",
+    "/accounts/{name:path}/link",
     status_code=201,
     responses=responses(401, 403, 404, 503),
     summary="New sign-in link",

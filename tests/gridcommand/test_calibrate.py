@@ -69,6 +69,23 @@ def test_a_table_of_runs_becomes_times(tmp_path: Path, capsys: pytest.CaptureFix
     assert np.median(np.abs(off)) < 15
 
 
+def test_a_kind_that_no_unit_is_of_is_told_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="kind 'engin' is unknown; did you mean 'engine'"):
+        calibrate(san_francisco(), RESPONSES, frozenset({"engin"}), tmp_path / "out.yaml")
+
+
+def test_dates_in_both_orders_are_refused(tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    row = "E01,{day} 12:00:00,{day} 12:05:00,-122.41,37.78\n"
+    table.write_text(
+        "unit_id,response,on_scene,lon,lat\n"
+        + row.format(day="13/01/2017")
+        + row.format(day="01/14/2017")
+    )
+    with pytest.raises(SourceError, match=r"runs\.csv: '01/14/2017 12:00:00' is no day/month/year"):
+        calibrate(san_francisco(), table, frozenset({"engine"}), tmp_path / "out.yaml")
+
+
 def test_a_table_without_a_column_is_one_sentence(tmp_path: Path) -> None:
     table = tmp_path / "runs.csv"
     table.write_text("unit_id,response\nE01,2017-01-01 00:00:00\n")

@@ -67,6 +67,30 @@ def test_an_empty_extract_a_far_boundary_and_bad_cells_are_said(tmp_path: Path) 
     assert not (tmp_path / "p").exists()
 
 
+def _cells(path: Path, *jurisdictions: str) -> Path:
+    features = []
+    for number, jurisdiction in enumerate(jurisdictions):
+        west = 7.99 + number * 0.02
+        ring = [[west, 49.99], [west + 0.02, 49.99], [west + 0.02, 50.03], [west, 49.99]]
+        properties = {
+            "code": f"c{number}", "name_zh": "格", "name_en": "C", "town": "t",
+            "jurisdiction": jurisdiction, "worker": "w",
+        }  # fmt: skip
+        shape = {"type": "Polygon", "coordinates": [ring]}
+        features.append({"type": "Feature", "properties": properties, "geometry": shape})
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def test_the_jurisdiction_is_that_of_the_cells(tmp_path: Path) -> None:
+    osm, area = extract(tmp_path / "town.osm"), square(tmp_path / "area")
+    target = tmp_path / "p" / "town"
+    with pytest.raises(SourceError, match=r"cells of 2 jurisdictions \(061, 062\)"):
+        build(target, osm, area, _cells(tmp_path / "two", "062", "061"), "UTC", print)
+    pack = build(target, osm, area, _cells(tmp_path / "one", "061", "061"), "UTC", print)
+    assert pack.jurisdiction == "061"
+
+
 def _nameless(path: Path) -> Path:
     ring = [[8.0, 50.0], [8.01, 50.0], [8.01, 50.01], [8.0, 50.0]]
     shape = {"type": "Polygon", "coordinates": [ring]}

@@ -128,6 +128,10 @@ def test_accounts_begin_with_a_link(cli: Cli) -> None:
     assert again.stdout != added.stdout
     assert "/s/" in again.stdout
     assert cli("user", "add", "li_wei").returncode == 1
+    assert cli("user", "add", "1/46-1").returncode == 0
+    refused = cli("user", "add", "1//46")
+    assert refused.returncode == 2
+    assert "before and behind each" in refused.stderr
     unknown = cli("user", "link", "nobody")
     assert unknown.returncode == 1
     assert "li_wei" in unknown.stderr

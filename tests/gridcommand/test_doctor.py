@@ -109,3 +109,11 @@ def test_too_few_file_descriptors_for_the_screens_are_found(
     unlimited = (1024, resource.RLIM_INFINITY)
     monkeypatch.setattr(resource, "getrlimit", lambda _: unlimited)
     assert doctor.descriptors(settings).is_well
+
+
+def test_a_unit_far_from_every_street_is_named(settings: Settings) -> None:
+    assert doctor.roads in doctor.CHECKS
+    finding = doctor.roads(settings.model_copy(update={"city": "san_francisco"}))
+    assert "(AP, 10.2 km from the nearest street)" in finding.said
+    assert finding.to_judge
+    assert not doctor.roads(settings.model_copy(update={"city": "atlantis"})).is_well

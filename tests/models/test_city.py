@@ -17,6 +17,7 @@ from dispatch.roads import RoadGraph
 from models.categories import categories
 from models.city import Cell, CellIndex, CityPack, Text, available_cities
 from models.errors import CityPackError, GridcommandError
+from models.pack_files import SHOWN_PROBLEMS
 from models.skills import SKILLS, UNIT_KINDS
 
 CITIES = Path(__file__).resolve().parents[2] / "cities"
@@ -161,6 +162,15 @@ def _replace(name: str, old: str, new: str) -> Callable[[Path], None]:
     return spoil
 
 
+def _unit(**said: str) -> Callable[[Path], None]:
+    """Another unit, right but for what is said."""
+    row = {
+        "id": "E3", "kind": "engine", "skills": "fire_suppression", "owner": "society",
+        "station": "S1", "lon": "119.5", "lat": "31.4", "call_sign": "",
+    }  # fmt: skip
+    return _append("units.csv", ",".join((row | said).values()) + "\n")
+
+
 def _remove(name: str) -> Callable[[Path], None]:
     return lambda path: (path / name).unlink()
 
@@ -181,12 +191,41 @@ def _remove(name: str) -> Callable[[Path], None]:
         (_replace("codes.yaml", "priority: 2", "priority: 7"), ["codes.yaml:2", "Fire", "7"]),
         (_replace("codes.yaml", "grade: III", "grade: VI"), ["codes.yaml:2", "VI"]),
         (_replace("codes.yaml", '"G|3": 3', '"G|3": 0'), ["codes.yaml:5", "G|3"]),
-        (_append("units.csv", "E1,e,x,society,S1,1,1,\n"), ["units.csv:4", "E1", "twice"]),
+        (_unit(id="E1"), ["units.csv:4", "E1", "twice"]),
         (_append("units.csv", "E3,e,,society,S1,1,1,\n"), ["units.csv:4", "E3", "no skills"]),
         (_append("units.csv", "E3,e,x,navy,S1,1,1,\n"), ["units.csv:4", "navy"]),
         (_append("units.csv", "E3,e,x,society,S1,east,1,\n"), ["units.csv:4", "east"]),
         (_append("units.csv", "E3,e,x,society,S1,31,119,\n"), ["units.csv:4", "119"]),
         (_append("units.csv", "E3,e,x,society\n"), ["units.csv:4", "8 fields"]),
+        (_unit(skills="fire_supression"), ["units.csv:4", "'E3'", "mean 'fire_suppression'"]),
+        (_unit(skills="灭火"), ["units.csv:4", "mean 'fire_suppression'"]),
+        (_unit(skills="fire_suppression;technical_rescue"), ["units.csv:4", "write |"]),
+        (_unit(skills="fire_suppression | rescue"), ["units.csv:4", "'rescue' is unknown"]),
+        (_unit(kind="Engine"), ["units.csv:4", "mean 'engine'"]),
+        (_unit(kind="消防车"), ["units.csv:4", "mean 'fire_engine'"]),
+        (_unit(station="nowhere"), ["units.csv:4", "station 'nowhere'", "facilities.csv"]),
+        (_unit(station="Station 1"), ["units.csv:4", "mean 'S1'"]),
+        (_unit(lon="0", lat="0"), ["units.csv:4", "writes where it knows none"]),
+        (_unit(lon="31.4", lat="119.5"), ["units.csv:4", "swapped"]),
+        (_unit(lon="-119.5"), ["units.csv:4", "minus"]),
+        (_unit(lon="119,5"), ["units.csv:4", "9"]),
+        (_unit(lon="nan"), ["units.csv:4", "nan"]),
+        (_unit(lat="41.4"), ["units.csv:4", "far outside the city"]),
+        (_unit(id="1/../2"), ["units.csv:4", "1/../2"]),
+        (_unit(id="E\u200b3"), ["units.csv:4", "U+200B"]),
+        (_unit(id="E\ufffd3"), ["units.csv:4", "U+FFFD"]),
+        (_unit(kind="x", station="y", lon="0", lat="0"), ["'x'", "'y'", "knows none"]),
+        (_append("facilities.csv", "H,Hospital,院,H,119.5,31.4\n"), [":3", "mean 'hospital'"]),
+        (_append("facilities.csv", "H,医院,院,H,119.5,31.4\n"), [":3", "mean 'hospital'"]),
+        (_append("facilities.csv", "H,hospital,院,H,0,0\n"), ["facilities.csv:3", "knows none"]),
+        (_replace("facilities.csv", "lat\n", "lat,perhour\n"), [":1", "mean 'per_hour'"]),
+        (_replace("codes.yaml", "accident.fire,", "accident.fires,"),
+         ["codes.yaml:2", "mean 'accident.fire'"]),
+        (_replace("codes.yaml", "Fire|G|3", "Fires|G|3"), ["codes.yaml:4", "mean 'Fire'"]),
+        (_replace("codes.yaml", '"H|*"', '"H"'), ["codes.yaml:6", "group|priority"]),
+        (_append("city.yaml", "profiles: {engin: car}\n"), ["city.yaml:11", "mean 'engine'"]),
+        (_replace("city.yaml", "119.5, 31.4", "19.5, 31.4"), ["city.yaml:5", "center", "far"]),
+        (_replace("cells.geojson", '"hamlet"', '"village"'), ["features[0]", "'village'"]),
         (_replace("units.csv", "owner", "holder"), ["units.csv:1", "owner"]),
         (_replace("cells.geojson", '"town"', '"village"'), ["features[0]", "town"]),
         (_replace("cells.geojson", '"Polygon"', '"Point"'), ["features[0]", "Point"]),
@@ -202,6 +241,71 @@ def test_what_is_wrong_is_said_with_file_and_line(
     assert isinstance(caught.value, GridcommandError)
     for part in said:
         assert part in str(caught.value)
+
+
+def test_all_that_is_wrong_with_a_table_is_said_at_once(hamlet: Path) -> None:
+    for number in range(3, 40):
+        _append("units.csv", f"E{number},engin,fire_suppression,society,S1,119.5,31.4,\n")(hamlet)
+    with pytest.raises(CityPackError) as caught:
+        CityPack.load(hamlet)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == SHOWN_PROBLEMS + 1
+    assert lines[0].startswith(f"{hamlet / 'units.csv'}:4: unit 'E3'")
+    assert lines[-1] == f"and {37 - SHOWN_PROBLEMS} more like these"
+
+
+def test_values_are_taken_as_spreadsheets_write_them(hamlet: Path) -> None:
+    """Spaces, marks, other case in the header, full-width digits, blank rows, 4.0 for 4."""
+    (hamlet / "units.csv").write_text(
+        "\ufeffID, Kind ,SKILLS,Owner,Station,Lon,Lat,Call_Sign\r\n"
+        "E1,engine\u3000,fire_suppression | technical_rescue,government , S1,"
+        "１１９．５, 31.4 ,\ufeffEngine 1\r\n,,,,,,,\r\n\r\n",
+        encoding="utf-8",
+    )
+    (hamlet / "facilities.csv").write_text(
+        "id,kind,name_zh,name_en,lon,lat,Per_Hour\nS1,hospital,院,H,119.5,31.4,4.0\n"
+        "S2,hospital,院,H,119.5,31.4, \n",
+        encoding="utf-8",
+    )
+    pack = CityPack.load(hamlet)
+    (unit,) = pack.units
+    assert (unit.id, unit.kind, unit.owner, unit.station) == ("E1", "engine", "government", "S1")
+    assert unit.skills == ("fire_suppression", "technical_rescue")
+    assert (unit.lon, unit.lat, unit.call_sign) == (119.5, 31.4, "Engine 1")
+    assert [place.per_hour for place in pack.facilities] == [4, None]
+
+
+@pytest.mark.parametrize("said", ["4.5", "-1", "four", "nan"])
+def test_patients_an_hour_are_a_whole_number(hamlet: Path, said: str) -> None:
+    _replace("facilities.csv", "lat\n", "lat,per_hour\n")(hamlet)
+    _replace("facilities.csv", ",31.4\n", f",31.4,{said}\n")(hamlet)
+    with pytest.raises(CityPackError, match=r"facilities\.csv:2: per_hour must be"):
+        CityPack.load(hamlet)
+
+
+def test_a_pack_may_have_kinds_of_its_own(hamlet: Path) -> None:
+    _append("city.yaml", "unit_kinds: {fire_boat: {zh: 消防艇, en: Fire boat}}\n")(hamlet)
+    _append("city.yaml", "facility_kinds: {school: {zh: 学校, en: School}}\n")(hamlet)
+    _append("city.yaml", "profiles: {fire_boat: car}\n")(hamlet)
+    _append("facilities.csv", "X,school,学校,School,119.5,31.4\n")(hamlet)
+    _unit(kind="fire_boat")(hamlet)
+    pack = CityPack.load(hamlet)
+    assert pack.unit_kinds == {"fire_boat": Text("消防艇", "Fire boat")}
+    assert [unit.kind for unit in pack.units] == ["engine", "engine", "fire_boat"]
+    assert pack.with_fleet(hamlet / "units.csv").units == pack.units
+
+
+@pytest.mark.parametrize("id_", ["1/46-1", "Engine 1", "消防车一号", "50%#?&\\+"])
+def test_ids_of_visible_characters_are_ids(hamlet: Path, id_: str) -> None:
+    _unit(id=id_)(hamlet)
+    assert id_ in {unit.id for unit in CityPack.load(hamlet).units}
+
+
+def test_another_fleet_is_looked_up_like_the_packs_own(hamlet: Path) -> None:
+    pack = CityPack.load(hamlet)
+    _unit(station="Station 1")(hamlet)
+    with pytest.raises(CityPackError, match=r"units\.csv:4: .*mean 'S1'"):
+        pack.with_fleet(hamlet / "units.csv")
 
 
 def test_cities_are_found_by_their_file(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from models.errors import CityPackError
+from models.pack_names import PackNames
 from models.reserves import Around, read_reserves
 from models.words import Posture
 
+PACK = PackNames(stations={"S1": ("一号站", "Station 1")})
 GOOD = """\
 reserves:
   - id: town
@@ -22,13 +24,13 @@ reserves:
 
 
 def test_none_without_a_file(tmp_path: Path) -> None:
-    assert read_reserves(tmp_path / "reserves.yaml", ()) == ()
+    assert read_reserves(tmp_path / "reserves.yaml", PACK) == ()
 
 
 def test_what_stands_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "reserves.yaml"
     path.write_text(GOOD, encoding="utf-8")
-    [rule] = read_reserves(path, {"S1"})
+    [rule] = read_reserves(path, PACK)
     assert (rule.keep, rule.around) == ({Posture.EMERGENCY: 2}, Around("S1", 500.0))
     assert rule.breaks_for == ()
 
@@ -36,12 +38,13 @@ def test_what_stands_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("fire_suppression", "fire_supression", "unknown skill 'fire_supression'"),
+        ("fire_suppression", "fire_supression", "did you mean 'fire_suppression'"),
+        ("skills: [fire_suppression]", "kind: engin", "did you mean 'engine'"),
         ("skills: [fire_suppression]", "skills: []", "neither skills nor kind"),
         ("emergency: 2", "emergency: -1", "give 0 to"),
         ("emergency: 2", "war: 2", "Invalid enum value 'war'"),
         ("breaks_for: []", "breaks_for: [0]", "priorities are 1 to 4"),
-        ("S1", "S9", "no facility of the pack"),
+        ("S1", "Station 2", "did you mean 'S1'"),
         ("radius_m: 500", "radius_m: 0", "radius_m above 0"),
         (", en: the town", "", "names in zh and en"),
     ],
@@ -52,4 +55,12 @@ def test_what_is_wrong_is_told_with_its_place(
     path = tmp_path / "reserves.yaml"
     path.write_text(GOOD.replace(old, new), encoding="utf-8")
     with pytest.raises(CityPackError, match=r"reserves\.yaml:\d+: .*" + message):
-        read_reserves(path, {"S1"})
+        read_reserves(path, PACK)
+
+
+def test_the_line_is_that_of_the_rule_and_not_of_the_list(tmp_path: Path) -> None:
+    path = tmp_path / "reserves.yaml"
+    second = GOOD.partition("\n")[2].replace("id: town", "id: hill").replace("S1", "S2")
+    path.write_text(GOOD + second, encoding="utf-8")
+    with pytest.raises(CityPackError, match=r"reserves\.yaml:8: reserve 'hill'"):
+        read_reserves(path, PACK)

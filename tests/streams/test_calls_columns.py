@@ -34,3 +34,9 @@ def test_of_two_that_mean_the_same_the_first_counts() -> None:
 )
 def test_places_of_one_column_are_read(said: str, place: tuple[str, str]) -> None:
     assert place_of(said) == place
+
+
+def test_chinese_names_are_ours() -> None:
+    assert known_names(["警情编号", "接警时间", "地址", "经度", "纬度", "备注"]) == [
+        "call_number", "received", "address", "lon", "lat", "备注",
+    ]  # fmt: skip

@@ -177,6 +177,118 @@ def test_what_is_no_table_is_said(tmp_path: Path, san_francisco: CityPack) -> No
         import_calls(empty, "../x", san_francisco, tmp_path)
 
 
+def test_a_table_in_chinese_is_read_whatever_it_is_saved_in(
+    tmp_path: Path, san_francisco: CityPack
+) -> None:
+    table = (
+        "警情编号,接警时间,警情类型,地址,纬度,经度,车辆编号,车辆类型,到场时间\n"
+        "A1,2025/6/1 10:00,火警,溧城街道南大街12号,37.78,-122.41,甲1,云梯车,2025/6/1 10:05\n"
+    )
+    for encoding in ("utf-8-sig", "gb18030", "utf-16"):
+        path = tmp_path / f"{encoding}.csv"
+        path.write_bytes(table.encode(encoding))
+        summary = import_calls(path, "zh", san_francisco, tmp_path)
+        (report,) = reports(list(Recording.load(summary.path).happenings()))
+        assert (report.text, report.lon) == ("火警, 溧城街道南大街12号", -122.41)
+        assert summary.problems == ()
+        (unit,) = Recording.load(summary.path).units
+        assert (unit.unit, unit.kind) == ("甲1", "ladder_truck")
+
+
+def test_a_quote_that_swallows_rows_stops_the_import(
+    tmp_path: Path, san_francisco: CityPack
+) -> None:
+    path = tmp_path / "calls.csv"
+    rows = [f"{n},2017-01-01 00:0{n}:00,MARKET ST,3\n" for n in range(1, 5)]
+    rows[1] = rows[1].replace("MARKET", '"MARKET')
+    path.write_text("call_number,received,address,priority\n" + "".join(rows))
+    with pytest.raises(CallsFileError, match=r"calls\.csv:3: a quote"):
+        import_calls(path, "x", san_francisco, tmp_path)
+    rows[3] = rows[3].replace("ST", 'ST"')
+    path.write_text("call_number,received,address,priority\n" + "".join(rows))
+    with pytest.raises(CallsFileError, match=r"calls\.csv:3: .* takes in 2 more rows"):
+        import_calls(path, "x", san_francisco, tmp_path)
+
+
+def test_numbers_are_taken_as_spreadsheets_write_them(importer: Importer) -> None:
+    summary, events = importer(
+        {
+            **GOOD, "call_number": "17.0", "unit_id": "53.0", "number_of_alarms": "2.0",
+            "priority": "３", "lat": "３７．７８", "lon": "-122.41 ", "unit_type": "MEDIC",
+        }
+    )  # fmt: skip
+    (report,) = reports(events)
+    assert report.attributes == {
+        "source_incident": "17", "priority": "3", "group": "Fire", "alarms": 2,
+    }  # fmt: skip
+    assert (report.lon, report.lat) == (-122.41, 37.78)
+    assert (summary.new_units, summary.problems) == ((), ())
+
+
+def test_what_is_merged_or_left_out_is_said(importer: Importer) -> None:
+    header = {name: name for name in USED}
+    next_year = {**GOOD, "received": "2020-07-01 12:00:00", "on_scene": "", "unit_id": "E02"}
+    other = {**GOOD, "address": "200 Block of MAIN ST", "unit_id": "E03"}
+    lost = {**GOOD, "call_number": "2", "address": "MAIN \ufffd"}
+    summary, events = importer(GOOD, GOOD, header, next_year, other, lost)
+    assert len(reports(events)) == 2
+    assert len(services(events)) == 3
+    assert (summary.rows, summary.repeated, summary.left_out) == (6, 1, 1)
+    text = summary.text()
+    for expected in (
+        "line 3: the same row of call 1 once more", "1 rows are in the table twice",
+        "line 4: the header once more", "line 5: call 1 was received 366.0 days apart",
+        "line 6: call 1 has address '100 Block of MAIN ST' in a row before",
+        "line 7: address 'MAIN \ufffd' holds U+FFFD",
+    ):  # fmt: skip
+        assert expected in text
+
+
+def test_units_that_can_not_be_sent_and_places_far_away_are_said(importer: Importer) -> None:
+    summary, _ = importer(
+        {**GOOD, "unit_id": "Z1", "unit_type": "WATER TENDER", "station_area": "99"},
+        {**GOOD, "unit_id": "Z2", "unit_type": "ENGINE", "station_area": "1.0", "call_number": "2"},
+        {**GOOD, "call_number": "3", "lon": "37.78", "lat": "-72.41"},
+    )
+    assert summary.unknown_kinds == {"water_tender": 1}
+    assert summary.without_station == ("Z1",)
+    text = summary.text()
+    assert "none of them is ever sent" in text
+    assert "1 units whose station_area is no facility" in text
+    assert "line 4: lon 37.78, lat -72.41 lies far outside the city" in text
+
+
+def test_short_rows_and_misspelt_columns_are_said(tmp_path: Path, san_francisco: CityPack) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "call_number;Received;adress\n1;2017-01-01 00:01:00\n2;2017-01-01 00:02:00;x;y\n"
+    )
+    summary = import_calls(path, "x", san_francisco, tmp_path)
+    assert summary.calls == 2
+    assert summary.problems == (
+        "line 1: column 'adress' isn't read; is it to be 'address'?",
+        "line 2: fewer values than columns: the last ones are missing",
+        "line 3: more values than columns: rest ignored",
+    )
+
+
+def test_dates_are_in_one_order(importer: Importer) -> None:
+    def days(*said: str) -> tuple[ImportSummary, list[Event]]:
+        return importer(
+            *({**GOOD, "call_number": f"c{n}", "received": f"{day} 12:00:00", "unit_id": ""}
+              for n, day in enumerate(said))
+        )  # fmt: skip
+
+    european, events = days("01/02/2017", "13/02/2017")
+    assert [r.received_at.month for r in reports(events)] == [2, 2]
+    assert european.problems == ()
+    unsure, events = days("01/02/2017")
+    assert reports(events)[0].received_at.month == 1
+    assert "no day above 12 in the table tells" in unsure.problems[0]
+    with pytest.raises(CallsFileError, match=r"calls\.csv:4: received '02/13/2017 12:00:00'"):
+        days("01/02/2017", "13/02/2017", "02/13/2017")
+
+
 def test_local_times_around_clock_changes() -> None:
     clock = LocalTimes(ZoneInfo("America/Los_Angeles"))
     assert clock.read("2016-12-31 00:01:04") == (datetime(2016, 12, 31, 8, 1, 4, tzinfo=UTC), "")

@@ -84,6 +84,8 @@ async def crew(console: Console, journal_writer: Any) -> str:
         (None, None),
         ("2020-01-01T08:00:00+08:00", datetime(2020, 1, 1, tzinfo=UTC)),
         ("2100-01-01T00:00:00Z", datetime(2100, 1, 1, tzinfo=UTC)),
+        ("2016-12-31T23:59:60Z", datetime(2016, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)),
+        ("2017-01-01T07:59:60.5+08:00", datetime(2016, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)),
         ("0001-01-01T00:00:00+08:00", None),
         ("9999-12-31T23:59:59-08:00", None),
     ],
@@ -109,7 +111,10 @@ async def test_a_crews_word_keeps_when_it_was_said_and_comes_when_it_comes(
     assert before <= event.time <= datetime.now(UTC)
 
 
-@pytest.mark.parametrize("sent", ["2026-01-01T08:00:00", "yesterday", 10**30])
+@pytest.mark.parametrize(
+    "sent",
+    ["2026-01-01T08:00:00", "2026-01-01T08:00:60", "yesterday", "2026-01-01T08:00:61Z", 10**30],
+)
 async def test_a_crews_word_of_no_time_is_refused(
     sent: Any, client: httpx.AsyncClient, sign_in: Any, store: Store, crew: str
 ) -> None:
