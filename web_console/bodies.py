@@ -60,6 +60,13 @@ def _category(value: Any) -> Any:
 
 Fact = Annotated[bool | int | str, BeforeValidator(_fact)]
 FactName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]
+Photos = Annotated[
+    list[UUID],
+    Field(
+        max_length=10,
+        description="Ids of photos that were uploaded, or that follow by `POST /api/photos`.",
+    ),
+]
 CategoryId = Annotated[str, BeforeValidator(_category), Field(examples=["accident.fire"])]
 
 
@@ -85,7 +92,7 @@ class ReportIn(Body):
     accuracy_m: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
     place: Short = Field("", description="Address or description of the place.")
     observed_at: AwareDatetime | None = Field(None, description="The sender's clock; with a zone.")
-    photos: Annotated[list[UUID], Field(max_length=10)] = []
+    photos: Photos = []
     language: Annotated[str, Field(max_length=16, pattern=NO_NUL)] = ""
     attributes: Annotated[dict[FactName, Fact], Field(max_length=32)] = {}
     jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = Field(
@@ -317,7 +324,7 @@ class TaskIn(Body):
     id: UUID | None = None
     state: Literal[TaskState.ACCEPTED, TaskState.DONE]
     note: Text = ""
-    photos: Annotated[list[UUID], Field(max_length=10)] = []
+    photos: Photos = []
     jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
 
 

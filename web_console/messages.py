@@ -30,10 +30,6 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "Give at least a text, a category, a code or a photo.",
     ),
     "unknown_category": ("没有类别“{value}”。", "There is no category {value!r}."),
-    "unknown_photo": (
-        "没有照片“{value}”，请先上传。",
-        "There is no photo {value!r}; upload it first.",
-    ),
     "no_area": (
         "请用且只用一种方式说明位置：经纬度加半径、至少三个角的多边形，或路段编号。",
         "Say where, in one way: lon, lat and radius_m together, a ring of at least three corners, "
