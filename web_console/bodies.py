@@ -25,6 +25,7 @@ from models.categories import categories
 from models.lifecycles import TaskState, UnitState
 from models.words import Datum, Grade, Posture, Role
 from web_console.accounts import PASSWORD_MAX, PASSWORD_MIN
+from web_console.values import Moment, Said, no_half
 
 TEXT_MAX = 4000
 LONG_MAX = 2**63 - 1
@@ -34,10 +35,10 @@ Lat = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, examples=[37.77
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 # No text of a person holds a NUL, and PostgreSQL can't keep one.
 NO_NUL = r"^[^\x00]*$"
-Text = Annotated[str, Field(max_length=TEXT_MAX, pattern=NO_NUL)]
+Text = Annotated[str, Field(max_length=TEXT_MAX, pattern=NO_NUL), Said]
 Short = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 Reason = Annotated[
-    str, Field(max_length=1000, pattern=NO_NUL, description="Why; stands in the log.")
+    str, Field(max_length=1000, pattern=NO_NUL, description="Why; stands in the log."), Said
 ]
 Priority = Annotated[int, Field(ge=1, le=4, description="1 life-threatening … 4 routine.")]
 
@@ -48,12 +49,12 @@ def _fact(value: Any) -> Any:
     if isinstance(value, int) and abs(value) <= LONG_MAX:
         return value
     if isinstance(value, str) and len(value) <= 500 and "\x00" not in value:
-        return value
+        return no_half(value)
     raise PydanticCustomError("fact", "a fact is true, false, a whole number or a short text")
 
 
 def _category(value: Any) -> Any:
-    if isinstance(value, str) and value and value not in categories():
+    if isinstance(value, str) and value and no_half(value) not in categories():
         raise PydanticCustomError("unknown_category", "no such category", {"value": value[:80]})
     return value
 
@@ -90,7 +91,7 @@ class ReportIn(Body):
     lat: Lat | None = None
     datum: Datum = Datum.WGS84
     accuracy_m: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
-    place: Short = Field("", description="Address or description of the place.")
+    place: Annotated[Short, Said] = Field("", description="Address or description of the place.")
     observed_at: AwareDatetime | None = Field(None, description="The sender's clock; with a zone.")
     photos: Photos = []
     language: Annotated[str, Field(max_length=16, pattern=NO_NUL)] = ""
@@ -256,7 +257,7 @@ class CloseRoadIn(OrderBody):
     ring: Annotated[tuple[tuple[Lon, Lat], ...], Field(max_length=500)] = ()
     edges: Annotated[tuple[Id, ...], Field(max_length=2000)] = ()
     speed: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
-    until: AwareDatetime | None = None
+    until: Moment | None = None
 
     @model_validator(mode="after")
     def _where(self) -> CloseRoadIn:

@@ -93,6 +93,10 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "时间缺少时区，请在末尾加 Z 或 +08:00。",
         "The time has no zone; add Z or an offset such as -08:00 at its end.",
     ),
+    "year_range": (
+        "年份必须在 {first} 至 {last} 之间。",
+        "The year must lie between {first} and {last}.",
+    ),
     "enum": ("必须是以下之一：{expected}。", "This must be one of {expected}."),
     "literal_error": ("必须是以下之一：{expected}。", "This must be one of {expected}."),
     "uuid_type": ("必须是 UUID。", "This must be a UUID."),

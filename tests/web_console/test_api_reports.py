@@ -170,7 +170,7 @@ async def test_what_is_wrong_is_told_field_by_field_in_both_languages(
         (b"{", "application/json", 422),
         (b'{"text": "\xff"}', "application/json", 400),
         (b"[" * 60_000, "application/json", 400),
-        (b'{"text": "\\ud800"}', "application/json", 422),
+        (b'{"text": "x", "code": "\\ud800"}', "application/json", 422),
         (b'{"\\ud800": 1}', "application/json", 422),
         (b'{"text":"x","lon":NaN,"lat":1}', "application/json", 422),
         (b'{"text":"x","lon":1' + b"0" * 5000 + b',"lat":1}', "application/json", 400),
