@@ -190,7 +190,12 @@ class Settings(BaseSettings):
         5000, ge=10, description="Journal events between two desk snapshots."
     )
     session_hours: float = Field(12.0, gt=0, description="How long a sign-in holds, in hours.")
-    photo_max_mb: float = Field(8.0, gt=0, description="Largest photo accepted, in MB.")
+    photo_max_mb: float = Field(
+        8.0,
+        gt=0,
+        description="Largest photo accepted, in MB. It may have 40 million pixels, a JPEG that isn't "
+        "progressive 200 million.",
+    )
     screen_queue: int = Field(
         2_000_000,
         ge=10_000,

@@ -6,14 +6,12 @@ checks raise custom ones that :mod:`web_console.messages` has sentences for.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -28,6 +26,7 @@ from models.lifecycles import TaskState, UnitState
 from models.named import LONGEST_ID, wrong_with_id
 from models.words import Datum, Grade, Posture, Role
 from web_console.accounts import PASSWORD_MAX, PASSWORD_MIN
+from web_console.values import Moment, Said, no_half
 
 TEXT_MAX = 4000
 LONG_MAX = 2**63 - 1
@@ -37,10 +36,10 @@ Lat = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, examples=[37.77
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 # No text of a person holds a NUL, and PostgreSQL can't keep one.
 NO_NUL = r"^[^\x00]*$"
-Text = Annotated[str, Field(max_length=TEXT_MAX, pattern=NO_NUL)]
+Text = Annotated[str, Field(max_length=TEXT_MAX, pattern=NO_NUL), Said]
 Short = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 Reason = Annotated[
-    str, Field(max_length=1000, pattern=NO_NUL, description="Why; stands in the log.")
+    str, Field(max_length=1000, pattern=NO_NUL, description="Why; stands in the log."), Said
 ]
 Priority = Annotated[int, Field(ge=1, le=4, description="1 life-threatening … 4 routine.")]
 
@@ -51,12 +50,12 @@ def _fact(value: Any) -> Any:
     if isinstance(value, int) and abs(value) <= LONG_MAX:
         return value
     if isinstance(value, str) and len(value) <= 500 and "\x00" not in value:
-        return value
+        return no_half(value)
     raise PydanticCustomError("fact", "a fact is true, false, a whole number or a short text")
 
 
 def _category(value: Any) -> Any:
-    if isinstance(value, str) and value and value not in categories():
+    if isinstance(value, str) and value and no_half(value) not in categories():
         raise PydanticCustomError("unknown_category", "no such category", {"value": value[:80]})
     return value
 
@@ -68,18 +67,18 @@ def _account_name(value: str) -> str:
     return value
 
 
-def _moment(value: Any) -> Any:
-    """A leap second is a time (RFC 3339), which no clock of Python's knows."""
-    return _LEAP_SECOND.sub(r"\1:59.999", value) if isinstance(value, str) else value
-
-
-_LEAP_SECOND = re.compile(r"^(\d{4}-\d\d-\d\d[T t]\d\d:\d\d):60(?:\.\d+)?(?=[Zz+-])", re.ASCII)
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 AccountName = Annotated[
     str, StringConstraints(min_length=1, max_length=LONGEST_ID), AfterValidator(_account_name)
 ]
 Fact = Annotated[bool | int | str, BeforeValidator(_fact)]
 FactName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]
+Photos = Annotated[
+    list[UUID],
+    Field(
+        max_length=10,
+        description="Ids of photos that were uploaded, or that follow by `POST /api/photos`.",
+    ),
+]
 CategoryId = Annotated[str, BeforeValidator(_category), Field(examples=["accident.fire"])]
 
 
@@ -103,9 +102,9 @@ class ReportIn(Body):
     lat: Lat | None = None
     datum: Datum = Datum.WGS84
     accuracy_m: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
-    place: Short = Field("", description="Address or description of the place.")
+    place: Annotated[Short, Said] = Field("", description="Address or description of the place.")
     observed_at: Moment | None = Field(None, description="The sender's clock; with a zone.")
-    photos: Annotated[list[UUID], Field(max_length=10)] = []
+    photos: Photos = []
     language: Annotated[str, Field(max_length=16, pattern=NO_NUL)] = ""
     attributes: Annotated[dict[FactName, Fact], Field(max_length=32)] = {}
     jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = Field(
@@ -356,7 +355,7 @@ class TaskIn(Body):
     id: UUID | None = None
     state: Literal[TaskState.ACCEPTED, TaskState.DONE]
     note: Text = ""
-    photos: Annotated[list[UUID], Field(max_length=10)] = []
+    photos: Photos = []
     jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
 
 

@@ -125,6 +125,9 @@ class Console:
         return asked
 
     async def _exists(self, jurisdiction: str, person: Person) -> bool:
+        if not jurisdiction:
+            # Who begins at the city's own has the empty name for it, and a screen would be empty.
+            return False
         home = self.pack.jurisdiction
         ours = (home, home + EXERCISE_MARK, person.jurisdiction, *person.jurisdictions)
         if jurisdiction in ours or self.hub.known_seq(jurisdiction) is not None:

@@ -30,10 +30,6 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "Give at least a text, a category, a code or a photo.",
     ),
     "unknown_category": ("没有类别“{value}”。", "There is no category {value!r}."),
-    "unknown_photo": (
-        "没有照片“{value}”，请先上传。",
-        "There is no photo {value!r}; upload it first.",
-    ),
     "no_area": (
         "请用且只用一种方式说明位置：经纬度加半径、至少三个角的多边形，或路段编号。",
         "Say where, in one way: lon, lat and radius_m together, a ring of at least three corners, "
@@ -101,6 +97,10 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "timezone_aware": (
         "时间缺少时区，请在末尾加 Z 或 +08:00。",
         "The time has no zone; add Z or an offset such as -08:00 at its end.",
+    ),
+    "year_range": (
+        "年份必须在 {first} 至 {last} 之间。",
+        "The year must lie between {first} and {last}.",
     ),
     "enum": ("必须是以下之一：{expected}。", "This must be one of {expected}."),
     "literal_error": ("必须是以下之一：{expected}。", "This must be one of {expected}."),

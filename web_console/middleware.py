@@ -19,6 +19,8 @@ BODY_MAX: Final = 64 * 1024
 READINGS_MAX: Final = 976 * 1024
 """A pack is one record, and Kafka takes a little more than this where nobody set another bound."""
 MULTIPART_EXTRA: Final = 64 * 1024
+LENGTH_DIGITS: Final = 15
+"""Of a body's length, more than any limit has: Python reads no number of thousands of digits."""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 _HEADERS: Final = {
@@ -77,7 +79,7 @@ class Guard:
         path, content_type = scope["path"], headers.get("content-type", "").lower()
         length = headers.get("content-length", "0")
         limit = self._limit(path)
-        if length.isdecimal() and int(length) > limit:
+        if length.isdecimal() and (len(length) > LENGTH_DIGITS or int(length) > limit):
             return self._too_large(path)
         if path == "/api/photos" and not content_type.startswith("multipart/form-data"):
             return Problem(415, "unsupported_type", "multipart_only")

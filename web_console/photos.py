@@ -2,7 +2,9 @@
 
 A photo is opened and written anew by Pillow, so what is kept is a picture and nothing else: no
 place, no device, no hidden payload; it is turned upright first. JPEG, PNG and WebP are read, JPEG
-and PNG are written. Files lie in ``data_dir/photos`` under their SHA-256; a row names each upload.
+and PNG are written. A JPEG is read at an eighth to the whole of its size, so that what a phone's
+large sensor makes needs no more memory than a small picture. Files lie in ``data_dir/photos`` under
+their SHA-256; a row names each upload, by the id that its sender gave it or by one of ours.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Final
 
 import uuid_utils
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from models.registers import Photo
 from models.settings import Settings
@@ -26,10 +29,15 @@ from web_console.problems import Problem
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 PIXELS_MAX: Final = 40_000_000
+JPEG_PIXELS_MAX: Final = 200_000_000
+"""Of a JPEG whose scans can be read scaled; a progressive one is held whole, whatever its scale."""
 LONGEST_SIDE: Final = 2560
 PREVIEW_SIDE: Final = 320
 JPEG_QUALITY: Final = 88
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+# Pillow would refuse a JPEG of 200 megapixels before it can be asked for its size.
+Image.MAX_IMAGE_PIXELS = JPEG_PIXELS_MAX
 
 
 class Photos:
@@ -46,8 +54,10 @@ class Photos:
         self.bytes_max = int(settings.photo_max_mb * 1_000_000)
         self.limit_mb = settings.photo_max_mb
 
-    def keep(self, raw: bytes, account: str) -> tuple[Photo, int, int]:
+    def keep(self, raw: bytes, account: str, photo_id: str = "") -> tuple[Photo, int, int]:
         """Write a photo's file; return what the database must know of it, width and height.
+
+        ``photo_id`` is the sender's id of it; empty: one of ours.
 
         Raises
         ------
@@ -61,7 +71,7 @@ class Photos:
         name = f"{digest[:2]}/{digest}.{'png' if content_type == 'image/png' else 'jpg'}"
         self._write(name, clean)
         photo = Photo(
-            id=str(uuid_utils.uuid7()),
+            id=photo_id or str(uuid_utils.uuid7()),
             sha256=digest,
             content_type=content_type,
             size=len(clean),
@@ -70,6 +80,18 @@ class Photos:
             file=name,
         )
         return photo, width, height
+
+    def size_of(self, photo: Photo) -> tuple[int, int]:
+        """Return width and height of a photo that is here.
+
+        Raises
+        ------
+        Problem
+            404 when its file isn't.
+        """
+        path, _, _ = self.file_of(photo, small=False)
+        with Image.open(path, formats=FORMATS) as image:
+            return image.size
 
     def file_of(self, photo: Photo, *, small: bool) -> tuple[Path, str, str]:
         """Return file, media type and SHA-256 of a photo, or of its preview.
@@ -113,10 +135,12 @@ def _rewrite(raw: bytes) -> tuple[bytes, str, tuple[int, int]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image: Image.Image = Image.open(io.BytesIO(raw), formats=FORMATS)
-        if image.width * image.height > PIXELS_MAX:
-            raise Problem(413, "too_large", "photo_pixels", limit=PIXELS_MAX // 1_000_000)
+        is_scaled = isinstance(image, JpegImageFile) and not image.info.get("progressive")
+        most = JPEG_PIXELS_MAX if is_scaled else PIXELS_MAX
+        if image.width * image.height > most:
+            raise Problem(413, "too_large", "photo_pixels", limit=most // 1_000_000)
         keeps_alpha = image.format != "JPEG" and image.mode in ("RGBA", "LA", "P", "PA")
-        image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+        _draft(image, LONGEST_SIDE)
         image = ImageOps.exif_transpose(image)
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
         image = image.convert("RGBA" if keeps_alpha else "RGB")
@@ -134,9 +158,16 @@ def _rewrite(raw: bytes) -> tuple[bytes, str, tuple[int, int]]:
     return out.getvalue(), "image/jpeg", image.size
 
 
+def _draft(image: Image.Image, longest_side: int) -> None:
+    """Have a JPEG read no larger than needed, also one that is long and narrow."""
+    share = min(1.0, longest_side / max(image.size))
+    width, height = (max(1, int(side * share)) for side in image.size)
+    image.draft("RGB", (width, height))
+
+
 def _preview(path: Path) -> bytes:
     with Image.open(path, formats=FORMATS) as image:
-        image.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))
+        _draft(image, PREVIEW_SIDE)
         small = image.convert("RGB")
     small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     out = io.BytesIO()

@@ -21,7 +21,6 @@ from web_console.access import Asked, Commander, ConsoleOf, Dispatcher, SignedIn
 from web_console.bodies import NO_NUL, Accepted, CloseRoadIn, DrillIn, OrderIn, TaskIn, UnitStatusIn
 from web_console.console import PRIORITY_OF_ORDERS, PRIORITY_OF_STATUS
 from web_console.problems import Problem, responses
-from web_console.routes_intake import check_photos
 from web_console.views import owns_task
 
 router = APIRouter(prefix="/api", tags=["desk"])
@@ -84,7 +83,6 @@ async def task(
         raise Problem(404, "unknown", "not_there", value=task_id[:80])
     if not person.may(Role.DISPATCHER) and not owns_task(person.viewer, known):
         raise Problem(403, "not_allowed", "not_your_task")
-    await check_photos(console, body.photos)
     payload = TaskReported(
         task=task_id,
         state=body.state,

@@ -10,17 +10,17 @@ import asyncio
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, File, Header, Query, Request, UploadFile
+from fastapi import APIRouter, File, Form, Header, Query, Request, UploadFile
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from models.events import ReportReceived
+from models.registers import Photo
 from models.topics import SENML_CONTENT_TYPE
 from models.words import Channel, Role, is_exercise
 from web_console.access import Asked, ConsoleOf, SignedIn
 from web_console.bodies import Received, ReportIn
-from web_console.console import Console
-from web_console.problems import Problem, invalid, responses
+from web_console.problems import Problem, responses
 
 router = APIRouter(prefix="/api", tags=["intake"])
 
@@ -56,9 +56,12 @@ async def report(
         str, Header(max_length=100, description="The sender's trace (W3C), if it has one.")
     ] = "",
 ) -> Received:
-    """Take a report in. 202 means: it is durable, and will become or join an incident."""
+    """Take a report in. 202 means: it is durable, and will become or join an incident.
+
+    Photos may follow: a report names them by ids that the sender chose, and each is sent to
+    `POST /api/photos` with its id whenever the network allows. Words never wait for a picture.
+    """
     jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
-    await check_photos(console, body.photos)
     attributes = dict(body.attributes)
     if body.category:
         attributes[CATEGORY_ATTRIBUTE] = body.category
@@ -89,21 +92,44 @@ async def report(
 
 
 @router.post(
-    "/photos", status_code=201, responses=responses(401, 413, 415, 503, 507), summary="Upload"
+    "/photos", status_code=201, responses=responses(401, 409, 413, 415, 503, 507), summary="Upload"
 )
 async def add_photo(
-    photo: Annotated[UploadFile, File(description="JPEG, PNG or WebP.")],
+    photo: Annotated[
+        UploadFile,
+        File(
+            description="JPEG of up to 200 megapixels (40 where it is progressive), PNG or WebP of "
+            "up to 40, of `photo_max_mb` at most."
+        ),
+    ],
     console: ConsoleOf,
     person: SignedIn,
+    photo_id: Annotated[
+        UUID | None,
+        Form(alias="id", description="The sender's own, best a UUIDv7; reports may name it before"),
+    ] = None,
 ) -> PhotoOut:
-    """Keep a photo; what it says besides the picture (place, device) is dropped."""
+    """Keep a photo; what it says besides the picture (place, device) is dropped.
+
+    Sent again with the same `id` it is the same photo, and gets the same answer.
+    """
+    given = str(photo_id) if photo_id is not None else ""
+    known = await console.intake(console.store.photo, given) if given else None
+    if known is not None:
+        if known.account != person.name:
+            raise Problem(409, "conflict", "other_content", value=given)
+        return _photo(known, *await asyncio.to_thread(console.photos.size_of, known))
     limit = console.photos.bytes_max
     if photo.size is not None and photo.size > limit:
         raise Problem(413, "too_large", "photo_size", limit=f"{console.photos.limit_mb:g}")
     raw = await photo.read(limit + 1)
     async with console.photo_work:
-        kept, width, height = await asyncio.to_thread(console.photos.keep, raw, person.name)
+        kept, *size = await asyncio.to_thread(console.photos.keep, raw, person.name, given)
     await console.intake(console.store.add_photo, kept)
+    return _photo(kept, *size)
+
+
+def _photo(kept: Photo, width: int, height: int) -> PhotoOut:
     return PhotoOut(
         id=kept.id,
         width=width,
@@ -179,16 +205,3 @@ async def readings(
     pack = await request.body()
     count = await console.readings.publish(device, pack, traceparent)
     return ReadingsOut(accepted=count)
-
-
-async def check_photos(console: Console, photos: list[UUID]) -> None:
-    """Refuse photos that nobody uploaded.
-
-    Raises
-    ------
-    Problem
-        422 naming the first such.
-    """
-    for place, photo in enumerate(photos):
-        if await console.intake(console.store.photo, str(photo)) is None:
-            raise invalid(f"photos.{place}", "unknown_photo", value=str(photo))

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import AwareDatetime
 
 from models.brief import NEWEST, brief
 from models.categories import categories
@@ -25,6 +24,7 @@ from web_console.access import Admin, Asked, ConsoleOf, Dispatcher, SignedIn
 from web_console.bodies import NO_NUL
 from web_console.problems import Problem, responses
 from web_console.roads import roads_file
+from web_console.values import Moment, RowId
 
 router = APIRouter(prefix="/api", tags=["reading"])
 
@@ -116,9 +116,7 @@ async def incidents(
     q: Annotated[
         str, Query(max_length=100, pattern=NO_NUL, description="Part of the number.")
     ] = "",
-    before: Annotated[
-        AwareDatetime | None, Query(description="`next.before` of the last page.")
-    ] = None,
+    before: Annotated[Moment | None, Query(description="`next.before` of the last page.")] = None,
     before_id: Annotated[
         str, Query(max_length=200, pattern=NO_NUL, description="`next.before_id` of it.")
     ] = "",
@@ -225,7 +223,7 @@ async def incident(
 async def dead_letters(
     console: ConsoleOf,
     person: Admin,
-    before: Annotated[int | None, Query(ge=1, description="Id to go on from.")] = None,
+    before: Annotated[RowId | None, Query(description="Id to go on from.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Response:
     """Return what could not be handled, with the reason."""
@@ -255,7 +253,7 @@ async def dead_letters(
     responses=responses(401, 403, 404, 409, 503),
     summary="Acknowledge a dead letter",
 )
-async def acknowledge(letter_id: int, console: ConsoleOf, person: Admin) -> None:
+async def acknowledge(letter_id: RowId, console: ConsoleOf, person: Admin) -> None:
     """Note that a person has seen it. Again is right too."""
     await console.reads(
         console.store.acknowledge_dead_letter, letter_id, by=person.name, at=datetime.now(UTC)

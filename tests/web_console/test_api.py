@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import io
+import uuid
+import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from PIL import Image
+from PIL import Image, ImageFile
 
 from models import events as ev
 from models.dead_letters import DeadLetterRow
-from models.events import encode
+from models.events import decode, encode
 from models.inbox import InboxRow
 from models.lifecycles import IncidentState
 from models.registers import Device
 from models.situation import Incident
 from models.store import Store
 from models.words import Grade, Role
+from tests.web_console.conftest import inbox
 from web_console.console import Console
 from web_console.problems import MEDIA_TYPE, Problem
 
@@ -37,8 +40,25 @@ def picture(kind: str = "JPEG", size: tuple[int, int] = (60, 40)) -> bytes:
     return out.getvalue()
 
 
-async def upload(client: httpx.AsyncClient, content: bytes) -> httpx.Response:
-    return await client.post("/api/photos", files={"photo": ("p.jpg", content, "image/jpeg")})
+async def upload(
+    client: httpx.AsyncClient, content: bytes, photo_id: str | None = None
+) -> httpx.Response:
+    files = {"photo": ("p.jpg", content, "image/jpeg")}
+    data = {} if photo_id is None else {"id": photo_id}
+    return await client.post("/api/photos", files=files, data=data)
+
+
+def wide(kind: str, width: int, height: int, **options: Any) -> bytes:
+    """A picture whose header says this size; only small ones could be drawn."""
+    out = io.BytesIO()
+    Image.new("L", (8, 8)).save(out, kind, **options)
+    raw = out.getvalue()
+    if kind == "PNG":
+        head = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + raw[24:29]
+        return raw[:12] + head + zlib.crc32(head).to_bytes(4, "big") + raw[33:]
+    size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    frame = raw.index(b"\xff\xc2" if options else b"\xff\xc0") + 5
+    return raw[:frame] + size + raw[frame + 4 :]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
@@ -58,6 +78,53 @@ async def test_a_photo_keeps_its_picture_and_nothing_else(
     assert (await client.post("/api/reports", json=body)).status_code == 202
 
 
+async def test_a_report_names_a_photo_that_follows_it(
+    client: httpx.AsyncClient, sign_in: Any, store: Store
+) -> None:
+    sign_in("worker1", Role.GRID_WORKER)
+    named = str(uuid.uuid4())
+    said = await client.post("/api/reports", json={"text": "有人被困", "photos": [named]})
+    assert said.status_code == 202, said.text
+    (row,) = inbox(store)
+    event = decode(row.body)
+    assert isinstance(event.data, ev.ReportReceived)
+    assert event.data.photos == (named,)
+    assert (await client.get(f"/api/photos/{named}")).status_code == 404
+    refused = await upload(client, b"heic", named)
+    assert refused.status_code == 415, "and another may be sent in its place"
+    kept = await upload(client, picture(), named)
+    assert (kept.status_code, kept.json()["id"]) == (201, named)
+    assert (await client.get(f"/api/photos/{named}")).status_code == 200
+    again = await upload(client, picture(), named)
+    assert (again.status_code, again.json()) == (201, kept.json())
+    sign_in("worker2", Role.GRID_WORKER)
+    assert (await upload(client, picture(), named)).status_code == 409
+
+
+@pytest.mark.parametrize("size", [(8160, 6120), (65_000, 3_000)])
+async def test_a_photo_of_a_large_sensor_is_read_scaled(
+    size: tuple[int, int],
+    client: httpx.AsyncClient,
+    sign_in: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+    load = ImageFile.ImageFile.load
+
+    def counted(self: ImageFile.ImageFile) -> Any:
+        read.append(self.width * self.height)
+        return load(self)
+
+    out = io.BytesIO()
+    Image.new("L", size, 90).save(out, "JPEG")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", counted)
+    sign_in("worker1", Role.GRID_WORKER)
+    answer = await upload(client, out.getvalue())
+    assert answer.status_code == 201, answer.text
+    assert max(answer.json()["width"], answer.json()["height"]) == 2560
+    assert max(read) < 40_000_000
+
+
 @pytest.mark.parametrize(
     ("content", "status"),
     [
@@ -65,6 +132,9 @@ async def test_a_photo_keeps_its_picture_and_nothing_else(
         (b"", 415),
         (picture()[:200], 422),
         (b"x" * 9_000_000, 413),
+        (wide("JPEG", 20_001, 10_000), 413),
+        (wide("JPEG", 6_401, 6_400, progressive=True), 413),
+        (wide("PNG", 6_401, 6_400), 413),
     ],
 )
 async def test_what_is_no_photo_is_refused(

@@ -209,6 +209,37 @@ async def test_nobody_signed_in_is_told_and_closed(connecting: Connect) -> None:
             assert await close_code(socket) == 4401
 
 
+@pytest.mark.parametrize(
+    ("seq", "code"),
+    [
+        *(("-1", None), ("9223372036854775808", None), ("-9223372036854775809", None)),
+        *(("1" + "0" * 30, None), ("9" * 5000, 4400), ("1e400", 4400), ("NaN", 4400)),
+        *(("0.5", 4400), ('"1"', 4400), ("[]", 4400)),
+    ],
+)
+async def test_a_hello_with_a_seq_that_is_none_gets_everything_or_is_told(
+    seq: str, code: int | None, connecting: Connect, token_of: Any
+) -> None:
+    async with connecting(token_of("c", Role.COMMANDER)) as socket:
+        await socket.send(f'{{"type":"hello","jurisdiction":"tiny","seq":{seq}}}')
+        if code is None:
+            assert (await next_of(socket, "snapshot", "delta", "error"))["type"] == "snapshot"
+        else:
+            assert await close_code(socket) == code
+
+
+@pytest.mark.parametrize(
+    ("jurisdiction", "code"),
+    [(r"\u0000", 4403), ("", 4403), ("x" * 9000, 4403), (r"\ud83d", 4400), ("../tiny", 4403)],
+)
+async def test_a_hello_to_nowhere_is_refused(
+    jurisdiction: str, code: int, connecting: Connect, token_of: Any
+) -> None:
+    async with connecting(token_of("c", Role.ADMIN)) as socket:
+        await socket.send(f'{{"type":"hello","jurisdiction":"{jurisdiction}"}}')
+        assert await close_code(socket) == code
+
+
 async def test_a_foreign_jurisdiction_is_refused(connecting: Connect, token_of: Any) -> None:
     async with connecting(token_of("c", Role.COMMANDER, DRILL)) as socket:
         # Who belongs to the exercise has no business in the real one.

@@ -13,6 +13,7 @@ import { order } from './orders.js';
 import {
   AssignmentChip, Empty, OrderButton, Priority, StateChip, UnitChip, categoryName, skillName,
 } from './parts.js';
+import { Photo } from './photos.js';
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
 import { arrival, assignmentsOf, coverage, ended, isPlaced, lateness, onTheWay, running } from './selectors.js';
@@ -124,9 +125,7 @@ function What({ incident }) {
       ${shortTime(e.at, zone)} · ${e.kind ? t(`escalation.${e.kind}`, { unit: callSign(e.unit ?? '') })
         : nameOf(e.notice, e.deadline)} → ${tOr(`role.${e.to_role}`, e.to_role)}</p>`)}
     ${(incident.photos?.length ?? 0) > 0 && html`<div class="photos">
-      ${incident.photos?.map((photo, n) => html`<a key=${photo} target="_blank" rel="noopener"
-        href=${`/api/photos/${encodeURIComponent(photo)}`}><img loading="lazy" width="88" height="88"
-        src=${`/api/photos/${encodeURIComponent(photo)}?size=small`} alt=${t('what.photo', { n: n + 1 })} /></a>`)}
+      ${incident.photos?.map((photo, n) => html`<${Photo} key=${photo} id=${photo} n=${n + 1} />`)}
     </div>`}
   </section>`;
 }

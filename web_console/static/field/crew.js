@@ -9,8 +9,9 @@ import { assignmentWord, nameOf, t } from '../lib/i18n.js';
 import { uuid7 } from '../lib/ids.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
+import { isWaiting } from './entry.js';
 import { Where } from './mine.js';
-import { add, entries, isWaiting, remove } from './outbox.js';
+import { add, entries, remove } from './outbox.js';
 import { here, live, tick } from './state.js';
 
 /** How long a crew is told that it was recalled. */

@@ -13,10 +13,13 @@ import { useStore } from '../lib/store.js';
 import { span } from '../lib/format.js';
 import { empty } from '../live.js';
 import { Crew, myAssignment, myUnit } from './crew.js';
+import { isReport } from './entry.js';
+import { durable, open } from './kept.js';
 import { Mine } from './mine.js';
-import { begin as beginOutbox, durable, entries, isReport } from './outbox.js';
+import { begin as beginOutbox, entries, load as loadOutbox } from './outbox.js';
+import { load as loadPictures, tidy } from './pictures.js';
 import { Report } from './report.js';
-import { begin, here, link, live, tab, tick } from './state.js';
+import { begin, here, keepDrafts, link, live, tab, tick } from './state.js';
 import { Tasks, openTasks } from './tasks.js';
 
 const TABS = /** @type {const} */ (['report', 'mine', 'tasks']);
@@ -125,7 +128,12 @@ try {
   begin(city, me, side.id);
   document.title = t('page.field', { city: nameOf(city.names, city.id) });
   live.set(empty(side.id));
-  await beginOutbox();
+  await open();
+  await loadOutbox();
+  await loadPictures();
+  await keepDrafts(side.id);
+  tidy();
+  beginOutbox();
   attendCrew();
   openChannel(me.live_url, side.id, {
     onState: (state) => live.set(state),

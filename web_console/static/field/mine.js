@@ -5,7 +5,9 @@ import { html } from 'htm/preact';
 import { clockTime } from '../lib/format.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { useStore } from '../lib/store.js';
-import { entries, isReport, nextTry, remove } from './outbox.js';
+import { following, isReport } from './entry.js';
+import { entries, nextTry, remove, replacePhoto } from './outbox.js';
+import { Shoot } from './shots.js';
 import { BLANK, draft, here, live, tab, tick } from './state.js';
 
 export function Mine() {
@@ -26,7 +28,7 @@ export function Mine() {
 }
 
 /**
- * @param {{entry: import('./outbox.js').Entry,
+ * @param {{entry: import('./entry.js').Entry,
  *   incident: import('../types.js').Incident | undefined,
  *   state: import('../types.js').LiveState}} props
  */
@@ -47,10 +49,10 @@ function Mail({ entry, incident, state }) {
   };
   const mend = async () => {
     draft.set({
-      category: body.category ?? '', text: body.text ?? '', place: body.place ?? '',
+      ...BLANK, category: body.category ?? '', text: body.text ?? '', place: body.place ?? '',
       at: body.lon === undefined ? null
         : { lon: body.lon, lat: body.lat, accuracy: body.accuracy_m ?? null, by: 'map' },
-      photos: entry.photos,
+      photos: entry.photos.map((photo) => photo.id),
       errors: entry.errors?.length ? entry.errors
         : [{ field: 'body', code: '', message: entry.message ?? '' }],
     });
@@ -68,6 +70,7 @@ function Mail({ entry, incident, state }) {
     ${body.category && body.text && html`<p>${body.text}</p>`}
     ${body.place && html`<p class="faint">${body.place}</p>`}
     <${Where} entry=${entry} zone=${zone} />
+    <${LeftOut} entry=${entry} />
     ${entry.state === 'refused' && html`<div class="notice bad">${entry.errors?.length
       ? entry.errors.map((e, n) => html`<p key=${n}>${tOr(`fieldname.${e.field.split('.')[0]}`, e.field)}: ${e.message}</p>`)
       : html`<p>${entry.message}</p>`}</div>`}
@@ -87,17 +90,32 @@ function Mail({ entry, incident, state }) {
 
 /**
  * Whether an entry is on this phone, on its way or received.
- * @param {{entry: import('./outbox.js').Entry, zone: string}} props
+ * @param {{entry: import('./entry.js').Entry, zone: string}} props
  */
 export function Where({ entry, zone }) {
   const next = useStore(nextTry, (n) => n);
   const now = useStore(tick, (n) => n);
+  const photos = following(entry);
   const text = entry.state === 'received'
-    ? t('field.received', { at: clockTime(entry.receivedAt, zone) })
+    ? `${t('field.received', { at: clockTime(entry.receivedAt, zone) })}${
+      photos ? ` · ${t('field.photos_follow', { n: photos })}` : ''}`
     : entry.state === 'refused' ? t('field.refused')
       : entry.state === 'sending' ? t('field.sending')
         : `${t('field.saved')}${next ? ` · ${t('field.waiting', {
           n: Math.max(1, Math.ceil((next - now) / 1000)) })}` : ''}`;
   return html`<p class="where where-${entry.state}" role="status"><span class="lamp"
     aria-hidden="true"></span>${text}</p>`;
+}
+
+/**
+ * Which photos the server couldn't take, and why; the words have arrived without them.
+ * @param {{entry: import('./entry.js').Entry}} props
+ */
+export function LeftOut({ entry }) {
+  return entry.photos.filter((photo) => photo.state === 'left_out').map((photo) => html`<div
+    class="notice bad" role="alert" key=${photo.id}>
+    <p>${t('field.photo_left_out', { why: photo.message ?? '' })}</p>
+    <${Shoot} label=${t('field.photo_again')} onFiles=${(/** @type {File[]} */ files) => {
+      if (files.length) replacePhoto(entry.id, photo.id, files[0]);
+    }} /></div>`);
 }

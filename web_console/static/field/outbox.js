@@ -1,102 +1,69 @@
-// Reports and words about tasks and units on this phone: written to IndexedDB before anything is
-// sent, sent with the sender's id until the server says 'received', kept afterwards so that the
-// worker sees what became of them. A second send of the same id is the same there, so trying again
-// is safe.
+// Reports and words about tasks and units on this phone: kept before anything is sent, sent with
+// the sender's id until the server says 'received', kept afterwards so that the worker sees what
+// became of them. A second send of the same id is the same there, so trying again is safe.
+//
+// Words go first and wait for no photo: they name the photos, which follow on a way of their own. A
+// photo that the server refuses is left out and told; what it belongs to has long been received.
 
-import { ApiError, post } from '../lib/http.js';
+import { ApiError, post, request } from '../lib/http.js';
+import { t } from '../lib/i18n.js';
+import { uuid7 } from '../lib/ids.js';
 import { createStore } from '../lib/store.js';
+import {
+  bodyOf, isKept, lineOf, nextPhoto, nextWords, ofOld, pathOf, withPhoto,
+} from './entry.js';
+import { all, drop, put, takeOver } from './kept.js';
+import { heldBy, ready, take, tidy } from './pictures.js';
 
-const NAME = 'gridcommand.field';
-const STORE = 'outbox';
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30000;
-const KEPT_DAYS = 7;
-/** How long the desk has to answer a word that was received; then it may be said again. */
-const ANSWER_WITHIN_MS = 15000;
+/** A photo that can't be made small takes minutes over a bad network. */
+const PHOTO_WITHIN_MS = 180000;
 
-/**
- * @typedef {object} Entry
- * @property {string} id UUIDv7, the report's id everywhere
- * @property {string} [task] the task that this is about; a report has none
- * @property {string} [unit] the unit that says what it does now
- * @property {Record<string, any>} body what its POST takes, without id and photos
- * @property {Blob[]} photos
- * @property {string[]} photoIds those of `photos` that are up already
- * @property {'saved' | 'sending' | 'received' | 'refused'} state
- * @property {number} at
- * @property {string} [receivedAt]
- * @property {boolean} [exercise]
- * @property {import('../types.js').FieldError[]} [errors]
- * @property {string} [message]
- */
+/** @typedef {import('./entry.js').Entry} Entry */
 
 /** @type {import('../lib/store.js').Store<Entry[]>} */
 export const entries = createStore(/** @type {Entry[]} */ ([]));
-/** When the next try is due, in ms; null: nothing waits. */
+/** When words are tried next, in ms; null: none wait. */
 export const nextTry = createStore(/** @type {number | null} */ (null));
-/** Whether this browser keeps what we save. */
-export const durable = createStore(true);
 
-/** @type {IDBDatabase | null} */
-let database = null;
-let sending = false;
-let failures = 0;
-let timer = 0;
-
-/** @returns {Promise<IDBDatabase>} */
-function open() {
-  return new Promise((resolve, reject) => {
-    const asked = indexedDB.open(NAME, 1);
-    asked.onupgradeneeded = () => asked.result.createObjectStore(STORE, { keyPath: 'id' });
-    asked.onsuccess = () => resolve(asked.result);
-    asked.onerror = () => reject(asked.error);
-  });
-}
-
-/**
- * @param {(store: IDBObjectStore) => IDBRequest} act
- * @returns {Promise<any>} when it is durable
- */
-function run(act) {
-  return new Promise((resolve, reject) => {
-    if (!database) {
-      resolve(undefined);
-      return;
-    }
-    const transaction = database.transaction(STORE, 'readwrite', { durability: 'strict' });
-    const asked = act(transaction.objectStore(STORE));
-    transaction.oncomplete = () => resolve(asked.result);
-    transaction.onerror = () => reject(transaction.error);
-    transaction.onabort = () => reject(transaction.error);
-  });
-}
+heldBy(() => entries.get().flatMap((entry) => entry.photos)
+  .filter((photo) => photo.state !== 'sent').map((photo) => photo.id));
 
 /** @param {Entry} entry */
 async function keep(entry) {
-  entries.update((all) => [entry, ...all.filter((e) => e.id !== entry.id)]
+  entries.update((known) => [entry, ...known.filter((e) => e.id !== entry.id)]
     .sort((a, b) => b.at - a.at));
-  try {
-    await run((store) => store.put(entry));
-  } catch {
-    durable.set(false);
-  }
+  await put('outbox', entry);
 }
 
-/** Read what this phone has and begin to send what waits. */
-export async function begin() {
-  try {
-    database = await open();
-    /** @type {Entry[]} */
-    const all = await run((store) => store.getAll());
-    const oldest = Date.now() - KEPT_DAYS * 86400000;
-    const fresh = all.filter((e) => e.state !== 'received' || e.at > oldest);
-    for (const old of all.filter((e) => !fresh.includes(e))) await run((s) => s.delete(old.id));
-    entries.set(fresh.map((e) => (e.state === 'sending'
-      ? { ...e, state: /** @type {'saved'} */ ('saved') } : e))
-      .sort((a, b) => b.at - a.at));
-  } catch {
-    durable.set(false);
-  }
+/**
+ * Change an entry as it stands now: its words and its photos are sent at the same time.
+ * @param {string} id
+ * @param {(now: Entry) => Entry} change
+ */
+async function update(id, change) {
+  const now = entries.get().find((entry) => entry.id === id);
+  if (now) await keep(change(now));
+}
+
+/** Read what this phone has. */
+export async function load() {
+  await takeOver(async (old) => {
+    const { entry, pictures } = ofOld(old, uuid7);
+    for (const picture of pictures) await put('photos', { ...picture, small: true });
+    await put('outbox', entry);
+  });
+  /** @type {Entry[]} */
+  const known = await all('outbox');
+  for (const old of known.filter((e) => !isKept(e, Date.now()))) await drop('outbox', old.id);
+  entries.set(known.filter((e) => isKept(e, Date.now()))
+    .map((e) => (e.state === 'sending' ? { ...e, state: /** @type {'saved'} */ ('saved') } : e))
+    .sort((a, b) => b.at - a.at));
+}
+
+/** Begin to send what waits. */
+export function begin() {
   window.addEventListener('online', () => sendNow());
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) sendNow();
@@ -109,105 +76,147 @@ export async function begin() {
  * on its way.
  * @param {string} id
  * @param {Record<string, any>} body
- * @param {Blob[]} photos
+ * @param {import('./entry.js').Photo[]} photos
  * @param {{task?: string, unit?: string}} [about]
  */
 export async function add(id, body, photos, about = {}) {
-  await keep({ id, body, photos, photoIds: [], state: 'saved', at: Date.now(), ...about });
+  await keep({ id, body, photos, state: 'saved', at: Date.now(), ...about });
   sendNow();
 }
 
-/** @param {Entry} entry */
-export const isReport = (entry) => !entry.task && !entry.unit;
-
-/**
- * Whether an answer to a word is still to come, so that it isn't said once more.
- * @param {Entry} entry
- */
-export const isWaiting = (entry) => entry.state === 'saved' || entry.state === 'sending'
-  || (entry.state === 'received' && Date.now() - entry.at < ANSWER_WITHIN_MS);
-
-/**
- * Where an entry goes.
- * @param {Entry} entry
- */
-const pathOf = (entry) => (entry.task ? `/api/tasks/${encodeURIComponent(entry.task)}`
-  : entry.unit ? `/api/units/${encodeURIComponent(entry.unit)}/status` : '/api/reports');
-
 /** @param {string} id */
 export async function remove(id) {
-  entries.update((all) => all.filter((e) => e.id !== id));
-  await run((store) => store.delete(id));
+  entries.update((known) => known.filter((e) => e.id !== id));
+  tidy();
+  await drop('outbox', id);
 }
+
+/**
+ * Send another photo in the place of one that was left out.
+ * @param {string} entry
+ * @param {string} id
+ * @param {Blob} blob
+ */
+export async function replacePhoto(entry, id, blob) {
+  take(blob, id);
+  await update(entry, (now) => withPhoto(now, id, { state: 'waiting', message: undefined }));
+  sendNow();
+}
+
+/**
+ * Sends what waits one after the other, and again after a pause where something is left.
+ * @param {(stuck: Set<string>) => Promise<'sent' | 'stuck' | 'away' | 'nothing'>} step sends the
+ *   next and notes what the server can't take now as stuck
+ * @param {(at: number | null) => void} onPause
+ */
+function sender(step, onPause) {
+  let busy = false;
+  let failures = 0;
+  let timer = 0;
+  const drain = async () => {
+    if (busy) return;
+    busy = true;
+    /** @type {Set<string>} */
+    const stuck = new Set();
+    /** @type {'sent' | 'stuck' | 'away' | 'nothing'} */
+    let came = 'sent';
+    try {
+      while (came === 'sent' || came === 'stuck') {
+        came = await step(stuck);
+        if (came === 'sent') failures = 0;
+      }
+    } finally {
+      busy = false;
+    }
+    if (came === 'away' || stuck.size) pause();
+  };
+  const pause = () => {
+    const wait = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures) * (0.8 + Math.random() * 0.4);
+    failures += 1;
+    onPause(Date.now() + wait);
+    clearTimeout(timer);
+    timer = window.setTimeout(() => {
+      onPause(null);
+      void drain();
+    }, wait);
+  };
+  return () => {
+    clearTimeout(timer);
+    onPause(null);
+    failures = 0;
+    void drain();
+  };
+}
+
+const sendWords = sender(async (stuck) => {
+  const entry = nextWords(entries.get(), stuck);
+  if (!entry) return 'nothing';
+  await update(entry.id, (now) => ({ ...now, state: 'sending' }));
+  try {
+    const answer = await post(pathOf(entry), bodyOf(entry));
+    await update(entry.id, (now) => ({
+      ...now, state: 'received', receivedAt: answer.received_at ?? new Date().toISOString(),
+      exercise: answer.exercise,
+    }));
+  } catch (error) {
+    if (mayPass(error)) {
+      await update(entry.id, (now) => ({ ...now, state: 'saved' }));
+      stuck.add(lineOf(entry));
+      return isAway(error) ? 'away' : 'stuck';
+    }
+    const { errors, message } = /** @type {ApiError} */ (error);
+    await update(entry.id, (now) => ({ ...now, state: 'refused', errors, message }));
+    return 'sent';
+  }
+  sendPhotos();
+  return 'sent';
+}, (at) => nextTry.set(at));
+
+/** @type {Map<string, number>} */
+const tries = new Map();
+
+const sendPhotos = sender(async (stuck) => {
+  const next = nextPhoto(entries.get(), stuck, tries);
+  if (!next) return 'nothing';
+  const { entry, photo } = next;
+  tries.set(photo.id, (tries.get(photo.id) ?? 0) + 1);
+  const blob = await ready(photo.id);
+  /** @param {Partial<import('./entry.js').Photo>} change */
+  const note = (change) => update(entry.id, (now) => withPhoto(now, photo.id, change));
+  if (!blob) {
+    await note({ state: 'left_out', message: t('field.photo_gone') });
+    return 'sent';
+  }
+  const form = new FormData();
+  form.append('id', photo.id);
+  form.append('photo', blob, 'photo.jpg');
+  try {
+    const answer = await request('POST', '/api/photos', form, { timeoutMs: PHOTO_WITHIN_MS });
+    // A hotel's sign-in page answers everything.
+    if (answer?.id !== photo.id) return 'away';
+    await note({ state: 'sent' });
+    tidy();
+  } catch (error) {
+    if (mayPass(error)) {
+      stuck.add(photo.id);
+      return isAway(error) ? 'away' : 'stuck';
+    }
+    await note({ state: 'left_out', message: /** @type {ApiError} */ (error).message });
+  }
+  return 'sent';
+}, () => {});
 
 /** Try at once, whatever pause was set. */
 export function sendNow() {
-  clearTimeout(timer);
-  nextTry.set(null);
-  failures = 0;
-  void drain();
+  sendWords();
+  sendPhotos();
 }
 
-async function drain() {
-  if (sending) return;
-  sending = true;
-  try {
-    for (;;) {
-      const next = [...entries.get()].reverse().find((e) => e.state === 'saved');
-      if (!next) break;
-      if (!await send(next)) {
-        pause();
-        break;
-      }
-      failures = 0;
-    }
-  } finally {
-    sending = false;
-  }
-}
-
-function pause() {
-  const wait = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures) * (0.8 + Math.random() * 0.4);
-  failures += 1;
-  nextTry.set(Date.now() + wait);
-  clearTimeout(timer);
-  timer = window.setTimeout(() => {
-    nextTry.set(null);
-    void drain();
-  }, wait);
-}
+/** @param {unknown} error */
+const mayPass = (error) => !(error instanceof ApiError) || error.passing || error.status === 401;
 
 /**
- * @param {Entry} entry
- * @returns {Promise<boolean>} whether the server has answered, yes or no
+ * Whether nobody answers, or nothing will be taken before a sign-in.
+ * @param {unknown} error
  */
-async function send(entry) {
-  let now = { ...entry, state: /** @type {'sending'} */ ('sending') };
-  await keep(now);
-  try {
-    while (now.photoIds.length < now.photos.length) {
-      const form = new FormData();
-      form.append('photo', now.photos[now.photoIds.length], 'photo.jpg');
-      const { id } = await post('/api/photos', form);
-      now = { ...now, photoIds: [...now.photoIds, id] };
-      await keep(now);
-    }
-    const answer = await post(pathOf(now), {
-      ...now.body,
-      id: now.id,
-      ...(now.unit ? { observed_at: new Date(now.at).toISOString() } : { photos: now.photoIds }),
-    });
-    await keep({
-      ...now, photos: [], state: 'received', receivedAt: answer.received_at ?? new Date().toISOString(),
-      exercise: answer.exercise,
-    });
-    return true;
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.passing || error.status === 401) {
-      await keep({ ...now, state: 'saved' });
-      return false;
-    }
-    await keep({ ...now, state: 'refused', errors: error.errors, message: error.message });
-    return true;
-  }
-}
+const isAway = (error) => !(error instanceof ApiError) || error.status === 0 || error.status === 401;

@@ -10,7 +10,8 @@ import { createStore, useStore } from '../lib/store.js';
 import { draft, here, setDraft } from './state.js';
 
 const FAR_DEGREES = 0.6;
-
+/** What the server takes: a phone that guesses by its network address says more. */
+const ACCURACY_MOST_M = 1000000;
 
 export const gps = createStore(/** @type {'no' | 'asking' | 'failed'} */ ('no'));
 
@@ -25,7 +26,7 @@ export function locate() {
     gps.set('no');
     setDraft({ at: {
       lon: found.coords.longitude, lat: found.coords.latitude,
-      accuracy: Math.round(found.coords.accuracy), by: 'gps',
+      accuracy: Math.min(ACCURACY_MOST_M, Math.round(found.coords.accuracy)), by: 'gps',
     } });
   }, () => gps.set('failed'), { enableHighAccuracy: true, timeout: 12000, maximumAge: 15000 });
 }

@@ -1,22 +1,29 @@
 // The report form: what, where, a photo, send. One hand, big targets, the send button at the thumb.
 
 import { html } from 'htm/preact';
-import { useEffect, useMemo } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 
+import { dayOf, shortTime } from '../lib/format.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { uuid7 } from '../lib/ids.js';
 import { prefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { Icon, offered } from './icons.js';
 import { add } from './outbox.js';
-import { shrink } from './photo.js';
+import { tidy } from './pictures.js';
 import { Place, gps, locate } from './place.js';
-import { BLANK, draft, here, setDraft, tab } from './state.js';
+import { Shots } from './shots.js';
+import { BLANK, draft, here, isBlank, setDraft, tab } from './state.js';
 
-const PHOTOS_MOST = 5;
+/** Before that it may have been another day. */
+const LONG_AGO_MS = 43200000;
+
+let sending = false;
 
 async function send() {
   const d = draft.get();
+  // A second tap while the first is being saved would be a second report.
+  if (sending) return;
   if (!d.category && !d.text.trim() && !d.photos.length) {
     setDraft({ errors: [{ field: 'body', code: 'nothing', message: t('field.nothing') }] });
     return;
@@ -33,7 +40,9 @@ async function send() {
     body.lat = Number(d.at.lat.toFixed(6));
     if (d.at.accuracy !== null) body.accuracy_m = d.at.accuracy;
   }
-  await add(uuid7(), body, d.photos);
+  sending = true;
+  await add(uuid7(), body, d.photos.map((id) => ({ id, state: 'waiting' })));
+  sending = false;
   draft.set({ ...BLANK, at: d.at });
   tab.set('mine');
 }
@@ -47,6 +56,7 @@ export function Report() {
     if (!draft.get().at && gps.get() === 'no') locate();
   }, []);
   return html`<div class="page">
+    <${Kept} />
     ${d.errors.length > 0 && html`<div class="notice bad" role="alert">${d.errors.map((e, n) => html`<p
       key=${n}>${e.field === 'body' ? '' : `${tOr(`fieldname.${e.field.split('.')[0]}`, e.field)}: `}${e.message}</p>`)}</div>`}
     <section class="card">
@@ -71,36 +81,45 @@ export function Report() {
           aria-invalid=${d.errors.some((e) => e.field === 'text')}
           onInput=${(/** @type {any} */ e) => setDraft({ text: e.currentTarget.value, errors: [] })}></textarea>
       </label>
-      <${Photos} photos=${d.photos} />
+      <${Shots} photos=${d.photos} onChange=${(/** @type {string[]} */ photos) =>
+        setDraft({ photos, errors: [] })} label=${t('field.photo')} />
     </section>
     <${Place} />
+    <${Clear} />
     <div class="act"><button type="button" class="button big primary" onClick=${send}>
       ${t('field.send')}</button></div>
   </div>`;
 }
 
-/** @param {{photos: Blob[]}} props */
-function Photos({ photos }) {
-  const urls = useMemo(() => photos.map((p) => URL.createObjectURL(p)), [photos]);
-  useEffect(() => () => urls.forEach((url) => URL.revokeObjectURL(url)), [urls]);
-  /** @param {any} event */
-  const take = async (event) => {
-    const input = event.currentTarget;
-    const files = [...(input.files ?? [])].slice(0, PHOTOS_MOST - draft.get().photos.length);
-    const made = await Promise.all(files.map(shrink));
-    input.value = '';
-    setDraft({ photos: [...draft.get().photos, ...made], errors: [] });
+/** That what stands here was written before this page was opened, so that it isn't sent unread. */
+function Kept() {
+  const d = useStore(draft, (x) => x);
+  if (!d.keptAt || isBlank(d)) return null;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const day = Date.now() - d.keptAt > LONG_AGO_MS ? `${dayOf(d.keptAt, zone)} ` : '';
+  return html`<p class="notice" role="status">${t('field.draft_kept', {
+    at: day + shortTime(d.keptAt, zone) })}</p>`;
+}
+
+/** Clears what is written, asked once more: a wet thumb slips. */
+function Clear() {
+  const d = useStore(draft, (x) => x);
+  const [asks, setAsks] = useState(false);
+  if (isBlank(d)) return null;
+  const clear = () => {
+    setAsks(false);
+    draft.set({ ...BLANK, at: d.keptAt ? null : d.at });
+    tidy();
+    if (!draft.get().at) locate();
   };
-  return html`<div class="shots">
-    ${urls.map((url, n) => html`<button type="button" class="shot" key=${url}
-      aria-label=${t('field.photo_remove', { n: n + 1 })}
-      onClick=${() => setDraft({ photos: photos.filter((_, i) => i !== n) })}>
-      <img src=${url} alt="" /><span aria-hidden="true">×</span></button>`)}
-    ${photos.length < PHOTOS_MOST && html`<label class="button big shoot">
-      <svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true"><path fill-rule="evenodd"
-      d="M8.500 4l-1.300 2.500H4A1.500 1.500 0 0 0 2.500 8v10A1.500 1.500 0 0 0 4 19.500h16a1.500 1.500 0 0 0 1.500-1.500V8A1.500 1.500 0 0 0 20 6.500h-3.200L15.500 4zM12 9a4 4 0 1 1 0 8 4 4 0 0 1 0-8z" /></svg>
-      ${t('field.photo')}
-      <input type="file" accept="image/jpeg,image/png,image/webp" capture="environment" multiple
-        onChange=${take} /></label>`}
-  </div>`;
+  if (!asks) {
+    return html`<button type="button" class="button big quiet" onClick=${() => setAsks(true)}>
+      ${t('field.clear')}</button>`;
+  }
+  return html`<div class="card" role="group" aria-label=${t('field.clear')}>
+    <p>${t('field.clear_ask')}</p>
+    <div class="two"><button type="button" class="button big" onClick=${() => setAsks(false)}>
+        ${t('field.clear_no')}</button>
+      <button type="button" class="button big danger" onClick=${clear}>${t('field.clear_yes')}</button>
+    </div></div>`;
 }

@@ -2,6 +2,8 @@
 
 import { createStore } from '../lib/store.js';
 import { empty } from '../live.js';
+import { keepDraft } from './drafts.js';
+import { heldBy } from './pictures.js';
 
 /** @type {import('../lib/store.js').Store<import('../types.js').LiveState>} */
 export const live = createStore(empty(''));
@@ -11,20 +13,51 @@ export const link = createStore(/** @type {import('../types.js').Link} */ ({
 }));
 
 /**
- * @typedef {object} Draft what is on the screen and not yet saved
+ * @typedef {object} Draft what is on the screen and not yet sent
  * @property {string} category
  * @property {string} text
  * @property {string} place
  * @property {{lon: number, lat: number, accuracy: number | null, by: 'gps' | 'map'} | null} at
- * @property {Blob[]} photos
+ * @property {string[]} photos ids
+ * @property {number} keptAt when it was written that was found on this phone, in ms; 0: now
  * @property {import('../types.js').FieldError[]} errors
  */
 /** @type {Draft} */
-export const BLANK = { category: '', text: '', place: '', at: null, photos: [], errors: [] };
+export const BLANK = { category: '', text: '', place: '', at: null, photos: [], keptAt: 0, errors: [] };
 /** @type {import('../lib/store.js').Store<Draft>} */
 export const draft = createStore(BLANK);
 /** @param {Partial<Draft>} change */
 export const setDraft = (change) => draft.update((d) => ({ ...d, ...change }));
+/**
+ * Whether somebody wrote something: where this phone is doesn't count, for it may be elsewhere
+ * when the next report is written.
+ * @param {Draft} d
+ */
+export const isBlank = (d) => !d.category && !d.text.trim() && !d.place.trim() && !d.photos.length;
+
+/** @typedef {{note: string, photos: string[]}} TaskDraft */
+/** What is written about tasks and not yet sent, by the task's id. */
+export const taskDrafts = createStore(/** @type {Record<string, TaskDraft>} */ ({}));
+/**
+ * @param {string} task
+ * @param {TaskDraft | null} change null: it is done with
+ */
+export const setTaskDraft = (task, change) => taskDrafts.update(({ [task]: _, ...others }) => (
+  change ? { ...others, [task]: change } : others));
+
+heldBy(() => [...draft.get().photos, ...Object.values(taskDrafts.get()).flatMap((d) => d.photos)]);
+
+/**
+ * Bring back what was half written, and keep it from now on.
+ * @param {string} jurisdiction what was written in earnest never shows up in an exercise
+ */
+export async function keepDrafts(jurisdiction) {
+  await keepDraft(`${jurisdiction}/report`, draft, (d) => (isBlank(d) ? null : {
+    category: d.category, text: d.text, place: d.place, at: d.at, photos: d.photos,
+  }), (kept, keptAt) => ({ ...BLANK, ...kept, keptAt }));
+  await keepDraft(`${jurisdiction}/tasks`, taskDrafts, (all) => (
+    Object.keys(all).length ? all : null), (kept) => kept);
+}
 
 /** @typedef {'crew' | 'report' | 'mine' | 'tasks'} Tab */
 /** @type {import('../lib/store.js').Store<Tab>} */

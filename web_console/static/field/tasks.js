@@ -1,18 +1,21 @@
 // What this person must do, by when, with what proof: accept, and say that it is done.
 
 import { html } from 'htm/preact';
-import { useMemo, useState } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 
 import { shortTime, span } from '../lib/format.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { uuid7 } from '../lib/ids.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
-import { Where } from './mine.js';
-import { add, entries, isWaiting, remove } from './outbox.js';
-import { shrink } from './photo.js';
-import { here, live, tick } from './state.js';
+import { following, isWaiting } from './entry.js';
+import { LeftOut, Where } from './mine.js';
+import { add, entries, remove } from './outbox.js';
+import { Shots } from './shots.js';
+import { here, live, setTaskDraft, taskDrafts, tick } from './state.js';
 
+/** @type {import('./state.js').TaskDraft} */
+const NOTHING = { note: '', photos: [] };
 const ENDED = new Set(['done', 'cancelled']);
 
 /** @param {import('../types.js').LiveState} state */
@@ -44,10 +47,9 @@ export function Tasks() {
  * @param {{task: import('../types.js').Task, state: import('../types.js').LiveState}} props
  */
 function TaskCard({ task, state }) {
-  const [note, setNote] = useState('');
-  const [photos, setPhotos] = useState(/** @type {Blob[]} */ ([]));
+  const draft = useStore(taskDrafts, (all) => all[task.id]);
+  const { note, photos } = draft ?? NOTHING;
   const said = useStore(entries, (all) => all.find((entry) => entry.task === task.id));
-  const urls = useMemo(() => photos.map((p) => URL.createObjectURL(p)), [photos]);
   const { city } = here();
   const incident = state.incidents.get(task.incident);
   const left = (Date.parse(task.due) - jurisdictionNow(state, Date.now())) / 1000;
@@ -59,12 +61,19 @@ function TaskCard({ task, state }) {
 
   const received = waiting && said.state === 'received';
 
+  // Kept until then: what the desk refuses is said once more.
+  useEffect(() => {
+    if (ended && draft) setTaskDraft(task.id, null);
+  }, [ended, draft]);
+
   /** @param {'accepted' | 'done'} to */
   const say = async (to) => {
+    const proof = photos.map((id) => said?.photos.find((photo) => photo.id === id)
+      ?? { id, state: /** @type {'waiting'} */ ('waiting') });
     if (said) await remove(said.id);
     await add(uuid7(), {
       jurisdiction: state.jurisdiction, state: to, ...(note.trim() && { note: note.trim() }),
-    }, to === 'done' ? photos : [], { task: task.id });
+    }, to === 'done' ? proof : [], { task: task.id });
   };
   return html`<article class="card task-card ${ended ? 'ended' : ''}">
     <div class="mail-head"><b>${nameOf(task.title, task.id)}</b>
@@ -75,8 +84,9 @@ function TaskCard({ task, state }) {
       at: shortTime(task.due, city.timezone) })} · ${left < 0
       ? t('field.late', { n: span(-left) }) : t('field.due_in', { n: span(left) })}</p>`}
     ${task.note && html`<p>${task.note}</p>`}
-    ${said && (waiting || said.state === 'refused') && html`<${Where} entry=${said}
-      zone=${Intl.DateTimeFormat().resolvedOptions().timeZone} />`}
+    ${said && (waiting || said.state === 'refused' || following(said) > 0) && html`<${Where}
+      entry=${said} zone=${Intl.DateTimeFormat().resolvedOptions().timeZone} />`}
+    ${said && html`<${LeftOut} entry=${said} />`}
     ${said?.state === 'refused' && !answered && html`<div class="notice bad" role="alert">${
       said.errors?.length ? said.errors.map((e, n) => html`<p key=${n}>${
         tOr(`fieldname.${e.field.split('.')[0]}`, e.field)}: ${e.message}</p>`) : said.message}</div>`}
@@ -86,17 +96,11 @@ function TaskCard({ task, state }) {
     ${!ended && task.state !== 'assigned' && html`
       <label class="field"><span>${t(needsNote ? 'field.proof_note' : 'field.note')}</span>
         <textarea rows="2" maxlength="2000" value=${note}
-          onInput=${(/** @type {any} */ e) => setNote(e.currentTarget.value)}></textarea></label>
-      <div class="shots">${urls.map((url, n) => html`<button type="button" class="shot" key=${url}
-        aria-label=${t('field.photo_remove', { n: n + 1 })}
-        onClick=${() => setPhotos(photos.filter((_, i) => i !== n))}>
-        <img src=${url} alt="" /><span aria-hidden="true">×</span></button>`)}
-        <label class="button big shoot">${t(needsPhoto ? 'field.proof_photo' : 'field.photo')}
-          <input type="file" accept="image/jpeg,image/png,image/webp" capture="environment"
-            onChange=${async (/** @type {any} */ e) => {
-              const made = await Promise.all([...(e.currentTarget.files ?? [])].map(shrink));
-              setPhotos([...photos, ...made]);
-            }} /></label></div>
+          onInput=${(/** @type {any} */ e) => setTaskDraft(task.id, {
+            note: e.currentTarget.value, photos })}></textarea></label>
+      <${Shots} photos=${photos} onChange=${(/** @type {string[]} */ ids) =>
+        setTaskDraft(task.id, { note, photos: ids })}
+        label=${t(needsPhoto ? 'field.proof_photo' : 'field.photo')} />
       <button type="button" class="button big primary" disabled=${waiting || needsPhoto || needsNote}
         onClick=${() => say('done')}>${t(received ? 'order.sent' : 'field.done')}</button>`}
   </article>`;
