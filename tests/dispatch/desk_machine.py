@@ -90,7 +90,7 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         category=st.sampled_from(CATEGORIES),
         priority=st.integers(1, 4),
         trapped=st.integers(0, 2),
-        placed=st.sampled_from(["yes", "yes", "no", "far", "near"]),
+        placed=st.sampled_from(["yes", "yes", "yes", "yes", "no", "far", "near"]),
         held_up=st.booleans(),
         late_s=late,
     )
