@@ -6,7 +6,7 @@ import pytest
 
 from playbooks.expressions import Expression, ExpressionError
 from playbooks.facts import IncidentFacts
-from playbooks.samples import TYPICAL, samples
+from playbooks.samples import TYPICAL, Samples
 
 FIRE = IncidentFacts(
     category="accident.fire.structure", priority=1, facts={"trapped": 2, "explosion": True}
@@ -30,17 +30,20 @@ FIRE = IncidentFacts(
 def test_answers(source: str, answer: bool | int) -> None:
     expression = Expression(source)
     assert expression.check(type(answer), TYPICAL) == []
-    assert expression.evaluate(FIRE) == answer
-    assert type(expression.evaluate(FIRE)) is type(answer)
+    assert expression.evaluate(FIRE, type(answer)) == answer
+    assert type(expression.evaluate(FIRE, type(answer))) is type(answer)
 
 
 def test_only_fields_that_are_named_make_a_new_question() -> None:
     expression = Expression("incident.facts.trapped > 0 && incident.priority <= 2")
     assert expression.fields == ("facts.trapped", "priority")
-    expression.evaluate(FIRE)
-    expression.evaluate(IncidentFacts(category="city", priority=1, hour=3, facts={"trapped": 2}))
+    expression.evaluate(FIRE, bool)
+    expression.evaluate(
+        IncidentFacts(category="city", priority=1, hour=3, facts={"trapped": 2}), bool
+    )
     assert len(expression._answers) == 1
-    assert not expression.evaluate(IncidentFacts(category="city", priority=3, facts={"trapped": 2}))
+    other = IncidentFacts(category="city", priority=3, facts={"trapped": 2})
+    assert not expression.evaluate(other, bool)
     assert len(expression._answers) == 2
 
 
@@ -49,7 +52,7 @@ def test_a_fact_of_another_type_is_read_as_declared() -> None:
         category="city", facts={"hazardous_goods": "chlorine", "trapped": "3", "injured": True}
     )
     condition = "incident.facts.hazardous_goods && incident.facts.trapped == 3"
-    assert Expression(f"{condition} && incident.facts.injured == 1").evaluate(odd) is True
+    assert Expression(f"{condition} && incident.facts.injured == 1").evaluate(odd, bool) is True
 
 
 @pytest.mark.parametrize(
@@ -90,17 +93,17 @@ def test_what_is_no_cel(source: str, line: int, column: int) -> None:
 def test_a_failure_on_real_facts_is_an_error_with_a_reason() -> None:
     expression = Expression("6 / incident.facts.trapped > 1")
     with pytest.raises(ExpressionError, match="divide by zero"):
-        expression.evaluate(IncidentFacts(category="city"))
+        expression.evaluate(IncidentFacts(category="city"), bool)
 
 
 def test_samples_meet_a_needle() -> None:
     source = "incident.hour == 3 && incident.facts.trapped == 17 && incident.code == 'Odd one'"
     expression = Expression(source)
-    assert any(expression.evaluate(incident) for incident in samples(expression, ()))
+    assert any(expression.evaluate(incident, bool) for incident in Samples(expression, ()))
 
 
 def test_samples_keep_to_the_playbooks_categories() -> None:
     expression = Expression("is_a(incident.category, 'city')")
-    met = {incident.category for incident in samples(expression, ["accident.fire"])}
+    met = {incident.category for incident in Samples(expression, ["accident.fire"])}
     assert met
     assert all(category.startswith("accident.fire") for category in met)
