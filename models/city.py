@@ -26,6 +26,7 @@ from models.calibration import CALIBRATION_FILE, Calibration, read_calibration
 from models.errors import CityPackError
 from models.neighbours import NEIGHBOURS_FILE, Neighbour, read_neighbours
 from models.pack_files import YamlFile, read_table, read_text
+from models.plain_text import UNSEEN, is_blank, plain
 from models.profiles import Profile
 from models.reserves import RESERVES_FILE, ReserveRule, read_reserves
 from models.words import PRIORITIES, Datum, Grade
@@ -360,6 +361,7 @@ class CityPack:
             ``code|group|priority``, ``group|priority``, ``group|*``, ``*|priority``, first found
             wins, and the code's own default stands where none is found.
         """
+        code, group, priority = plain(code), plain(group), plain(priority)
         entry = self.codes.get(code)
         if entry is None:
             return None
@@ -403,13 +405,22 @@ def _read_codes(file: YamlFile) -> tuple[dict[str, CodeEntry], dict[str, int]]:
     names = file.convert(_CodesFile)
     codes = {code: file.convert(CodeEntry, "codes", code) for code in names.codes}
     priority_map = {key: file.convert(int, "priority_map", key) for key in names.priority_map}
+    for section, keys in (("codes", names.codes), ("priority_map", names.priority_map)):
+        first: dict[str, str] = {}
+        for key in keys:
+            if first.setdefault(plain(key), key) != key:
+                where = file.where(section, key)
+                raise CityPackError(f"{where}: {key!r} is read like {first[plain(key)]!r}")
     given = [("codes", code, entry.priority) for code, entry in codes.items()]
     given += [("priority_map", key, priority) for key, priority in priority_map.items()]
     for section, key, priority in given:
         if priority not in PRIORITIES:
             where = file.where(section, key)
             raise CityPackError(f"{where}: {key!r} has priority {priority}, it must be 1 to 4")
-    return codes, priority_map
+    return (
+        {plain(code): entry for code, entry in codes.items()},
+        {plain(key): priority for key, priority in priority_map.items()},
+    )
 
 
 def _place(row: dict[str, str]) -> tuple[float, float]:
@@ -423,23 +434,31 @@ def _place(row: dict[str, str]) -> tuple[float, float]:
 
 
 def _identifier(row: dict[str, str]) -> str:
-    if not row["id"].strip():
-        raise ValueError("id is empty")
-    return row["id"]
+    return _seen(row["id"], "id")
+
+
+def _seen(identifier: str, what: str) -> str:
+    """An identifier as it stands; who reads it must be able to write it."""
+    if is_blank(identifier):
+        raise ValueError(f"{what} is empty")
+    if UNSEEN.search(identifier):
+        raise ValueError(f"{what} {identifier!a} holds a character that nobody sees; remove it")
+    return identifier
 
 
 def _unit(row: dict[str, str]) -> UnitSpec:
     lon, lat = _place(row)
-    skills = tuple(sorted({skill for skill in row["skills"].split("|") if skill}))
+    skills = tuple(sorted({skill for skill in plain(row["skills"]).split("|") if skill}))
     if not skills:
         raise ValueError(f"unit {row['id']!r} has no skills")
-    if row["owner"] not in OWNERS:
+    owner = plain(row["owner"])
+    if owner not in OWNERS:
         raise ValueError(f"owner {row['owner']!r} must be one of {', '.join(OWNERS)}")
     return UnitSpec(
         id=_identifier(row),
-        kind=row["kind"],
+        kind=plain(row["kind"]),
         skills=skills,
-        owner=row["owner"],
+        owner=owner,
         station=row["station"],
         lon=lon,
         lat=lat,
@@ -457,7 +476,7 @@ def _facility(row: dict[str, str]) -> Facility:
         )
     return Facility(
         id=_identifier(row),
-        kind=row["kind"],
+        kind=plain(row["kind"]),
         name=name,
         lon=lon,
         lat=lat,
@@ -482,9 +501,9 @@ def _read_cells(path: Path) -> tuple[Cell, ...]:
             raise CityPackError(f"{where}: {error.args[0]!r} is missing") from error
         except (TypeError, ValueError, IndexError) as error:
             raise CityPackError(f"{where}: {error}") from error
-        if cell.code in cells:
+        if plain(cell.code) in cells:
             raise CityPackError(f"{where}: code {cell.code!r} is listed twice")
-        cells[cell.code] = cell
+        cells[plain(cell.code)] = cell
     return tuple(cells.values())
 
 
@@ -502,7 +521,7 @@ def _cell(feature: dict[str, Any]) -> Cell:
     if not polygons or any(len(ring) < 4 for rings in polygons for ring in rings):
         raise ValueError("a ring needs at least four points")
     return Cell(
-        code=str(properties["code"]),
+        code=_seen(str(properties["code"]), "code"),
         name=Text(zh=str(properties["name_zh"]), en=str(properties["name_en"])),
         town=str(properties["town"]),
         jurisdiction=str(properties["jurisdiction"]),

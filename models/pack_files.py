@@ -17,6 +17,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from models.errors import CityPackError
+from models.plain_text import plain
 
 _T = TypeVar("_T")
 
@@ -102,7 +103,7 @@ def read_table(
             item = parse(row)
         except ValueError as error:
             raise CityPackError(f"{where}: {error}") from error
-        if key(item) in rows:
+        if plain(key(item)) in rows:
             raise CityPackError(f"{where}: id {key(item)!r} is listed twice")
-        rows[key(item)] = item
-    return tuple(rows[name] for name in sorted(rows))
+        rows[plain(key(item))] = item
+    return tuple(sorted(rows.values(), key=key))

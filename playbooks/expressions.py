@@ -23,6 +23,7 @@ from celpy import celtypes
 
 from models.categories import categories
 from models.categories import is_a as category_is_a
+from models.plain_text import plain
 from playbooks.facts import (
     CLOSED_FIELDS,
     FIELDS,
@@ -179,7 +180,7 @@ class Expression:
         ]
         if any(name not in ("is_a", "has") for name in calls):
             return False
-        return all(_is_plain(node) for node in self._tree.find_data("relation"))
+        return all(_compares_with_literals(node) for node in self._tree.find_data("relation"))
 
     def check(self, wanted: type, sample: IncidentFacts) -> list[ExpressionError]:
         """Everything wrong that can be told without a real incident.
@@ -191,7 +192,11 @@ class Expression:
         sample
             Facts to try each part on; its types matter, its values don't.
         """
-        found = [*_unknown_names(self._tree), *_unknown_values(self._tree)]
+        found = [
+            *_unknown_names(self._tree),
+            *_unknown_values(self._tree),
+            *_not_plain(self._tree),
+        ]
         if found:
             return found
         found = list(_failing_parts(self._tree, _context(sample, self.fields)))
@@ -401,7 +406,18 @@ def _unknown_values(tree: Any) -> Iterator[ExpressionError]:
                 yield from _values_outside("category", argument)
 
 
-def _is_plain(relation: Any) -> bool:
+def _not_plain(tree: Any) -> Iterator[ExpressionError]:
+    """Texts that no field can equal, for fields are compared in their plain form."""
+    for value, place in _literals(tree):
+        if isinstance(value, str) and plain(value) != value:
+            yield ExpressionError(
+                f"text {value!a} is never met as it stands; write {plain(value)!r}",
+                place.line,
+                place.column,
+            )
+
+
+def _compares_with_literals(relation: Any) -> bool:
     """Whether a relation compares one field with literals, for text by being equal only."""
     if len(relation.children) != 2:
         return True

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from models.plain_text import plain
 from models.words import Grade, Posture
 
 FactValue = bool | int | str
@@ -106,7 +107,7 @@ def field_type(path: str) -> type | None:
 
 
 def field_value(incident: IncidentFacts, path: str) -> FactValue:
-    """Value of a field by its path, in the declared type whatever was reported."""
+    """Value of a field by its path, in the declared type whatever was reported; text is plain."""
     head, _, fact = path.partition(".")
     if head != "facts":
         return _as_declared(getattr(incident, path), FIELDS[path])
@@ -129,4 +130,4 @@ def _as_declared(value: FactValue | None, kind: type) -> FactValue:
             if isinstance(value, str)
             else bool(value)
         )
-    return str(value)
+    return plain(str(value))

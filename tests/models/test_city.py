@@ -99,6 +99,18 @@ def test_a_pack_is_read_whole(hamlet: Path) -> None:
     assert pack.cells.get("h-1") is found
 
 
+def test_what_nobody_sees_hides_neither_a_skill_nor_a_code(hamlet: Path) -> None:
+    _replace("units.csv", "fire_suppression,society", "fire_\u200bsuppression\ufeff,society")(
+        hamlet
+    )
+    _replace("codes.yaml", "  Fire:", "  Fi\u00adre:")(hamlet)
+    pack = CityPack.load(hamlet)
+    assert pack.units[0].skills == ("fire_suppression",)
+    entry = pack.meaning("Fire\u200b", "G", "3")
+    assert entry is not None
+    assert entry.priority == 1
+
+
 def test_a_calls_own_urgency_goes_from_exact_to_general(hamlet: Path) -> None:
     pack = CityPack.load(hamlet)
     asked = [("G", "3"), ("H", "E"), ("X", "3"), ("X", "9"), ("", "")]
@@ -187,6 +199,12 @@ def _remove(name: str) -> Callable[[Path], None]:
         (_append("units.csv", "E3,e,x,society,S1,east,1,\n"), ["units.csv:4", "east"]),
         (_append("units.csv", "E3,e,x,society,S1,31,119,\n"), ["units.csv:4", "119"]),
         (_append("units.csv", "E3,e,x,society\n"), ["units.csv:4", "8 fields"]),
+        (_append("units.csv", "E\u200b1,e,x,society,S1,1,1,\n"), ["units.csv:4", "u200b", "sees"]),
+        (_append("units.csv", "Ｅ１,e,x,society,S1,1,1,\n"), ["units.csv:4", "Ｅ１", "twice"]),
+        (_append("units.csv", "\u2060,e,x,society,S1,1,1,\n"), ["units.csv:4", "id is empty"]),
+        (_replace("cells.geojson", "h-1", "h\\u200d-1"), ["features[0]", "code", "sees"]),
+        (_replace("codes.yaml", "codes:\n", "codes:\n  Ｆire: {category: city, priority: 1}\n"),
+         ["codes.yaml:3", "Fire", "Ｆire"]),
         (_replace("units.csv", "owner", "holder"), ["units.csv:1", "owner"]),
         (_replace("cells.geojson", '"town"', '"village"'), ["features[0]", "town"]),
         (_replace("cells.geojson", '"Polygon"', '"Point"'), ["features[0]", "Point"]),

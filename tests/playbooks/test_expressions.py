@@ -55,6 +55,11 @@ def test_a_fact_of_another_type_is_read_as_declared() -> None:
     assert Expression(f"{condition} && incident.facts.injured == 1").evaluate(odd, bool) is True
 
 
+def test_a_code_is_compared_without_what_nobody_sees() -> None:
+    odd = IncidentFacts(category="city", code="１０\u200bE\ufe0f")
+    assert Expression("incident.code == '10E'").evaluate(odd, bool) is True
+
+
 @pytest.mark.parametrize(
     ("source", "line", "column", "message"),
     [
@@ -71,6 +76,8 @@ def test_a_fact_of_another_type_is_read_as_declared() -> None:
         ("trapped > 1", 1, 1, "unknown name 'trapped'"),
         ("incident.facts['trapped'] > 1", 1, 10, "name one field"),
         ("incident.priority", 1, 1, "must give true or false, not 3"),
+        ("incident.code == '10\u200bE'", 1, 18, "write '10E'"),
+        ("incident.code == '１０E'", 1, 18, "write '10E'"),
         ("incident.priority && true", 1, 1, "&& joins conditions"),
     ],
 )
