@@ -314,7 +314,7 @@ class CityPack:
             priority_map=MappingProxyType(priority_map),
             pack_hash=_hash(path),
             calibration=read_calibration(path / CALIBRATION_FILE),
-            neighbours=read_neighbours(path / NEIGHBOURS_FILE, {unit.id for unit in units}),
+            neighbours=read_neighbours(path / NEIGHBOURS_FILE, {plain(unit.id) for unit in units}),
             reserves=read_reserves(path / RESERVES_FILE, {place.id for place in facilities}),
         )
 

@@ -13,6 +13,7 @@ import msgspec
 
 from models.errors import CityPackError
 from models.pack_files import YamlFile
+from models.plain_text import UNSEEN, is_blank, plain
 from models.skills import SKILLS
 
 NEIGHBOURS_FILE = "neighbours.yaml"
@@ -61,7 +62,7 @@ def read_neighbours(path: Path, own: Container[str]) -> tuple[Neighbour, ...]:
     Parameters
     ----------
     own
-        Ids of the city's own units.
+        Ids of the city's own units, in their plain form.
 
     Raises
     ------
@@ -74,12 +75,12 @@ def read_neighbours(path: Path, own: Container[str]) -> tuple[Neighbour, ...]:
     neighbours = file.convert(_NeighboursFile).neighbours
     seen: set[str] = set()
     for neighbour in neighbours:
-        wrong = "is there twice; rename one" if neighbour.id in seen else _wrong(neighbour)
-        seen.add(neighbour.id)
+        wrong = "is there twice; rename one" if plain(neighbour.id) in seen else _wrong(neighbour)
+        seen.add(plain(neighbour.id))
         for unit in neighbour.units:
-            if unit.id in own or unit.id in seen:
+            if plain(unit.id) in own or plain(unit.id) in seen:
                 wrong = wrong or f"lends {unit.id!r}, which is a unit already; rename it"
-            seen.add(unit.id)
+            seen.add(plain(unit.id))
         if wrong:
             where = file.where("neighbours")
             raise CityPackError(f"{where}: neighbour {neighbour.id!r} {wrong}")
@@ -88,8 +89,11 @@ def read_neighbours(path: Path, own: Container[str]) -> tuple[Neighbour, ...]:
 
 def _wrong(neighbour: Neighbour) -> str:
     """What is wrong with a neighbour and what to do, or nothing."""
-    if not neighbour.id:
-        return "has no id; give it one"
+    for name in (neighbour.id, *(unit.id for unit in neighbour.units)):
+        if is_blank(name):
+            return f"has no id, or lends a unit without: {name!a}; give it one"
+        if UNSEEN.search(name):
+            return f"is named {name!a}, with a character that nobody sees; remove it"
     if set(neighbour.names) != {"zh", "en"} or not all(neighbour.names.values()):
         return "needs names in zh and en"
     if not 0 <= neighbour.cost_s <= MOST_COST_S:

@@ -34,6 +34,9 @@ def test_what_stands_in_the_file(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("id: N1", "id: E1", "is a unit already"),
+        ("id: N1", "id: Ｅ１", "is a unit already"),
+        ("id: N1", 'id: "N\\u200b1"', "nobody sees"),
+        ("id: next", 'id: "\\u2060"', "has no id"),
         ("cost_s: 600", "cost_s: -1", "give 0 to"),
         ("[fire_suppression]", "[flying]", "see models/skills.py"),
         ("lat: 31.4", "lat: 131.4", "no place on earth"),
