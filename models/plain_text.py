@@ -8,9 +8,9 @@ person wrote stays as it was written.
 
 Relies on ``data/simplified.txt``: in its first line each traditional character, in its second the
 simplified one at the same place. It is ICU 72's transliterator Traditional-Simplified over the CJK
-ideographs U+3400 to U+9FFF, made from Unicode's Unihan database (Unicode License v3), less the one
-pair that it maps in a circle. It knows single characters only: of what one simplified character
-stands for several, nothing is told apart.
+ideographs U+3400 to U+9FFF, made from Unicode's Unihan database, less the one pair that it maps in
+a circle; its licence stands in ``data/simplified.license.txt``. It knows single characters only: of
+what one simplified character stands for several, nothing is told apart.
 """
 
 from __future__ import annotations

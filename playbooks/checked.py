@@ -56,6 +56,6 @@ def _with_code(content_hash: str) -> str:
     digest = hashlib.sha256(content_hash.encode())
     for room in ROOMS:
         for path in sorted((CODE / room).rglob("*")):
-            if path.suffix in (".py", ".yaml") and "plans" not in path.parts:
+            if path.suffix in (".py", ".yaml", ".txt") and "plans" not in path.parts:
                 digest.update(path.read_bytes())
     return digest.hexdigest()

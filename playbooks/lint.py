@@ -71,7 +71,7 @@ def check_directory(directory: Path) -> Checked:
         return _nothing(directory, "no playbooks here; add a .yaml file")
     validator = _Validator(playbook_schema())
     problems: list[Problem] = []
-    warnings: list[Problem] = []
+    warnings = list(_not_read(directory, files))
     sound: list[Document] = []
     playbooks: list[WrittenPlaybook] = []
     for path in files:
@@ -96,6 +96,15 @@ def check_directory(directory: Path) -> Checked:
         problems += mistakes
         warnings += doubts
     return Checked(playbooks, sorted(set(problems)), sorted(set(warnings)))
+
+
+def _not_read(directory: Path, files: list[Path]) -> Iterator[Problem]:
+    """What lies there as if it were a playbook: ``a.yaml.txt``, ``b.yml~``, a folder of them."""
+    for path in sorted(directory.iterdir()):
+        is_hidden = path.name.startswith(".")
+        if path not in files and not is_hidden and (path.is_dir() or ".y" in path.name.lower()):
+            message = "not read; only files of this folder that end in .yaml or .yml are"
+            yield Problem(path.name, 1, 1, message)
 
 
 def _nothing(directory: Path, message: str) -> Checked:

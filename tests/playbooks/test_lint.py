@@ -228,6 +228,17 @@ def test_a_file_is_read_whatever_the_case_of_its_ending(write: Write, tmp_path: 
         PlaybookSet.load(tmp_path)
 
 
+def test_what_looks_like_a_playbook_and_is_not_read_is_named(write: Write, tmp_path: Path) -> None:
+    write(a=GOOD)
+    (tmp_path / "old").mkdir()
+    for name in ("b.yaml.txt", "c.yml~", ".d.yaml.swp", "README.md"):
+        (tmp_path / name).write_text("nothing", encoding="utf-8")
+    checked = check_directory(tmp_path)
+    assert checked.problems == []
+    assert [one.file for one in checked.warnings] == ["b.yaml.txt", "c.yml~", "old"]
+    assert "not read" in checked.warnings[0].message
+
+
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe")
     assert "save the file as UTF-8" in lint(tmp_path)[0].message
