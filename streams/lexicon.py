@@ -34,7 +34,7 @@ _DENIED_TOKENS = 7
 _BACK_TOKENS = 7
 _FORWARD_TOKENS = 3
 _TOKEN = re.compile(r"[0-9]+(?:\.[0-9]+)?(?![a-z0-9])|[a-z0-9]+(?:'[a-z]+)?|[^\s\w]|\w")
-_CLAUSE_ENDS = frozenset(",.;!?\n。、")
+_CLAUSE_ENDS = frozenset(",.;!?。、")
 _HAN_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2, "俩": 2, "仨": 3}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1000}
 _ENGLISH = (
@@ -132,7 +132,7 @@ class Lexicon:
         A place helps to tell the category ("chemical works") and the dangers; the number in
         "Highway 101" counts nobody.
         """
-        said, where = tokenize(text), tokenize(place)
+        said, where = _split(text), _split(place)
         hits = [*self._category_trie.find(said), *self._category_trie.find(where)]
         dangers = {name: True for name, value in self._facts(where).items() if value is True}
         facts: dict[str, FactValue] = {**dangers, **self._facts(said)}
@@ -155,8 +155,8 @@ class Lexicon:
                 scores[category_id] = scores.get(category_id, 0) + weight
         return {key: score + helping.get(key, 0) for key, score in naming.items()}, tuple(terms)
 
-    def _facts(self, tokens: list[str]) -> dict[str, FactValue]:
-        hits = self._fact_trie.find(tokens)
+    def _facts(self, split: _Split) -> dict[str, FactValue]:
+        tokens, hits = split.tokens, self._fact_trie.find(split)
         people = {i for hit in hits if "people" in hit.roles for i in range(hit.start, hit.end)}
         numbers = _numbers(tokens)
         for hit in hits:
@@ -208,7 +208,30 @@ def load_lexicon(path: Path = DATA) -> Lexicon:
 
 def tokenize(text: str) -> list[str]:
     """Split a text: numbers, words of Latin letters, and every other character by itself."""
-    return _TOKEN.findall(plain(text)[:MAX_CHARS].casefold().replace("’", "'"))
+    return _tokens(plain(text))
+
+
+def _tokens(text: str) -> list[str]:
+    return _TOKEN.findall(text.casefold().replace("’", "'"))
+
+
+class _Split(NamedTuple):
+    """Tokens of a text, and those that a line begins with.
+
+    A line ends a denial ("no injuries", then "house fire"); a term may go on in the next one.
+    """
+
+    tokens: list[str]
+    line_starts: frozenset[int]
+
+
+def _split(text: str) -> _Split:
+    tokens: list[str] = []
+    starts: set[int] = set()
+    for line in plain(text)[:MAX_CHARS].splitlines():
+        starts.add(len(tokens))
+        tokens += _tokens(line)
+    return _Split(tokens, frozenset(starts))
 
 
 class _Trie:
@@ -227,12 +250,15 @@ class _Trie:
                     node = node.setdefault(token, {})  # type: ignore[assignment]
                 node[_END] = key
 
-    def find(self, tokens: list[str]) -> list[Hit]:
+    def find(self, split: _Split) -> list[Hit]:
+        tokens, line_starts = split
         hits: list[Hit] = []
         denied_until = -1
         at, size = 0, len(tokens)
         while at < size:
             token = tokens[at]
+            if at in line_starts:
+                denied_until = -1
             if token in _CLAUSE_ENDS:
                 denied_until = -1
                 at += 1

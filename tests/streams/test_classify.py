@@ -85,6 +85,27 @@ def test_a_code_is_known_whatever_nobody_sees_in_it(san_francisco: CityPack) -> 
     assert (found.category, found.priority) == (known.category, known.priority)
 
 
+@pytest.mark.parametrize(
+    ("text", "category", "facts"),
+    [
+        ("no injuries\nhouse fire", "accident.fire.structure", {"injured": 0}),
+        ("无人受伤\n三楼起火有人被困", "accident.fire.structure", {"injured": 0, "trapped": 1}),
+        (
+            "no injuries\r\n2 people trapped in a house fire",
+            "accident.fire.structure",
+            {"trapped": 2},
+        ),
+        ("car\naccident, 5 people\ninjured", "accident.traffic", {"injured": 5}),
+    ],
+)
+def test_a_line_ends_what_is_denied_and_no_term(
+    liyang: CityPack, text: str, category: str, facts: dict[str, int]
+) -> None:
+    found = classify(report(text), liyang)
+    assert found.category == category
+    assert facts.items() <= found.facts.items()
+
+
 def test_a_place_counts_nobody(liyang: CityPack) -> None:
     found = classify(report("car accident with injuries", place="Highway 101"), liyang)
     assert (found.facts["injured"], found.grade) == (1, Grade.IV)
