@@ -42,6 +42,10 @@ MAX_DEPTH: Final = 250
 """Deepest syntax tree, about twenty pairs of brackets inside one another: the interpreter takes
 five of Python's frames for each level, and its limit is 2,500."""
 
+MAX_STEPS: Final = 500
+"""Most entries that the macros of one expression go through, one list inside another multiplied:
+each costs about a millisecond."""
+
 _MACROS: Final = frozenset({"all", "exists", "exists_one", "filter", "map"})
 _FUNCTIONS: Final = frozenset(
     {
@@ -128,6 +132,7 @@ class Expression:
             what = f"CEL can't be read at {near!r}" if near else "CEL is empty or ends too early"
             raise ExpressionError(f"{what}; mend the expression", line, column) from None
         _bound_depth(self._tree)
+        _bound_steps(self._tree)
         self._program = _CEL.program(self._tree, functions=_EXTENSIONS)
         self.fields = tuple(
             sorted({path for path, _ in _references(self._tree) if field_type(path) is not None})
@@ -329,6 +334,27 @@ def _literals(tree: Any) -> Iterator[tuple[FactValue, _Place]]:
             token = str(node.children[0])[:40]
             message = f"{token!r} is no value; a whole number has at most 18 digits"
             raise ExpressionError(message, place.line, place.column) from None
+
+
+def _bound_steps(tree: Any) -> None:
+    """Refuse lists inside lists that would hold a desk up."""
+    longest = max((len(node.children) for node in tree.find_data("exprlist")), default=1)
+    steps = _steps(tree, longest)
+    if steps > MAX_STEPS:
+        raise ExpressionError(
+            f"goes through {steps:,} entries of lists, at most {MAX_STEPS} are; shorten the lists"
+        )
+
+
+def _steps(node: Any, longest: int) -> int:
+    """Entries that macros go through; a list of unknown length counts as the longest written."""
+    children = [child for child in node.children if hasattr(child, "children")]
+    if node.data != "member_dot_arg" or str(node.children[1]) not in _MACROS:
+        return sum(_steps(child, longest) for child in children)
+    receiver, body = children[0], children[-1]
+    lists = [len(found.children) for found in receiver.find_data("exprlist")]
+    size = max(lists, default=longest)
+    return _steps(receiver, longest) + size * (1 + _steps(body, longest))
 
 
 def _bound_depth(tree: Any) -> None:

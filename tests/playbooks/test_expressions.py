@@ -97,6 +97,30 @@ def test_what_is_no_cel(source: str, line: int, column: int) -> None:
     assert (caught.value.line, caught.value.column) == (line, column)
 
 
+LONG = ", ".join(map(str, range(100)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"[{LONG}].exists(a, [{LONG}].exists(b, a + b == incident.hour))",
+        f"[[{LONG}]].exists(a, a.exists(b, a.exists(c, b + c == incident.hour)))",
+        f"[{LONG}].map(a, [{LONG}].map(b, a * b)).exists(c, c.exists(d, d == 1))",
+    ],
+)
+def test_lists_inside_lists_have_a_limit(source: str) -> None:
+    with pytest.raises(ExpressionError, match="entries of lists, at most 500"):
+        Expression(source)
+
+
+def test_short_lists_inside_one_another_are_gone_through() -> None:
+    source = "['10', '11'].exists(a, ['E', 'B'].exists(b, incident.code == a + b))"
+    expression = Expression(source)
+    assert expression.check(bool, TYPICAL) == []
+    assert expression.evaluate(IncidentFacts(category="city", code="11E"), bool) is True
+    assert expression.evaluate(IncidentFacts(category="city", code="11C"), bool) is False
+
+
 def test_a_failure_on_real_facts_is_an_error_with_a_reason() -> None:
     expression = Expression("6 / incident.facts.trapped > 1")
     with pytest.raises(ExpressionError, match="divide by zero"):
