@@ -22,10 +22,12 @@ def lint(
 ) -> None:
     """Check playbooks: file, line, column and what is wrong. Exit code 1 when something is.
 
+    A warning is what perhaps isn't meant; such a playbook is used.
+
     Examples: `gridcommand playbook lint`, `gridcommand playbook lint my_plans/`
     """
     from gridcommand.preparation import require_city
-    from playbooks.lint import lint as lint_directory
+    from playbooks.lint import check_directory
 
     settings = load_settings(city=city)
     if directory is None:
@@ -33,10 +35,12 @@ def lint(
     where = directory or settings.plans_dir
     if not where.is_dir():
         raise typer.BadParameter(f"there is no folder {where}", param_hint="DIRECTORY")
-    problems = lint_directory(where)
-    for problem in problems:
+    checked = check_directory(where)
+    for warning in checked.warnings:
+        typer.echo(f"warning: {warning}")
+    for problem in checked.problems:
         typer.echo(problem)
-    if problems:
-        typer.echo(f"{len(problems)} to mend in {where}", err=True)
+    if checked.problems:
+        typer.echo(f"{len(checked.problems)} to mend in {where}", err=True)
         raise typer.Exit(1)
     typer.echo(f"{where}: nothing to mend")

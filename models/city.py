@@ -29,6 +29,7 @@ from models.named import unknown, wrong_with_id
 from models.neighbours import NEIGHBOURS_FILE, Neighbour, read_neighbours
 from models.pack_files import YamlFile, read_table, read_text
 from models.pack_names import FACILITY_KINDS, Box, PackNames, wrong_category, wrong_skills
+from models.plain_text import plain
 from models.profiles import Profile
 from models.reserves import RESERVES_FILE, ReserveRule, read_reserves
 from models.skills import UNIT_KINDS
@@ -339,7 +340,7 @@ class CityPack:
             pack_hash=_hash(path),
             calibration=read_calibration(path / CALIBRATION_FILE),
             neighbours=read_neighbours(
-                path / NEIGHBOURS_FILE, {unit.id for unit in units}, names, OWNERS
+                path / NEIGHBOURS_FILE, {plain(unit.id) for unit in units}, names, OWNERS
             ),
             reserves=read_reserves(path / RESERVES_FILE, names),
             unit_kinds=MappingProxyType(city.unit_kinds),
@@ -401,6 +402,7 @@ class CityPack:
             ``code|group|priority``, ``group|priority``, ``group|*``, ``*|priority``, first found
             wins, and the code's own default stands where none is found.
         """
+        code, group, priority = plain(code), plain(group), plain(priority)
         entry = self.codes.get(code)
         if entry is None:
             return None
@@ -474,15 +476,24 @@ def _read_codes(file: YamlFile) -> tuple[dict[str, CodeEntry], dict[str, int]]:
         if wrong := wrong_category(entry.category):
             raise CityPackError(f"{file.where('codes', code)}: {code!r}: {wrong}")
     for key in priority_map:
-        if wrong := _wrong_key(key, codes):
+        if wrong := _wrong_key(plain(key), {plain(code): entry for code, entry in codes.items()}):
             raise CityPackError(f"{file.where('priority_map', key)}: {key!r} {wrong}")
+    for section, keys in (("codes", names.codes), ("priority_map", names.priority_map)):
+        first: dict[str, str] = {}
+        for key in keys:
+            if first.setdefault(plain(key), key) != key:
+                where = file.where(section, key)
+                raise CityPackError(f"{where}: {key!r} is read like {first[plain(key)]!r}")
     given = [("codes", code, entry.priority) for code, entry in codes.items()]
     given += [("priority_map", key, priority) for key, priority in priority_map.items()]
     for section, key, priority in given:
         if priority not in PRIORITIES:
             where = file.where(section, key)
             raise CityPackError(f"{where}: {key!r} has priority {priority}, it must be 1 to 4")
-    return codes, priority_map
+    return (
+        {plain(code): entry for code, entry in codes.items()},
+        {plain(key): priority for key, priority in priority_map.items()},
+    )
 
 
 def _wrong_key(key: str, codes: Mapping[str, CodeEntry]) -> str:
@@ -512,23 +523,23 @@ def _read_units(path: Path, names: PackNames) -> tuple[UnitSpec, ...]:
 
 
 def _unit(row: dict[str, str], names: PackNames) -> UnitSpec:
-    skills = tuple(sorted({skill.strip() for skill in row["skills"].split("|")} - {""}))
+    kind, owner = plain(row["kind"]), plain(row["owner"])
+    skills = tuple(sorted({skill.strip() for skill in plain(row["skills"]).split("|")} - {""}))
     (lon, lat), misplaced = _place(row, names)
-    owned = row["owner"] in OWNERS
     _refuse(
         row,
         "unit",
         wrong_skills(skills) if skills else "has no skills",
-        names.wrong_kind(row["kind"]),
+        names.wrong_kind(kind),
         names.wrong_station(row["station"]),
-        "" if owned else f"owner {row['owner']!r} must be one of {', '.join(OWNERS)}",
+        "" if owner in OWNERS else f"owner {owner!r} must be one of {', '.join(OWNERS)}",
         misplaced,
     )
     return UnitSpec(
         id=row["id"],
-        kind=row["kind"],
+        kind=kind,
         skills=skills,
-        owner=row["owner"],
+        owner=owner,
         station=row["station"],
         lon=lon,
         lat=lat,
@@ -537,11 +548,12 @@ def _unit(row: dict[str, str], names: PackNames) -> UnitSpec:
 
 
 def _facility(row: dict[str, str], names: PackNames) -> Facility:
+    kind = plain(row["kind"])
     (lon, lat), misplaced = _place(row, names)
-    _refuse(row, "facility", names.wrong_facility_kind(row["kind"]), misplaced)
+    _refuse(row, "facility", names.wrong_facility_kind(kind), misplaced)
     return Facility(
         id=row["id"],
-        kind=row["kind"],
+        kind=kind,
         name=Text(zh=row["name_zh"], en=row["name_en"]),
         lon=lon,
         lat=lat,
@@ -594,9 +606,9 @@ def _read_cells(path: Path, jurisdiction: str) -> tuple[Cell, ...]:
                 f"{where}: jurisdiction {cell.jurisdiction!r} is not the pack's, which is "
                 f"{jurisdiction!r} in {CITY_FILE}: correct the one that is wrong"
             )
-        if cell.code in cells:
+        if plain(cell.code) in cells:
             raise CityPackError(f"{where}: code {cell.code!r} is listed twice")
-        cells[cell.code] = cell
+        cells[plain(cell.code)] = cell
     return tuple(cells.values())
 
 

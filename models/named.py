@@ -10,12 +10,14 @@ import difflib
 import unicodedata
 from collections.abc import Collection, Mapping
 
+from models.plain_text import UNSEEN
+
 LONGEST_ID = 100
 """Characters; the account of a unit's crew has the unit's id as its name."""
 
 _LISTED_AT_MOST = 12
 _NEAR = 0.6
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_NO_TEXT = frozenset({"Cc", "Cs"})
 REPLACEMENT = "\ufffd"
 """Stands where a program could not read a character: what was there is lost."""
 
@@ -72,7 +74,7 @@ def wrong_with_id(text: str) -> str:
     for character in text:
         if character == REPLACEMENT:
             return "holds U+FFFD: a character was lost when the file was saved; export it anew"
-        odd = unicodedata.category(character) in _INVISIBLE
+        odd = UNSEEN.match(character) or unicodedata.category(character) in _NO_TEXT
         if odd or (character.isspace() and character != " "):
             return f"holds U+{ord(character):04X}, which nobody sees; take it out"
     if any(part in ("", ".", "..") for part in text.split("/")):

@@ -15,6 +15,7 @@ from models.errors import CityPackError
 from models.named import wrong_with_id
 from models.pack_files import YamlFile
 from models.pack_names import PackNames, wrong_skills
+from models.plain_text import plain
 
 NEIGHBOURS_FILE = "neighbours.yaml"
 MOST_COST_S = 4 * 3600.0
@@ -64,7 +65,7 @@ def read_neighbours(
     Parameters
     ----------
     own
-        Ids of the city's own units.
+        Ids of the city's own units, in their plain form.
     pack, owners
         What a unit may be and belong to, and where the city lies.
 
@@ -81,14 +82,14 @@ def read_neighbours(
     for row, neighbour in enumerate(neighbours):
         wrong = (
             "is there twice; rename one"
-            if neighbour.id in seen
+            if plain(neighbour.id) in seen
             else _wrong(neighbour, pack, owners)
         )
-        seen.add(neighbour.id)
+        seen.add(plain(neighbour.id))
         for unit in neighbour.units:
-            if unit.id in own or unit.id in seen:
+            if plain(unit.id) in own or plain(unit.id) in seen:
                 wrong = wrong or f"lends {unit.id!r}, which is a unit already; rename it"
-            seen.add(unit.id)
+            seen.add(plain(unit.id))
         if wrong:
             where = file.where("neighbours", row)
             raise CityPackError(f"{where}: neighbour {neighbour.id!r} {wrong}")
@@ -97,8 +98,8 @@ def read_neighbours(
 
 def _wrong(neighbour: Neighbour, pack: PackNames, owners: Collection[str]) -> str:
     """What is wrong with a neighbour and what to do, or nothing."""
-    if not neighbour.id:
-        return "has no id; give it one"
+    if said := wrong_with_id(neighbour.id):
+        return f"has an id that {said}"
     if set(neighbour.names) != {"zh", "en"} or not all(neighbour.names.values()):
         return "needs names in zh and en"
     if not 0 <= neighbour.cost_s <= MOST_COST_S:

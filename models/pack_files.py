@@ -19,6 +19,7 @@ from models import csv_files
 from models.csv_files import TableError
 from models.errors import CityPackError
 from models.named import REPLACEMENT, nearest, unknown
+from models.plain_text import plain
 
 SHOWN_PROBLEMS = 20
 _MISSPELT = 0.8
@@ -131,19 +132,19 @@ def read_table(
                 continue
             try:
                 item = parse(_row(header, values))
-                if key(item) in items:
+                if plain(key(item)) in items:
                     raise ValueError(f"id {key(item)!r} is listed twice")
             except ValueError as error:
                 problems.append(f"{where}: {error}")
                 continue
-            items[key(item)] = item
+            items[plain(key(item))] = item
     except TableError as error:
         raise CityPackError(str(error)) from error
     if not header:
         raise CityPackError(f"{path}:1: column {columns[0]!r} is missing")
     if problems:
         raise CityPackError(_listed(problems))
-    return tuple(items[name] for name in sorted(items))
+    return tuple(sorted(items.values(), key=key))
 
 
 def _header(

@@ -193,8 +193,8 @@ class Settings(BaseSettings):
     photo_max_mb: float = Field(
         8.0,
         gt=0,
-        description="Largest photo accepted, in MB. It may have 40 million pixels, a JPEG that isn't "
-        "progressive 200 million.",
+        description="Largest photo accepted, in MB. It may have 40 million pixels, a JPEG that "
+        "is not progressive 200 million.",
     )
     screen_queue: int = Field(
         2_000_000,

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -38,10 +38,11 @@ from playbooks.expressions import Expression, ExpressionError
 from playbooks.facts import IncidentFacts, field_value
 from playbooks.lint import check_directory
 from playbooks.schema import MAX_COUNT
+from playbooks.written import WrittenPlaybook, WrittenRequirement
 
 PLANS_KEPT = 10_000
 
-_LEVELS = {grade.value: number for number, grade in enumerate(Grade, 1)}
+_LEVELS = {grade: number for number, grade in enumerate(Grade, 1)}
 
 
 class TaskPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,15 +177,15 @@ class PlaybookSet:
         """
         content_hash = _content_hash(directory)
         kept = CheckedPlaybooks(remembered, content_hash) if remembered else None
-        values = kept.read() if kept else None
-        if values is None:
-            documents, problems = check_directory(directory)
-            if problems:
-                raise PlaybookError(problems)
-            values = [document.value for document in documents]
+        written = kept.read() if kept else None
+        if written is None:
+            checked = check_directory(directory)
+            if checked.problems:
+                raise PlaybookError(checked.problems)
+            written = checked.playbooks
             if kept:
-                kept.keep(values)
-        return cls(map(_compile, values), content_hash)
+                kept.keep(written)
+        return cls(map(_compile, written), content_hash)
 
     def match(self, incident: IncidentFacts) -> Plan:
         """The plan for an incident: pure, deterministic, never raises.
@@ -247,7 +248,7 @@ class PlaybookSet:
 
 def _holds(playbook: Playbook, incident: IncidentFacts, problems: list[str]) -> bool:
     try:
-        return bool(playbook.when.evaluate(incident))
+        return playbook.when.evaluate(incident, bool)
     except ExpressionError as error:
         problems.append(f"{playbook.id}: when: {error}")
         return False
@@ -259,7 +260,7 @@ def _count(
     if not isinstance(needed.count, Expression):
         return needed.count
     try:
-        return min(max(int(needed.count.evaluate(incident)), 0), MAX_COUNT)
+        return min(max(needed.count.evaluate(incident, int), 0), MAX_COUNT)
     except ExpressionError as error:
         problems.append(f"{playbook.id}: count of {needed.key}: {error}")
         return 1
@@ -314,69 +315,70 @@ def _soonest(entries: Iterable[tuple[str, float, _T]]) -> tuple[_T, ...]:
 def _content_hash(directory: Path) -> str:
     digest = hashlib.sha256()
     for path in playbook_files(directory) if directory.is_dir() else ():
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError:  # lint names it
+            continue
         digest.update(f"{path.name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def _compile(value: dict[str, Any]) -> Playbook:
-    playbook_id: str = value["id"]
-    level = value.get("response_level")
+def _compile(written: WrittenPlaybook) -> Playbook:
+    level = written.response_level
     return Playbook(
-        id=playbook_id,
-        names=value["names"],
-        when=Expression(value["when"]),
-        categories=frozenset(value.get("categories", ())),
-        group=value.get("group", f"of {playbook_id}"),
-        precedence=value.get("precedence", 0),
-        fallback=value.get("fallback", False),
+        id=written.id,
+        names=written.names,
+        when=Expression(written.when),
+        categories=frozenset(written.categories),
+        group=written.group or f"of {written.id}",
+        precedence=written.precedence,
+        fallback=written.fallback,
         response_level=None if level is None else _LEVELS[level],
-        priority=value.get("priority"),
-        requirements=tuple(map(_needed, value.get("requirements", ()))),
+        priority=written.priority,
+        requirements=tuple(map(_needed, written.requirements)),
         tasks=tuple(
             TaskPlan(
-                key=task["key"],
-                title=task["title"],
-                role=task["role"],
-                within_s=float(task["within_s"]),
-                proof=task.get("proof", "none"),
-                playbook=playbook_id,
+                key=task.key,
+                title=task.title,
+                role=task.role,
+                within_s=task.within_s,
+                proof=task.proof,
+                playbook=written.id,
             )
-            for task in value.get("tasks", ())
+            for task in written.tasks
         ),
         deadlines=tuple(
             DeadlinePlan(
-                key=deadline["key"],
-                after_s=float(deadline["after_s"]),
-                states=tuple(IncidentState(state) for state in deadline["while"]),
-                to_role=deadline["escalate"]["to_role"],
-                notice=deadline["escalate"]["notice"],
-                playbook=playbook_id,
+                key=deadline.key,
+                after_s=deadline.after_s,
+                states=deadline.states,
+                to_role=deadline.escalate.to_role,
+                notice=deadline.escalate.notice,
+                playbook=written.id,
             )
-            for deadline in value.get("deadlines", ())
+            for deadline in written.deadlines
         ),
         notices=tuple(
             {
-                "key": notice["key"],
-                "to_role": notice["to_role"],
-                **notice["text"],
-                "playbook": playbook_id,
+                "key": notice.key,
+                "to_role": notice.to_role,
+                **notice.text,
+                "playbook": written.id,
             }
-            for notice in value.get("notices", ())
+            for notice in written.notices
         ),
     )
 
 
-def _needed(row: dict[str, Any]) -> _Needed:
-    count = row["count"]
+def _needed(row: WrittenRequirement) -> _Needed:
     return _Needed(
-        key=row["key"],
-        names=row["names"],
-        skills=tuple(row["skills"]),
-        count=Expression(count) if isinstance(count, str) else count,
-        within_s=float(row["within_s"]),
-        alternatives=tuple(tuple(skills) for skills in row.get("alternatives", ())),
-        package=row.get("package", ""),
-        shares=tuple(row.get("shares", ())),
+        key=row.key,
+        names=row.names,
+        skills=row.skills,
+        count=Expression(row.count) if isinstance(row.count, str) else row.count,
+        within_s=row.within_s,
+        alternatives=row.alternatives,
+        package=row.package,
+        shares=row.shares,
     )

@@ -6,6 +6,7 @@ combination that it hasn't seen. The memory is bounded and starts afresh when it
 
 Checking goes further than CEL asks: ``false && <mistake>`` is false in CEL, so every part is
 tried by itself, and a field, fact, function or category that doesn't exist is a mistake at once.
+What fails for some values of a field only is left to who tries it on many incidents.
 
 Relies on cel-python (Common Expression Language, https://cel.dev).
 """
@@ -15,13 +16,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import celpy
 from celpy import celtypes
 
 from models.categories import categories
 from models.categories import is_a as category_is_a
+from models.plain_text import plain
 from playbooks.facts import (
     CLOSED_FIELDS,
     FIELDS,
@@ -34,6 +36,15 @@ from playbooks.facts import (
 
 MEMORY: Final = 20_000
 """Answers kept for each expression."""
+
+MAX_CHARS: Final = 4_000
+MAX_DEPTH: Final = 250
+"""Deepest syntax tree, about twenty pairs of brackets inside one another: the interpreter takes
+five of Python's frames for each level, and its limit is 2,500."""
+
+MAX_STEPS: Final = 500
+"""Most entries that the macros of one expression go through, one list inside another multiplied:
+each costs about a millisecond."""
 
 _MACROS: Final = frozenset({"all", "exists", "exists_one", "filter", "map"})
 _FUNCTIONS: Final = frozenset(
@@ -53,16 +64,28 @@ _FUNCTIONS: Final = frozenset(
 _OPERATIONS: Final = frozenset(
     {"relation", "addition", "multiplication", "unary", "ident_arg", "member_dot_arg"}
 )
-_LOGIC: Final = frozenset({"conditionalor", "conditionaland"})
+_LOGIC: Final = {"conditionalor": "||", "conditionaland": "&&"}
+_CHOICE: Final = frozenset({"expr"})
+
+
+_KINDS: Final = {bool: "true or false", int: "a whole number"}
+
+_Answer = TypeVar("_Answer", bool, int)
 
 
 class ExpressionError(ValueError):
-    """An expression that doesn't hold; line and column count from 1 inside the expression."""
+    """An expression that doesn't hold; line and column count from 1 inside the expression.
 
-    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+    ``always`` says that it fails whatever the values are: its types don't go together.
+    """
+
+    def __init__(
+        self, message: str, line: int = 1, column: int = 1, *, always: bool = False
+    ) -> None:
         super().__init__(message)
         self.line = line
         self.column = column
+        self.always = always
 
 
 @dataclass(frozen=True)
@@ -99,6 +122,8 @@ class Expression:
 
     def __init__(self, source: str) -> None:
         self.source = source
+        if len(source) > MAX_CHARS:
+            raise ExpressionError(f"longer than {MAX_CHARS:,} characters; make it shorter")
         try:
             self._tree = _CEL.compile(source)
         except celpy.CELParseError as error:
@@ -106,29 +131,61 @@ class Expression:
             near = source.splitlines()[line - 1][column - 1 :][:20] if source.strip() else ""
             what = f"CEL can't be read at {near!r}" if near else "CEL is empty or ends too early"
             raise ExpressionError(f"{what}; mend the expression", line, column) from None
+        _bound_depth(self._tree)
+        _bound_steps(self._tree)
         self._program = _CEL.program(self._tree, functions=_EXTENSIONS)
         self.fields = tuple(
             sorted({path for path, _ in _references(self._tree) if field_type(path) is not None})
         )
+        self.patterns = tuple(sorted(set(_patterns(self._tree))))
         self.literals = tuple(sorted({value for value, _ in _literals(self._tree)}, key=repr))
         self._answers: dict[tuple[FactValue, ...], FactValue] = {}
 
-    def evaluate(self, incident: IncidentFacts) -> FactValue:
+    def evaluate(self, incident: IncidentFacts, wanted: type[_Answer]) -> _Answer:
         """Answer for an incident.
+
+        Parameters
+        ----------
+        wanted
+            ``bool`` for a condition, ``int`` for a count.
 
         Raises
         ------
         ExpressionError
-            The expression fails on these facts, such as a division by zero.
+            The expression fails on these facts, such as a division by zero, or its answer is of
+            another type.
         """
+        answer = self._answer(incident)
+        if type(answer) is not wanted:
+            message = f"the expression must give {_KINDS[wanted]}, not {answer!r}"[:200]
+            raise ExpressionError(message, always=True)
+        return answer
+
+    def _answer(self, incident: IncidentFacts) -> FactValue:
         key = tuple(field_value(incident, path) for path in self.fields)
         answer = self._answers.get(key)
         if answer is None:
-            answer = _native(_run(self._program, _context(incident, self.fields)))
+            answer = _run(self._program, _context(incident, self.fields))
             if len(self._answers) >= MEMORY:
                 self._answers.clear()
             self._answers[key] = answer
         return answer
+
+    @property
+    def is_decided_by_samples(self) -> bool:
+        """Whether trying the values written in it, and those beside them, tells all it can do.
+
+        They do where each field is compared with literals. They don't where numbers are reckoned
+        with or compared with one another, where a text that may be anything is searched or
+        ordered, and where lists are gone through.
+        """
+        calls = [
+            *(str(node.children[0]) for node in self._tree.find_data("ident_arg")),
+            *(str(node.children[1]) for node in self._tree.find_data("member_dot_arg")),
+        ]
+        if any(name not in ("is_a", "has") for name in calls):
+            return False
+        return all(_compares_with_literals(node) for node in self._tree.find_data("relation"))
 
     def check(self, wanted: type, sample: IncidentFacts) -> list[ExpressionError]:
         """Everything wrong that can be told without a real incident.
@@ -140,19 +197,20 @@ class Expression:
         sample
             Facts to try each part on; its types matter, its values don't.
         """
-        found = [*_unknown_names(self._tree), *_unknown_values(self._tree)]
+        found = [
+            *_unknown_names(self._tree),
+            *_unknown_values(self._tree),
+            *_not_plain(self._tree),
+        ]
         if found:
             return found
         found = list(_failing_parts(self._tree, _context(sample, self.fields)))
         if found:
             return found
         try:
-            answer = self.evaluate(sample)
+            self.evaluate(sample, wanted)
         except ExpressionError as error:
-            return [error]
-        if type(answer) is not wanted:
-            kind = {bool: "true or false", int: "a whole number"}[wanted]
-            return [ExpressionError(f"the expression must give {kind}, not {answer!r}")]
+            return [error] if error.always else []
         return []
 
 
@@ -166,18 +224,26 @@ def _context(incident: IncidentFacts, paths: tuple[str, ...]) -> dict[str, Any]:
     return {"incident": celpy.json_to_cel(fields)}
 
 
-def _run(program: Any, context: dict[str, Any]) -> Any:
+def _run(program: Any, context: dict[str, Any]) -> FactValue:
     try:
-        return program.evaluate(context)
+        return _native(program.evaluate(context))
     except celpy.CELEvalError as error:
-        raise ExpressionError(_reason(error), error.line or 1, error.column or 1) from None
+        raise _failure(error) from None
+    except Exception as error:  # int(1e400) is an OverflowError of Python's: no desk ends by it
+        message = f"the expression fails: {type(error).__name__}: {error}"[:200]
+        raise ExpressionError(message) from None
 
 
-def _reason(error: Exception) -> str:
+def _failure(error: celpy.CELEvalError) -> ExpressionError:
     text = str(error.args[0])
+    message, always = f"the expression fails: {text.splitlines()[0][:120]}", False
     if "no matching overload" in text or "no such overload" in text:
-        return "the two sides have different types; compare numbers with numbers, text with text"
-    return f"the expression fails: {text.splitlines()[0][:120]}"
+        always = True
+        message = "the two sides have different types; compare numbers with numbers, text with text"
+    elif text == "match error":
+        always = True
+        message = "the regular expression can't be read; mend it (RE2's syntax)"
+    return ExpressionError(message, error.line or 1, error.column or 1, always=always)
 
 
 def _native(value: Any) -> FactValue:
@@ -186,6 +252,17 @@ def _native(value: Any) -> FactValue:
     if isinstance(value, celtypes.IntType):
         return int(value)
     return str(value)
+
+
+# ── what the tree asks for ─────────────────────────────────────────────────────────────────────
+
+
+def _patterns(tree: Any) -> Iterator[str]:
+    """Regular expressions that ``matches`` is given as literals."""
+    for call in (*tree.find_data("ident_arg"), *tree.find_data("member_dot_arg")):
+        if "matches" in (str(call.children[0]), str(call.children[1])):
+            for argument in _arguments(call):
+                yield from (value for value, _ in _literals(argument) if isinstance(value, str))
 
 
 # ── walking the tree ───────────────────────────────────────────────────────────────────────────
@@ -250,7 +327,49 @@ def _arguments(call: Any) -> list[Any]:
 
 def _literals(tree: Any) -> Iterator[tuple[FactValue, _Place]]:
     for node in tree.find_data("literal"):
-        yield _native(_CEL.program(node).evaluate({})), _place(node)
+        place = _place(node)
+        try:
+            yield _run(_CEL.program(node), {}), place
+        except ExpressionError:
+            token = str(node.children[0])[:40]
+            message = f"{token!r} is no value; a whole number has at most 18 digits"
+            raise ExpressionError(message, place.line, place.column) from None
+
+
+def _bound_steps(tree: Any) -> None:
+    """Refuse lists inside lists that would hold a desk up."""
+    longest = max((len(node.children) for node in tree.find_data("exprlist")), default=1)
+    steps = _steps(tree, longest)
+    if steps > MAX_STEPS:
+        raise ExpressionError(
+            f"goes through {steps:,} entries of lists, at most {MAX_STEPS} are; shorten the lists"
+        )
+
+
+def _steps(node: Any, longest: int) -> int:
+    """Entries that macros go through; a list of unknown length counts as the longest written."""
+    children = [child for child in node.children if hasattr(child, "children")]
+    if node.data != "member_dot_arg" or str(node.children[1]) not in _MACROS:
+        return sum(_steps(child, longest) for child in children)
+    receiver, body = children[0], children[-1]
+    lists = [len(found.children) for found in receiver.find_data("exprlist")]
+    size = max(lists, default=longest)
+    return _steps(receiver, longest) + size * (1 + _steps(body, longest))
+
+
+def _bound_depth(tree: Any) -> None:
+    """Refuse what the interpreter's recursion could not stand."""
+    waiting = [(tree, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            place = _place(node)
+            raise ExpressionError(
+                "too many brackets inside one another or too long a chain; write it shorter",
+                place.line,
+                place.column,
+            )
+        waiting += ((child, depth + 1) for child in getattr(node, "children", ()))
 
 
 def _idents(tree: Any) -> Iterator[Any]:
@@ -313,6 +432,34 @@ def _unknown_values(tree: Any) -> Iterator[ExpressionError]:
                 yield from _values_outside("category", argument)
 
 
+def _not_plain(tree: Any) -> Iterator[ExpressionError]:
+    """Texts that no field can equal, for fields are compared in their plain form."""
+    for value, place in _literals(tree):
+        if isinstance(value, str) and plain(value) != value:
+            yield ExpressionError(
+                f"text {value!a} is never met as it stands; write {plain(value)!r}",
+                place.line,
+                place.column,
+            )
+
+
+def _compares_with_literals(relation: Any) -> bool:
+    """Whether a relation compares one field with literals, for text by being equal only."""
+    if len(relation.children) != 2:
+        return True
+    left, right = relation.children[0].children[0], relation.children[1]
+    fields = {path for side in (left, right) for path, _ in _references(side)}
+    if len(fields) > 1 or any(
+        len(node.children) > 1
+        for side in (left, right)
+        for rule in ("addition", "multiplication")
+        for node in side.find_data(rule)
+    ):
+        return False
+    is_equality = relation.children[0].data in ("relation_eq", "relation_ne", "relation_in")
+    return is_equality or all(field_type(path) is not str for path in fields)
+
+
 def _values_outside(path: str, node: Any) -> Iterator[ExpressionError]:
     domain = categories() if path == "category" else CLOSED_FIELDS.get(path)
     if domain is None:
@@ -332,32 +479,47 @@ def _failing_parts(tree: Any, context: dict[str, Any]) -> Iterator[ExpressionErr
         if any(id(child) in failed for child in node.children):
             failed.add(id(node))
             continue
-        if len(node.children) < 2 or node.data not in _OPERATIONS | _LOGIC:
+        if len(node.children) < 2 or node.data not in _OPERATIONS | _LOGIC.keys() | _CHOICE:
             continue
         if any(str(token) in bound for token in _idents(node)):
             continue
         place = _place(node)
         try:
-            _run(_CEL.program(node, functions=_EXTENSIONS), context)
+            _part(node, context)
         except ExpressionError as error:
+            # On other values than the sample's it may hold, unless there are none.
+            if error.always or not any(_references(node)):
+                failed.add(id(node))
+                yield ExpressionError(str(error), place.line, place.column)
+                continue
+        for mistake in _ill_matched(node, context):
             failed.add(id(node))
-            yield ExpressionError(str(error), place.line, place.column)
-            continue
-        if node.data in _LOGIC:
-            yield from _no_conditions(node, context, failed)
+            yield mistake
 
 
-def _no_conditions(
-    node: Any, context: dict[str, Any], failed: set[int]
-) -> Iterator[ExpressionError]:
-    sign = "||" if node.data == "conditionalor" else "&&"
-    for side in node.children:
-        answer = _run(_CEL.program(side, functions=_EXTENSIONS), context)
-        if not isinstance(answer, celtypes.BoolType):
-            failed.add(id(node))
+def _part(node: Any, context: dict[str, Any]) -> FactValue:
+    return _run(_CEL.program(node, functions=_EXTENSIONS), context)
+
+
+def _ill_matched(node: Any, context: dict[str, Any]) -> Iterator[ExpressionError]:
+    """Conditions that are none, and two answers of which each is of another type."""
+    answers: list[FactValue | None] = []
+    if node.data in _LOGIC.keys() | _CHOICE:
+        for side in node.children:
+            try:
+                answers.append(_part(side, context))
+            except ExpressionError:  # for these values only
+                answers.append(None)
+    conditions = answers if node.data in _LOGIC else answers[:1]
+    sign = (
+        f"{_LOGIC[node.data]} joins conditions," if node.data in _LOGIC else "? asks a condition,"
+    )
+    for answer, side in zip(conditions, node.children, strict=False):
+        if answer is not None and not isinstance(answer, bool):
             place = _place(side)
-            yield ExpressionError(
-                f"{sign} joins conditions, and this is {_native(answer)!r}; write a comparison",
-                place.line,
-                place.column,
-            )
+            message = f"{sign} and this is {answer!r}; write a comparison"
+            yield ExpressionError(message, place.line, place.column)
+    if node.data in _CHOICE and None not in answers and type(answers[1]) is not type(answers[2]):
+        place = _place(node.children[2])
+        message = f"the answers {answers[1]!r} and {answers[2]!r} are of two types; give one type"
+        yield ExpressionError(message, place.line, place.column)

@@ -13,9 +13,13 @@ from typing import Final
 
 import msgspec
 
+from models.plain_text import plain
 from models.words import Grade, Posture
 
 FactValue = bool | int | str
+
+MOST: Final = 1_000_000_000
+"""Largest count that an expression sees; what is told beyond is cut, so that sums still fit."""
 
 KNOWN_FACTS: Final[Mapping[str, type]] = MappingProxyType(
     {
@@ -103,11 +107,10 @@ def field_type(path: str) -> type | None:
 
 
 def field_value(incident: IncidentFacts, path: str) -> FactValue:
-    """Value of a field by its path, in the declared type whatever was reported."""
+    """Value of a field by its path, in the declared type whatever was reported; text is plain."""
     head, _, fact = path.partition(".")
     if head != "facts":
-        value: FactValue = getattr(incident, path)
-        return value
+        return _as_declared(getattr(incident, path), FIELDS[path])
     return _as_declared(incident.facts.get(fact), KNOWN_FACTS[fact])
 
 
@@ -116,12 +119,15 @@ def _as_declared(value: FactValue | None, kind: type) -> FactValue:
         return kind()  # type: ignore[no-any-return]
     if kind is int:
         if isinstance(value, str):
-            return int(value) if value.isascii() and value.isdigit() else 0
-        return int(value)
+            if not (value.isascii() and value.isdigit()):
+                return 0
+            digits = value.lstrip("0")
+            return min(int(digits or 0), MOST) if len(digits) < len(str(MOST)) + 1 else MOST
+        return max(-MOST, min(int(value), MOST))
     if kind is bool:
         return (
             value.strip().lower() not in ("", "false", "no", "0")
             if isinstance(value, str)
             else bool(value)
         )
-    return str(value)
+    return plain(str(value))

@@ -3,16 +3,22 @@
 Checked, in this order: the YAML itself, the schema (which knows skills, roles, states and
 categories), keys and ids that are there twice, the expressions, conditions that can't become
 true. A playbook that fails one step isn't asked the next, so that one slip gives one problem.
+What passes is handed on as types (:mod:`playbooks.written`), and the engine uses just that.
+
+A condition is tried on made incidents. Where they can't decide that it is never true, or where it
+fails on made texts only, that is a warning and no mistake: the playbook is used.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator, validators  # type: ignore[import-untyped]
 from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
 
 from playbooks.documents import (
@@ -23,46 +29,107 @@ from playbooks.documents import (
     read_documents,
 )
 from playbooks.expressions import Expression, ExpressionError
-from playbooks.samples import TYPICAL, samples
+from playbooks.facts import CLOSED_FIELDS, field_type
+from playbooks.samples import TYPICAL, Samples
 from playbooks.schema import playbook_schema
+from playbooks.written import NotWrittenError, WrittenPlaybook, parse_playbook
 
 _KEYED = ("requirements", "tasks", "deadlines", "notices")
+_CLOSED = frozenset({"category", *CLOSED_FIELDS})
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a directory's playbooks are.
+
+    Attributes
+    ----------
+    playbooks
+        Those that are well formed, in the order of their files: what the engine uses.
+    problems
+        All mistakes, by file and line; with one, nothing is used.
+    warnings
+        What is perhaps not meant.
+    """
+
+    playbooks: list[WrittenPlaybook] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
 
 def lint(directory: Path) -> list[Problem]:
     """All problems of a directory's playbooks, by file and line; empty when they are right."""
-    return check_directory(directory)[1]
+    return check_directory(directory).problems
 
 
-def check_directory(directory: Path) -> tuple[list[Document], list[Problem]]:
-    """The playbooks of a directory that are well formed, and all problems."""
+def check_directory(directory: Path) -> Checked:
+    """Read and check the playbooks of a directory."""
     if not directory.is_dir():
-        return [], [Problem(str(directory), 1, 1, "no such directory; name one with playbooks")]
+        return _nothing(directory, "no such directory; name one with playbooks")
     files = playbook_files(directory)
     if not files:
-        return [], [Problem(str(directory), 1, 1, "no playbooks here; add a .yaml file")]
-    validator = Draft202012Validator(playbook_schema())
+        return _nothing(directory, "no playbooks here; add a .yaml file")
+    validator = _Validator(playbook_schema())
     problems: list[Problem] = []
+    warnings = list(_not_read(directory, files))
     sound: list[Document] = []
+    playbooks: list[WrittenPlaybook] = []
     for path in files:
         read, unreadable = read_documents(path)
         problems += unreadable
         for document in read:
             broken = list(_against_schema(document, validator))
-            problems += broken
             if not broken:
-                sound.append(document)
+                try:
+                    playbooks.append(parse_playbook(document.value))
+                    sound.append(document)
+                except NotWrittenError as error:
+                    broken = [document.problem(error.path, f"{error}; write it so")]
+            problems += broken
     problems += _repeated_ids(sound)
     problems += _one_key_two_meanings(sound)
     problems += _roles(sound)
     for document in sound:
         problems += _repeated_keys(document)
         problems += _packages_of_one(document)
-        problems += _expressions(document)
-    return sound, sorted(set(problems))
+        mistakes, doubts = _expressions(document)
+        problems += mistakes
+        warnings += doubts
+    return Checked(playbooks, sorted(set(problems)), sorted(set(warnings)))
+
+
+def _not_read(directory: Path, files: list[Path]) -> Iterator[Problem]:
+    """What lies there as if it were a playbook: ``a.yaml.txt``, ``b.yml~``, a folder of them."""
+    for path in sorted(directory.iterdir()):
+        is_hidden = path.name.startswith(".")
+        if path not in files and not is_hidden and (path.is_dir() or ".y" in path.name.lower()):
+            message = "not read; only files of this folder that end in .yaml or .yml are"
+            yield Problem(path.name, 1, 1, message)
+
+
+def _nothing(directory: Path, message: str) -> Checked:
+    return Checked(problems=[Problem(str(directory), 1, 1, message)])
 
 
 # ── schema ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _whole(checker: Any, value: Any) -> bool:
+    """Whole numbers only: JSON Schema takes 2.0 for one too, and nothing here can count to it."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _pattern(validator: Any, rule: str, value: Any, schema: Any) -> Iterator[ValidationError]:
+    """As ECMA's ``$`` has it, which no line end may follow, unlike Python's."""
+    if isinstance(value, str) and not re.search(re.sub(r"\$$", r"\\Z", rule), value):
+        yield ValidationError(f"{value!r} does not match {rule!r}")
+
+
+_Validator = validators.extend(
+    Draft202012Validator,
+    {"pattern": _pattern},
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _whole),
+)
 
 
 def _against_schema(document: Document, validator: Draft202012Validator) -> Iterator[Problem]:
@@ -112,6 +179,10 @@ def _remedy(error: ValidationError, path: YamlPath) -> str:
             return f"{subject} names one twice; name each once"
         case "minItems":
             return f"{subject} is empty; give at least one"
+        case "maxItems":
+            return f"{subject} has {len(value)} entries; give {rule} or fewer"
+        case "maxLength":
+            return f"{subject} has {len(value)} characters; write {rule} or fewer"
         case "minimum":
             return f"{subject} is {value}; give {rule} or more"
         case "maximum":
@@ -211,43 +282,60 @@ def _one_key_two_meanings(documents: list[Document]) -> Iterator[Problem]:
 # ── expressions ────────────────────────────────────────────────────────────────────────────────
 
 
-def _expressions(document: Document) -> Iterator[Problem]:
-    conditions: list[tuple[YamlPath, type]] = [(("when",), bool)]
+def _expressions(document: Document) -> tuple[list[Problem], list[Problem]]:
+    """Mistakes, and what is perhaps one."""
+    conditions: list[tuple[YamlPath, type[bool] | type[int]]] = [(("when",), bool)]
     for index, entry in enumerate(document.value.get("requirements", ())):
         if isinstance(entry["count"], str):
             conditions.append((("requirements", index, "count"), int))
+    mistakes: list[Problem] = []
+    doubts: list[Problem] = []
     for path, wanted in conditions:
         source = document.value
         for part in path:
             source = source[part]
-        yield from _expression(document, path, source, wanted)
-
-
-def _expression(document: Document, path: YamlPath, source: str, wanted: type) -> Iterator[Problem]:
-    only = document.value.get("categories", ())
-    try:
-        expression = Expression(source)
-    except ExpressionError as error:
-        yield _inside(document, path, error)
-        return
-    errors = expression.check(wanted, TYPICAL)
-    if errors:
-        yield from (_inside(document, path, mistake) for mistake in errors)
-        return
-    answers: set[bool] = set()
-    for incident in samples(expression, only):
         try:
-            answers.add(bool(expression.evaluate(incident)))
+            expression = Expression(source)
         except ExpressionError as error:
-            yield _inside(document, path, error)
-            return
-        if True in answers and wanted is bool:
-            return
-    if True not in answers:
-        never = "can never be true" if wanted is bool else "is 0 for every incident"
-        yield document.problem(
-            path, f"{path[-1]} {never}; mend the expression or remove what hangs on it"
-        )
+            mistakes.append(_inside(document, path, error))
+            continue
+        errors = expression.check(wanted, TYPICAL)
+        mistakes += (_inside(document, path, error) for error in errors)
+        if not errors:
+            found, is_sure = _on_samples(document, path, expression, wanted)
+            (mistakes if is_sure else doubts).extend(found)
+    return mistakes, doubts
+
+
+def _on_samples(
+    document: Document, path: YamlPath, expression: Expression, wanted: type[bool] | type[int]
+) -> tuple[list[Problem], bool]:
+    """What made incidents show, and whether that is sure."""
+    samples = Samples(expression, document.value.get("categories", ()))
+    is_open = any(field_type(f) is str and f not in _CLOSED for f in expression.fields)
+    first_error: ExpressionError | None = None
+    has_answer = has_true = False
+    for incident in samples:
+        try:
+            answer: bool | int = expression.evaluate(incident, wanted)
+        except ExpressionError as error:
+            if error.always or not is_open:
+                return [_inside(document, path, error)], True
+            first_error = first_error or error
+            continue
+        has_answer = True
+        has_true = has_true or answer > 0
+        if has_true and wanted is bool:
+            break
+    if first_error and not has_true:
+        return [_inside(document, path, first_error)], not has_answer and samples.decide
+    if has_true:
+        return [], True
+    never = "can never be true" if wanted is bool else "is 0 for every incident"
+    hint = "mend the expression or remove what hangs on it"
+    if not samples.decide:
+        never, hint = f"{never} as far as could be tried", "make sure that it is meant"
+    return [document.problem(path, f"{path[-1]} {never}; {hint}")], samples.decide
 
 
 def _inside(document: Document, path: YamlPath, error: ExpressionError) -> Problem:

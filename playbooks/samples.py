@@ -1,14 +1,16 @@
 """Sample incidents that lint tries a condition on, made from what the condition itself names.
 
-A condition can only be true for values near those written in it: each field gets the values it
-is compared with, their neighbours, and one that is none of them. All combinations are tried up to
-a limit, above it an evenly spread part; the order is fixed, so lint says the same every time.
+Each field gets the values that the condition names, their neighbours, and one that is none of them;
+a text also what begins and ends as the condition asks for and what its regular expressions match.
+All combinations are tried up to a limit, above it an evenly spread part; the order is fixed, so
+lint says the same every time. What none of them makes true may still be true: :class:`Samples`
+says whether the samples decide it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import islice, product
 from math import prod
 from typing import Any, Final
 
@@ -17,13 +19,21 @@ from playbooks.expressions import Expression
 from playbooks.facts import (
     CLOSED_FIELDS,
     KNOWN_FACTS,
+    MOST,
     FactValue,
     IncidentFacts,
     field_type,
 )
+from playbooks.patterns import matching
 
 LIMIT: Final = 3_000
 """Most combinations tried for one condition, about half a second."""
+
+MANY: Final = 1_000_000
+"""A number far from those that are written."""
+
+MOST_PARTS: Final = 12
+"""Texts of which any two are put together."""
 
 _RANGES: Final = {"priority": range(1, 5), "hour": range(24)}
 _AT_LEAST: Final = {"alarms": 1}
@@ -37,7 +47,7 @@ TYPICAL: Final = IncidentFacts(
 """One incident in which every field has a value of its type."""
 
 
-def samples(expression: Expression, only: Sequence[str]) -> Iterator[IncidentFacts]:
+class Samples:
     """Incidents on which an expression could be true.
 
     Parameters
@@ -46,16 +56,24 @@ def samples(expression: Expression, only: Sequence[str]) -> Iterator[IncidentFac
         The condition.
     only
         Categories that its playbook is limited to; empty for all.
+
+    Attributes
+    ----------
+    decide
+        Whether what is true for none of them is true for no incident at all.
     """
-    fields = list(dict.fromkeys((*expression.fields, "category")))
-    choices = [_values(field, expression, only) for field in fields]
-    total = prod(map(len, choices))
-    step = -(-total // LIMIT)
-    if step > 1:
-        step += 1 - step % 2  # an odd step meets both halves of a two-valued field
-    for number, values in enumerate(product(*choices)):
-        if number % step == 0:
-            yield _incident(dict(zip(fields, values, strict=True)))
+
+    def __init__(self, expression: Expression, only: Sequence[str]) -> None:
+        self._fields = list(dict.fromkeys((*expression.fields, "category")))
+        self._choices = [_values(field, expression, only) for field in self._fields]
+        step = -(-prod(map(len, self._choices)) // LIMIT)
+        self._step = step + 1 - step % 2  # an odd step meets both halves of a two-valued field
+        self.decide = step == 1 and expression.is_decided_by_samples
+
+    def __iter__(self) -> Iterator[IncidentFacts]:
+        for number, values in enumerate(islice(product(*self._choices), LIMIT * self._step)):
+            if number % self._step == 0:
+                yield _incident(dict(zip(self._fields, values, strict=True)))
 
 
 def _incident(values: dict[str, FactValue]) -> IncidentFacts:
@@ -73,7 +91,7 @@ def _incident(values: dict[str, FactValue]) -> IncidentFacts:
 def _values(field: str, expression: Expression, only: Sequence[str]) -> list[FactValue]:
     texts = [value for value in expression.literals if isinstance(value, str)]
     if field == "category":
-        return [*_categories(texts, only)]
+        return [*_categories(texts, expression.patterns, only)]
     if field in CLOSED_FIELDS:
         return [*CLOSED_FIELDS[field]]
     if field in _RANGES:
@@ -82,15 +100,26 @@ def _values(field: str, expression: Expression, only: Sequence[str]) -> list[Fac
     if kind is bool:
         return [True, False]
     if kind is str:
-        return [*dict.fromkeys((*texts, *(text + "x" for text in texts), "other", ""))]
+        return [*_texts(texts, expression.patterns)]
     numbers = [v for v in expression.literals if isinstance(v, int) and not isinstance(v, bool)]
     near = {number + by for number in (0, 1, *numbers) for by in (-1, 0, 1)}
-    return sorted(number for number in near if number >= _AT_LEAST.get(field, 0))
+    near |= {sum(numbers), MANY}
+    least = _AT_LEAST.get(field, 0)
+    return sorted(number for number in near if least <= number <= MOST)
 
 
-def _categories(texts: list[str], only: Sequence[str]) -> list[str]:
-    """Categories that the texts name or begin, and one that they don't."""
+def _texts(texts: list[str], patterns: Sequence[str]) -> list[str]:
+    """Texts as they are written, longer ones, any two together, what patterns match, and none."""
+    parts = [text for text in texts if text not in patterns][:MOST_PARTS]
+    both = (first + last for first in parts for last in parts if first != last)
+    matched = (text for pattern in patterns for text in matching(pattern))
+    longer = (text + "x" for text in texts)
+    return [*dict.fromkeys((*texts, *matched, *longer, *both, "1", "other", ""))]
+
+
+def _categories(texts: list[str], patterns: Sequence[str], only: Sequence[str]) -> list[str]:
+    """Categories in which the texts stand and one in which they don't; with patterns, all."""
     allowed = [c for c in categories() if not only or any(is_a(c, limit) for limit in only)]
-    named = [c for c in allowed if any(c.startswith(text) for text in texts)]
+    named = [c for c in allowed if patterns or any(text in c for text in texts)]
     others = [c for c in allowed if c not in named]
     return [*named, *others[:1]]

@@ -21,10 +21,18 @@ PROOFS: Final = ("none", "text", "photo")
 MAX_COUNT: Final = 50
 """Most units that one requirement may ask for; a larger number is a slip of the pen."""
 
+MAX_PRECEDENCE: Final = 1_000_000
+MAX_ENTRIES: Final = 200
+"""Most entries of one list; a plan that a person can read has a dozen."""
+
+MAX_TEXT_CHARS: Final = 4_000
+MAX_NAME_CHARS: Final = 100
+
 _DAY_S: Final = 86_400
 _KEY: Final = {
     "type": "string",
     "pattern": "^[a-z][a-z0-9_]*$",
+    "maxLength": MAX_NAME_CHARS,
     "description": "lower case letters, digits and underscores",
 }
 
@@ -43,8 +51,18 @@ def _text(description: str) -> dict[str, Any]:
         "type": "object",
         "description": description,
         "properties": {
-            "zh": {"type": "string", "pattern": "[\\u4e00-\\u9fff]", "description": "简体中文"},
-            "en": {"type": "string", "pattern": "[A-Za-z]", "description": "English"},
+            "zh": {
+                "type": "string",
+                "pattern": "[\\u4e00-\\u9fff]",
+                "maxLength": MAX_TEXT_CHARS,
+                "description": "简体中文",
+            },
+            "en": {
+                "type": "string",
+                "pattern": "[A-Za-z]",
+                "maxLength": MAX_TEXT_CHARS,
+                "description": "English",
+            },
         },
         "required": ["zh", "en"],
         "additionalProperties": False,
@@ -61,7 +79,13 @@ def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
 
 
 def _list(item: dict[str, Any], description: str) -> dict[str, Any]:
-    return {"type": "array", "items": item, "minItems": 1, "description": description}
+    return {
+        "type": "array",
+        "items": item,
+        "minItems": 1,
+        "maxItems": MAX_ENTRIES,
+        "description": description,
+    }
 
 
 def playbook_schema() -> dict[str, Any]:
@@ -145,6 +169,7 @@ def playbook_schema() -> dict[str, Any]:
                 "id": {
                     "type": "string",
                     "pattern": "^[a-z0-9_]+(\\.[a-z0-9_]+)*$",
+                    "maxLength": MAX_NAME_CHARS,
                     "description": "lower case words joined by dots, unique in its directory",
                 },
                 "names": _text("name of the plan"),
@@ -162,7 +187,13 @@ def playbook_schema() -> dict[str, Any]:
                     **_KEY,
                     "description": "of a group's playbooks only the most precedent applies",
                 },
-                "precedence": {"type": "integer", "default": 0, "description": "higher wins"},
+                "precedence": {
+                    "type": "integer",
+                    "minimum": -MAX_PRECEDENCE,
+                    "maximum": MAX_PRECEDENCE,
+                    "default": 0,
+                    "description": "higher wins",
+                },
                 "fallback": {
                     "type": "boolean",
                     "default": False,

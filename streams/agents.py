@@ -170,7 +170,7 @@ class Agents:
         for raw, event in await self._decoded(spec, record):
             began = time.perf_counter()
             try:
-                classified = classified_event(event, self._stages.pack)
+                whole = (raw, event, encode(classified_event(event, self._stages.pack)))
             except EventError as error:
                 await self._give_up(spec, record, raw, NOT_A_REPORT, str(error), event)
             except Exception as error:
@@ -178,7 +178,6 @@ class Agents:
                 log.exception("classify failed on %s", event.id, extra=about)
                 await self._give_up(spec, record, raw, FAILED, _sentence(error), event)
             else:
-                whole = (raw, event, encode(classified))
                 ready.setdefault(event.jurisdiction, []).append(whole)
                 tracing.note("classify", event.traceparent, time.perf_counter() - began)
             if time.monotonic() > turn_ends:

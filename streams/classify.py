@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from models.categories import categories
 from models.city import CityPack
 from models.events import FactValue, ReportClassified, ReportReceived
+from models.plain_text import plain
 from models.words import Channel, Grade
 from streams.geodesy import to_wgs84
 from streams.lexicon import Lexicon, load_lexicon
@@ -59,7 +60,7 @@ def classify(
     person may change.
     """
     words = lexicon or load_lexicon()
-    reading = words.read(f"{report.text}\n{report.place}" if report.place else report.text)
+    reading = words.read(report.text, report.place)
     facts = reading.facts
     category, priority, grade, confidence = _by_code(report, pack, words)
     if not category:
@@ -110,22 +111,22 @@ def classify(
 def _by_code(
     report: ReportReceived, pack: CityPack, words: Lexicon
 ) -> tuple[str, int, Grade | None, float]:
-    attributes = report.attributes
-    if not report.code:
+    attributes, code = report.attributes, plain(report.code)
+    if not code:
         return "", 0, None, 0.0
     entry = pack.meaning(
-        report.code, str(attributes.get("group", "")), str(attributes.get("priority", ""))
+        code, str(attributes.get("group", "")), str(attributes.get("priority", ""))
     )
     if entry is not None:
         return entry.category, entry.priority, entry.grade, CODE_CONFIDENCE
-    if report.code not in categories():
+    if code not in categories():
         return "", 0, None, 0.0
-    known = words.categories.get(report.code)
+    known = words.categories.get(code)
     priority = known.priority if known else OTHER_PRIORITY
     given = attributes.get("priority")
     if report.channel in _TRUSTED and given in (1, 2, 3, 4):
         priority = int(given)
-    return report.code, priority, None, CODE_CONFIDENCE
+    return code, priority, None, CODE_CONFIDENCE
 
 
 def _by_text(scores: dict[str, int], words: Lexicon) -> tuple[str, float]:

@@ -4,14 +4,14 @@ For Chinese and English reports of one to some hundred words; a term is matched 
 the longest first, and counts for nothing when it is denied ("无人受伤", "no injuries"). Not a
 language model: what it can't tell gets a low score, and a person decides.
 
-Pure and deterministic. Relies on :mod:`models.categories` for the ids.
+Pure and deterministic. Relies on :mod:`models.categories` for the ids and on
+:mod:`models.plain_text` for the form in which text and terms are compared.
 """
 
 from __future__ import annotations
 
 import io
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -23,17 +23,18 @@ from ruamel.yaml.error import YAMLError
 
 from models.categories import categories
 from models.events import FactValue
+from models.plain_text import plain
 from streams.errors import RulesError
 
 DATA = Path(__file__).parent / "data" / "lexicon.yaml"
 MAX_CHARS = 4000
-"""What is read of a text; the rest can't change a category and costs time."""
+"""What is read of a text in its plain form; the rest can't change a category and costs time."""
 
 _DENIED_TOKENS = 7
 _BACK_TOKENS = 7
 _FORWARD_TOKENS = 3
 _TOKEN = re.compile(r"[0-9]+(?:\.[0-9]+)?(?![a-z0-9])|[a-z0-9]+(?:'[a-z]+)?|[^\s\w]|\w")
-_CLAUSE_ENDS = frozenset(",.;!?\n。、")
+_CLAUSE_ENDS = frozenset(",.;!?。、")
 _HAN_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2, "俩": 2, "仨": 3}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1000}
 _ENGLISH = (
@@ -125,11 +126,17 @@ class Lexicon:
             }
         )
 
-    def read(self, text: str) -> Reading:
-        """Return what ``text`` says. About 0.1 ms for a usual report."""
-        tokens = tokenize(text[:MAX_CHARS])
-        scores, terms = self._score(self._category_trie.find(tokens))
-        return Reading(scores, terms, self._facts(tokens))
+    def read(self, text: str, place: str = "") -> Reading:
+        """Return what ``text`` says about what happens at ``place``. About 0.1 ms for a report.
+
+        A place helps to tell the category ("chemical works") and the dangers; the number in
+        "Highway 101" counts nobody.
+        """
+        said, where = _split(text), _split(place)
+        hits = [*self._category_trie.find(said), *self._category_trie.find(where)]
+        dangers = {name: True for name, value in self._facts(where).items() if value is True}
+        facts: dict[str, FactValue] = {**dangers, **self._facts(said)}
+        return Reading(*self._score(hits), dict(sorted(facts.items())))
 
     def names(self, category_id: str, term: str) -> bool:
         """Whether a term speaks for a category, by itself or beside another."""
@@ -148,8 +155,8 @@ class Lexicon:
                 scores[category_id] = scores.get(category_id, 0) + weight
         return {key: score + helping.get(key, 0) for key, score in naming.items()}, tuple(terms)
 
-    def _facts(self, tokens: list[str]) -> dict[str, FactValue]:
-        hits = self._fact_trie.find(tokens)
+    def _facts(self, split: _Split) -> dict[str, FactValue]:
+        tokens, hits = split.tokens, self._fact_trie.find(split)
         people = {i for hit in hits if "people" in hit.roles for i in range(hit.start, hit.end)}
         numbers = _numbers(tokens)
         for hit in hits:
@@ -201,7 +208,30 @@ def load_lexicon(path: Path = DATA) -> Lexicon:
 
 def tokenize(text: str) -> list[str]:
     """Split a text: numbers, words of Latin letters, and every other character by itself."""
-    return _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
+    return _tokens(plain(text))
+
+
+def _tokens(text: str) -> list[str]:
+    return _TOKEN.findall(text.casefold().replace("’", "'"))
+
+
+class _Split(NamedTuple):
+    """Tokens of a text, and those that a line begins with.
+
+    A line ends a denial ("no injuries", then "house fire"); a term may go on in the next one.
+    """
+
+    tokens: list[str]
+    line_starts: frozenset[int]
+
+
+def _split(text: str) -> _Split:
+    tokens: list[str] = []
+    starts: set[int] = set()
+    for line in plain(text)[:MAX_CHARS].splitlines():
+        starts.add(len(tokens))
+        tokens += _tokens(line)
+    return _Split(tokens, frozenset(starts))
 
 
 class _Trie:
@@ -220,12 +250,15 @@ class _Trie:
                     node = node.setdefault(token, {})  # type: ignore[assignment]
                 node[_END] = key
 
-    def find(self, tokens: list[str]) -> list[Hit]:
+    def find(self, split: _Split) -> list[Hit]:
+        tokens, line_starts = split
         hits: list[Hit] = []
         denied_until = -1
         at, size = 0, len(tokens)
         while at < size:
             token = tokens[at]
+            if at in line_starts:
+                denied_until = -1
             if token in _CLAUSE_ENDS:
                 denied_until = -1
                 at += 1

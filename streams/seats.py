@@ -131,6 +131,7 @@ class Seat:
         known = set(self._unwritten)
         known |= self._store.known(situation.jurisdiction, [event.id for event in batch])
         made: list[Event] = []
+        encoded: list[bytes] = []
         BATCH_EVENTS.observe(len(batch))
         began = time.perf_counter()
         try:
@@ -140,7 +141,9 @@ class Seat:
                 known.add(event.id)
                 self.in_hand = event
                 try:
-                    made.extend(self.desk.step(event))
+                    decided = self.desk.step(event)
+                    encoded.extend(map(encode, decided))
+                    made.extend(decided)
                 except Exception as error:
                     raise StumbledError(event) from error
         finally:
@@ -154,7 +157,6 @@ class Seat:
         if not made:
             return Decided(batch, None, [], began)
         finished = [event.id for event in batch]
-        encoded = [encode(event) for event in made]
         snapshot = self._snapshot_if_due(encoded)
         step = self._store.ready_step(
             self.lease,

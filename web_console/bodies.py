@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 from models.categories import categories
 from models.lifecycles import TaskState, UnitState
 from models.named import LONGEST_ID, wrong_with_id
+from models.plain_text import is_blank
 from models.words import Datum, Grade, Posture, Role
 from web_console.accounts import PASSWORD_MAX, PASSWORD_MIN
 from web_console.values import Moment, Said, no_half
@@ -113,7 +114,7 @@ class ReportIn(Body):
 
     @model_validator(mode="after")
     def _something(self) -> ReportIn:
-        if not (self.text.strip() or self.category or self.code.strip() or self.photos):
+        if is_blank(self.text) and is_blank(self.code) and not (self.category or self.photos):
             raise PydanticCustomError("empty_report", "nothing is reported")
         if (self.lon is None) != (self.lat is None):
             raise PydanticCustomError("half_a_place", "lon and lat belong together")

@@ -100,6 +100,18 @@ def test_a_pack_is_read_whole(hamlet: Path) -> None:
     assert pack.cells.get("h-1") is found
 
 
+def test_what_nobody_sees_hides_neither_a_skill_nor_a_code(hamlet: Path) -> None:
+    _replace("units.csv", "fire_suppression,society", "fire_\u200bsuppression\ufeff,society")(
+        hamlet
+    )
+    _replace("codes.yaml", "  Fire:", "  Fi\u00adre:")(hamlet)
+    pack = CityPack.load(hamlet)
+    assert pack.units[0].skills == ("fire_suppression",)
+    entry = pack.meaning("Fire\u200b", "G", "3")
+    assert entry is not None
+    assert entry.priority == 1
+
+
 def test_a_calls_own_urgency_goes_from_exact_to_general(hamlet: Path) -> None:
     pack = CityPack.load(hamlet)
     asked = [("G", "3"), ("H", "E"), ("X", "3"), ("X", "9"), ("", "")]
@@ -226,6 +238,12 @@ def _remove(name: str) -> Callable[[Path], None]:
         (_append("city.yaml", "profiles: {engin: car}\n"), ["city.yaml:11", "mean 'engine'"]),
         (_replace("city.yaml", "119.5, 31.4", "19.5, 31.4"), ["city.yaml:5", "center", "far"]),
         (_replace("cells.geojson", '"hamlet"', '"village"'), ["features[0]", "'village'"]),
+        (_unit(id="E\u200b1"), ["units.csv:4", "U+200B", "sees"]),
+        (_unit(id="Ｅ１"), ["units.csv:4", "Ｅ１", "twice"]),
+        (_unit(id="\u2060"), ["units.csv:4", "is empty"]),
+        (_replace("cells.geojson", "h-1", "h\\u200d-1"), ["features[0]", "code", "sees"]),
+        (_replace("codes.yaml", "codes:\n", "codes:\n  Ｆire: {category: city, priority: 1}\n"),
+         ["codes.yaml:3", "Fire", "Ｆire"]),
         (_replace("units.csv", "owner", "holder"), ["units.csv:1", "owner"]),
         (_replace("cells.geojson", '"town"', '"village"'), ["features[0]", "town"]),
         (_replace("cells.geojson", '"Polygon"', '"Point"'), ["features[0]", "Point"]),

@@ -24,12 +24,12 @@ times = st.datetimes(
     max_value=datetime(2100, 1, 1),  # noqa: DTZ001
     timezones=st.just(UTC),
 )
-numbers = st.floats(-1e6, 1e6)
+numbers = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([2.0, -0.0, 1e300])
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     str: texts,
     float: numbers,
-    int: st.integers(-(2**62), 2**62),
+    int: st.integers(-(2**62), 2**62) | st.sampled_from([2**63, 2**64 + 1, -(2**70), 10**30]),
     bool: st.booleans(),
     datetime: times,
     ev.Time: times,
@@ -86,6 +86,52 @@ def test_what_goes_out_comes_back(
     raw = encode(event)
     assert decode(raw) == event
     assert encode(decode(raw)) == raw
+
+
+odd_values = st.sampled_from(
+    [
+        *(float("nan"), float("inf"), 2.0, 2.5, 10**400, None, True),
+        *("\ud800", "a\0", {"a": "\udc00"}, ("\ud800",)),
+        *((), (2.0,), {}, {"a": float("nan")}, timedelta(days=1)),
+        datetime(2026, 7, 1),  # noqa: DTZ001
+    ]
+)
+
+
+@pytest.mark.parametrize("name", sorted(ev.PAYLOADS))
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_nothing_is_written_that_is_not_read_back(name: str, data: st.DataObject) -> None:
+    """One field holds what its type doesn't allow: the event is refused, or is the same again."""
+    payload = data.draw(of_type(ev.PAYLOADS[name]))
+    names = [field.name for field in msgspec.structs.fields(payload)]
+    if names:
+        change = {data.draw(st.sampled_from(names)): data.draw(odd_values)}
+        payload = msgspec.structs.replace(payload, **change)
+    event = _event(payload)
+    try:
+        raw = encode(event)
+    except EventError:
+        return
+    again = decode(raw)
+    assert again == event or encode(again) == raw
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        _event(ev.ProposalMade(proposal="p", incident="i", choices=(), coverage=float("nan"))),
+        _event(ev.ProposalMade(proposal="p", incident="i", choices=(), counted_priority=2.0)),  # type: ignore[arg-type]
+        _event(ev.OrderRefused(order="o", by="b", code="c", detail="half \ud83d")),
+        _event(ev.ClockTicked(), id=""),
+        _event(ev.ClockTicked(), jurisdiction="a\0"),
+        _event(ev.ClockTicked(), time=datetime(2026, 7, 1)),  # noqa: DTZ001
+    ],
+    ids=["nan where none may be", "a float for a number", "half", "no id", "nul", "no zone"],
+)
+def test_what_would_be_read_as_another_event_is_not_written(event: Event) -> None:
+    with pytest.raises(EventError, match=event.type):
+        encode(event)
 
 
 @given(st.binary(max_size=200))

@@ -37,6 +37,9 @@ def test_what_stands_in_the_file(tmp_path: Path) -> None:
     ("old", "new", "message"),
     [
         ("id: N1", "id: E1", "is a unit already"),
+        ("id: N1", "id: Ｅ１", "is a unit already"),
+        ("id: N1", 'id: "N\\u200b1"', "nobody sees"),
+        ("id: next", 'id: "\\u2060"', "nobody sees"),
         ("cost_s: 600", "cost_s: -1", "give 0 to"),
         ("[fire_suppression]", "[flying]", "see models/skills.py"),
         ("[fire_suppression]", "[fire_supression]", "did you mean 'fire_suppression'"),

@@ -12,7 +12,7 @@ from models.city import available_cities
 from models.settings import Settings
 from playbooks.documents import PlaybookError
 from playbooks.engine import PlaybookSet
-from playbooks.lint import lint
+from playbooks.lint import check_directory, lint
 from playbooks.schema import playbook_schema, schema_text
 from tests.playbooks.conftest import ROOT, Write
 
@@ -136,6 +136,107 @@ def test_each_mistake_at_its_place(
 )
 def test_odd_yaml_is_a_problem_and_no_crash(write: Write, text: str, message: str) -> None:
     assert any(str(problem).startswith(message) for problem in lint(write(a=text)))
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "incident.code.matches('^[0-9]+E[0-9]+$')",
+        "incident.code.startsWith('10') && incident.code.endsWith('E')",
+        "incident.code.startsWith('10') && incident.code.size() > 4",
+        "incident.cell.matches('^sf-r1[0-9]')",
+        "incident.category.matches('fire[.]v')",
+        "incident.category.endsWith('vehicle')",
+        "int(incident.code) > 100",
+        "incident.code > 'm' && incident.code < 'n'",
+        "incident.facts.trapped * incident.facts.trapped == 49",
+        "incident.facts.trapped > incident.facts.dead && incident.facts.dead > "
+        "incident.facts.injured && incident.facts.injured > incident.facts.missing",
+    ],
+)
+def test_what_is_true_for_some_incident_is_no_mistake(write: Write, when: str) -> None:
+    good = GOOD.replace("categories: [accident.fire]\n", "")
+    assert lint(write(a=good.replace("incident.priority <= 2", json.dumps(when)))) == []
+
+
+def test_samples_are_made_from_patterns_and_from_both_affixes(write: Write) -> None:
+    for when in (
+        "incident.code.matches('^[0-9]+E[0-9]+$')",
+        "incident.code.startsWith('10') && incident.code.endsWith('E')",
+        "incident.cell.matches('^sf-r1[0-9]')",
+    ):
+        checked = check_directory(write(a=GOOD.replace("incident.priority <= 2", when)))
+        assert (checked.problems, checked.warnings) == ([], []), when
+
+
+def test_what_samples_cannot_decide_is_a_warning_at_its_place(write: Write) -> None:
+    when = "int(incident.code) > 100"
+    checked = check_directory(write(a=GOOD.replace("incident.priority <= 2", when)))
+    assert checked.problems == []
+    assert [(one.line, one.column) for one in checked.warnings] == [(4, 7)]
+    assert [playbook.when for playbook in checked.playbooks] == [when]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("a: " + "[" * 200 + "]" * 200, 1, "more than 20 levels"),
+        (GOOD.replace("incident.priority <= 2", "(" * 200 + "true" + ")" * 200), 4, "brackets"),
+        (
+            GOOD.replace("incident.priority <= 2", " && ".join(["true"] * 300)),
+            4,
+            "too long a chain",
+        ),
+        (GOOD.replace("incident.priority <= 2", f"{'9' * 30} > 1"), 4, "at most 18 digits"),
+        (GOOD.replace("incident.priority <= 2", f'"{"a" * 5000}"'), 4, "4,000 characters"),
+        (
+            "a: &a [x, x, x, x, x, x, x, x, x]\n"
+            + "".join(
+                f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n"
+                for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+            ),
+            1,
+            "50,000 values",
+        ),
+        ("# " + "x" * 1_000_000, 1, "1,000,000 bytes"),
+        (GOOD.replace("en: Fire", 'en: "Fire\\0"', 1), 2, "can't be stored"),
+        (GOOD.replace("en: Fire", 'en: "Fire\\ud800"', 1), 2, "can't be stored"),
+        (GOOD.replace("480", "!!float nan"), 10, "must be of type number"),
+        (GOOD.replace("key: engine", 'key: "engine\\n"'), 6, "isn't well formed"),
+        (
+            GOOD.replace("count: 1", "count: \"incident.facts.trapped > 0 ? 2 : 'x'\""),
+            9,
+            "two types",
+        ),
+    ],
+)
+def test_limits_and_what_can_not_be_kept_are_named(
+    write: Write, text: str, line: int, message: str
+) -> None:
+    problems = lint(write(a=text))
+    assert [p.line for p in problems if message in p.message] == [line], problems
+
+
+def test_a_file_is_read_whatever_the_case_of_its_ending(write: Write, tmp_path: Path) -> None:
+    write(a=GOOD)
+    (tmp_path / "b.YAML").write_text(GOOD.replace("count: 1", "count: 0"), encoding="utf-8")
+    (tmp_path / "c.Yml").mkdir()
+    found = [str(problem) for problem in lint(tmp_path)]
+    assert any(one.startswith("b.YAML:9:12") for one in found)
+    assert any(one.startswith("c.Yml:1:1: the file can't be read") for one in found)
+    with pytest.raises(PlaybookError):
+        PlaybookSet.load(tmp_path)
+
+
+def test_what_looks_like_a_playbook_and_is_not_read_is_named(write: Write, tmp_path: Path) -> None:
+    write(a=GOOD)
+    (tmp_path / "old").mkdir()
+    for name in ("b.yaml.txt", "c.yml~", ".d.yaml.swp", "README.md"):
+        (tmp_path / name).write_text("nothing", encoding="utf-8")
+    checked = check_directory(tmp_path)
+    assert checked.problems == []
+    assert [one.file for one in checked.warnings] == ["b.yaml.txt", "c.yml~", "old"]
+    assert "not read" in checked.warnings[0].message
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

@@ -151,6 +151,27 @@ async def test_poison_is_a_dead_letter_and_the_rest_goes_on(
     assert bench.store.unfinished() == 0
 
 
+async def test_a_decision_that_could_not_be_read_back_is_a_dead_letter_and_never_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    match = PlaybookSet.match
+
+    def unreadable(self: PlaybookSet, facts: Any) -> Any:
+        plan = match(self, facts)
+        if facts.code == "poison":
+            return msgspec.structs.replace(plan, response_level=2.0)
+        return plan
+
+    monkeypatch.setattr(PlaybookSet, "match", unreadable)
+    bench.store.put([inbox_row("r1"), inbox_row("bad"), inbox_row("r2")])
+    await bench.shell().handle("tiny", [report("r1"), report("bad", code="poison"), report("r2")])
+    assert bench.opened_by() == ["r1", "r2"]
+    (letter,) = bench.store.dead_letters()
+    assert (letter.event_id, letter.code) == ("bad", "desk_failed")
+    assert "response_level" in letter.reason
+    assert bench.store.unfinished() == 0
+
+
 async def test_poison_costs_those_around_it_little_and_is_left_out_until_it_is_replayed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,7 @@ async def test_a_database_that_is_away_is_503_and_says_when_to_come_back(
     [
         ({}, "", "empty_report"),
         ({"text": "  "}, "", "empty_report"),
+        ({"text": "\u200b\ufeff \u2060", "code": "\u00ad\ufe0f"}, "", "empty_report"),
         ({"text": "x", "lon": 1}, "", "half_a_place"),
         ({"text": "x", "lon": 181, "lat": 0}, "lon", "less_than_equal"),
         ({"text": "x", "lon": "east", "lat": 0}, "lon", "float_parsing"),
