@@ -13,6 +13,7 @@ from gridcommand.accounts import link_url
 from gridcommand.configuration import load_settings
 from models.city import CityPack
 from models.errors import GridcommandError
+from models.rights import EVERYWHERE, belongs_to
 from models.words import Role, home_jurisdiction
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="People who may sign in. There is no default password: an account begins with a link.",
 )
+
+
+class NotTheirsError(GridcommandError):
+    """A link would lead where its account may not look."""
 
 
 class UnknownAccountError(GridcommandError):
@@ -38,7 +43,11 @@ def add(
         list[str] | None, typer.Option(help="Cell that a grid worker looks after; repeatable.")
     ] = None,
     jurisdiction: Annotated[
-        list[str] | None, typer.Option(help="Where the person may look; all by default.")
+        list[str] | None,
+        typer.Option(
+            help="Where the person may look and act, exercises of it included; repeatable, "
+            "`*` for all of this installation. The city's own by default."
+        ),
     ] = None,
     hours: Annotated[float, typer.Option(min=0.1, help="How long the link holds.")] = 24.0,
 ) -> None:
@@ -47,17 +56,21 @@ def add(
     Example: `gridcommand user add li_wei --role grid_worker --cell 320481100001001`
     """
     settings = load_settings()
+    belongs = tuple(jurisdiction or (CityPack.load(settings.city_path).jurisdiction,))
     with _store(settings) as store:
         now = datetime.now(UTC)
         account = store.add_account(
             name,
             role,
             at=now,
-            jurisdictions=tuple(jurisdiction or ()),
+            jurisdictions=belongs,
             cells=tuple(cell or ()),
         )
         token = store.make_link(account, at=now, hours=hours)
-    typer.echo(f"{name} has the role {role.value} now and signs in with (one use, {hours:g} h):")
+    where = "every jurisdiction" if EVERYWHERE in belongs else ", ".join(belongs)
+    typer.echo(
+        f"{name} has the role {role.value} in {where} now and signs in with (one use, {hours:g} h):"
+    )
     typer.echo(link_url(settings, token))
 
 
@@ -86,6 +99,13 @@ def link(
                 f"gridcommand user add {name} makes it"
             )
         leads_to = jurisdiction or _running_exercise(settings, store)
+        if leads_to and not belongs_to(account.jurisdictions, leads_to):
+            if jurisdiction:
+                belongs = ", ".join(account.jurisdictions) or "nowhere"
+                raise NotTheirsError(
+                    f"{name} belongs to {belongs}, and may not look into {jurisdiction}"
+                )
+            leads_to = ""
         token = store.make_link(account, at=datetime.now(UTC), hours=hours, jurisdiction=leads_to)
     if leads_to and not jurisdiction:
         typer.echo(f"A drill runs, so the link leads to the exercise {leads_to}:")
@@ -97,7 +117,9 @@ def list_accounts() -> None:
     """List the accounts."""
     with _store(load_settings()) as store:
         for one in store.accounts():
-            typer.echo(f"{one.name:<24} {one.role.value:<12} {'disabled' if one.disabled else ''}")
+            where = ",".join(one.jurisdictions) or "nowhere"
+            state = "disabled" if one.disabled else ""
+            typer.echo(f"{one.name:<24} {one.role.value:<12} {where:<24} {state}".rstrip())
 
 
 def _running_exercise(settings: Settings, store: Store) -> str:

@@ -15,9 +15,11 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from models.events import ReportReceived
+from models.registers import Photo
 from models.topics import SENML_CONTENT_TYPE
 from models.words import Channel, Role, is_exercise
 from web_console.access import Asked, ConsoleOf, SignedIn
+from web_console.accounts import Person
 from web_console.bodies import Received, ReportIn
 from web_console.console import Console
 from web_console.problems import Problem, invalid, responses
@@ -58,7 +60,7 @@ async def report(
 ) -> Received:
     """Take a report in. 202 means: it is durable, and will become or join an incident."""
     jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
-    await check_photos(console, body.photos)
+    await place_photos(console, person, jurisdiction, body.photos)
     attributes = dict(body.attributes)
     if body.category:
         attributes[CATEGORY_ATTRIBUTE] = body.category
@@ -128,9 +130,9 @@ async def get_photo(
     person: SignedIn,
     size: Annotated[str, Query(pattern="^(small)?$", description="`small`: a preview.")] = "",
 ) -> FileResponse:
-    """Return a photo or its preview."""
+    """Return a photo or its preview, to its sender and where a report or task names it."""
     known = await console.reads(console.store.photo, str(photo_id))
-    if known is None:
+    if known is None or not await _may_see(console, person, known):
         raise Problem(404, "unknown", "not_there", value=str(photo_id))
     path, media_type, digest = await asyncio.to_thread(
         console.photos.file_of, known, small=size == "small"
@@ -181,14 +183,26 @@ async def readings(
     return ReadingsOut(accepted=count)
 
 
-async def check_photos(console: Console, photos: list[UUID]) -> None:
-    """Refuse photos that nobody uploaded.
+async def place_photos(
+    console: Console, person: Person, jurisdiction: str, photos: list[UUID]
+) -> None:
+    """Let photos be seen in the jurisdiction of the report or task that names them.
 
     Raises
     ------
     Problem
-        422 naming the first such.
+        422 naming the first that nobody uploaded, or that isn't this person's to show.
     """
     for place, photo in enumerate(photos):
-        if await console.intake(console.store.photo, str(photo)) is None:
+        known = await console.intake(console.store.photo, str(photo))
+        if known is None or not await _may_see(console, person, known):
             raise invalid(f"photos.{place}", "unknown_photo", value=str(photo))
+    for photo in photos:
+        await console.intake(console.store.place_photo, str(photo), jurisdiction)
+
+
+async def _may_see(console: Console, person: Person, photo: Photo) -> bool:
+    if photo.account == person.name:
+        return True
+    places = await console.intake(console.store.photo_places, photo.id)
+    return any(map(person.belongs_to, places))

@@ -78,6 +78,25 @@ class IncidentMoved(Payload, frozen=True, kw_only=True):
     merged_into: str = ""
 
 
+class OrderCarriedOut(Payload, frozen=True, kw_only=True):
+    """A person's order on an incident was carried out: who orders next must have seen it.
+
+    Attributes
+    ----------
+    order
+        Type of the order, such as ``send_units``; its id is the cause.
+    units
+        Units that the order names.
+    """
+
+    type_name: ClassVar[str] = "order.carried_out"
+    incident: str
+    order: str
+    by: str
+    reason: str = ""
+    units: tuple[str, ...] = ()
+
+
 class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``count`` units with all of ``skills``, there within ``within_s`` seconds of the report.
 

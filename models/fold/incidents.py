@@ -12,7 +12,15 @@ import math
 from models import events as ev
 from models.events import Event
 from models.lifecycles import IncidentState
-from models.situation import DEMAND_SIDE_DEG, Deadline, Escalation, Incident, Situation, Touched
+from models.situation import (
+    DEMAND_SIDE_DEG,
+    Deadline,
+    Escalation,
+    Incident,
+    LastOrder,
+    Situation,
+    Touched,
+)
 
 ENDED_KEPT = 300
 ESCALATIONS_KEPT = 20
@@ -109,6 +117,20 @@ def override_set(s: Situation, event: Event, data: ev.OverrideSet, touched: Touc
     incident.pins, incident.bans = list(data.pins), list(data.bans)
     incident.by_hand = data.by_hand
     s.plan_due = True
+
+
+def order_carried_out(
+    s: Situation, event: Event, data: ev.OrderCarriedOut, touched: Touched
+) -> None:
+    incident = touch_incident(s, event, data.incident, touched)
+    incident.last_order = LastOrder(
+        seq=event.seq,
+        at=event.time,
+        order=data.order,
+        by=data.by,
+        reason=data.reason,
+        units=data.units,
+    )
 
 
 def deadline_set(s: Situation, event: Event, data: ev.DeadlineSet, touched: Touched) -> None:

@@ -67,7 +67,7 @@ def undecided(world: DeskWorld) -> Iterator[str]:
 def test_every_category_is_decided(city: str, exercise: bool, posture: Posture) -> None:
     pack, roads, plans = loaded(city)
     world = DeskWorld(pack, roads, plans=plans, exercise=exercise)
-    world.say(ev.SetPosture(posture=posture, by="li"))
+    world.say(ev.SetPosture(posture=posture, by="li", reason="flood"))
     decide_all(world, pack)
 
 
