@@ -179,6 +179,7 @@ class Desk:
                     text=report.text,
                     facts=merge_facts(incident.facts, report.facts),
                     photos=report.photos,
+                    life_threat=report.life_threat,
                 ),
                 incident=incident.id,
             )
@@ -204,6 +205,7 @@ class Desk:
                 grade=report.grade,
                 confidence=report.confidence,
                 triage=report.triage,
+                life_threat=report.life_threat,
                 text=report.text,
                 code=report.code,
                 channel=report.channel,

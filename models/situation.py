@@ -70,6 +70,7 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``opened_at`` is our time of the first report; ``losses`` counts units under way that were
     turned to something more urgent. ``last_order`` is what a person ordered last here.
+    While ``triage`` waits for a person no machine orders here, unless ``life_threat`` was read.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     updated_at: datetime
     updated_seq: int
     triage: bool = False
+    life_threat: bool = False
     text: str = ""
     code: str = ""
     channel: Channel = Channel.SYSTEM
@@ -235,6 +237,7 @@ class Proposal(msgspec.Struct, kw_only=True, omit_defaults=True):
     updated_seq: int
     shortage: dict[str, int] = {}
     automatic: bool = False
+    held: str = ""
     counted_priority: int = 0
     status: str = "complete"
     policy: str = ""

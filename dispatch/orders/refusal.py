@@ -16,8 +16,6 @@ from models.situation import (
     Unit,
 )
 
-CHANGED_MEANWHILE = "changed_meanwhile"
-
 
 class RefusalError(Exception):
     """Why an order can't be carried out: a code for screens and a sentence for the log."""
@@ -59,7 +57,7 @@ def check_seen(step: Step, given: ev.Order, incidents: Iterable[str]) -> None:
         last = incident.last_order
         if last is not None and _is_news(given, last):
             raise RefusalError(
-                CHANGED_MEANWHILE,
+                "changed_meanwhile",
                 f"{last.by} gave {last.order} on incident {incident.number} at "
                 f"{last.at.isoformat()}, after what {given.by} saw",
                 incident.id,
@@ -72,7 +70,7 @@ def check_rule_seen(
     """Refuse a rule of somebody who hasn't seen that another person set it meanwhile."""
     if last is not None and _is_news(given, last):
         raise RefusalError(
-            CHANGED_MEANWHILE,
+            "changed_meanwhile",
             f"{last.by} set it at {last.at.isoformat()}, after what {given.by} saw",
         )
 

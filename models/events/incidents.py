@@ -26,6 +26,7 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
     grade: Grade
     confidence: float
     triage: bool = False
+    life_threat: bool = False
     text: str = ""
     code: str = ""
     channel: Channel = Channel.SYSTEM
@@ -52,6 +53,7 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
     text: str = ""
     facts: dict[str, FactValue] = {}
     photos: tuple[str, ...] = ()
+    life_threat: bool = False
 
 
 class IncidentRevised(Payload, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ def incident_opened(s: Situation, event: Event, data: ev.IncidentOpened, touched
         updated_at=event.time,
         updated_seq=event.seq,
         triage=data.triage,
+        life_threat=data.life_threat,
         text=data.text,
         code=data.code,
         channel=data.channel,
@@ -72,6 +73,8 @@ def report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: To
         incident.texts.append(data.text)
     incident.photos.extend(data.photos)
     incident.facts = dict(data.facts)
+    if data.life_threat and not incident.life_threat:
+        incident.life_threat = s.plan_due = True
 
 
 def incident_revised(
@@ -80,6 +83,8 @@ def incident_revised(
     incident = touch_incident(s, event, data.incident, touched)
     incident.category, incident.priority, incident.grade = data.category, data.priority, data.grade
     incident.triage = data.triage
+    # Whether it goes out by itself, and before whom, may be another now.
+    s.plan_due = True
     if data.by:
         incident.triaged_by = data.by
 

@@ -152,6 +152,7 @@ class DeskChecks:
             assert not side.folded.units[data.unit].held_by
             assert data.unit not in incident.bans
             assert not incident.by_hand
+            assert incident.life_threat or not incident.triage, "nobody understood it yet"
             self.looked[5] += 1
         if data.by == "gridcommand" and data.diverted_from:
             left = side.folded.incidents[data.diverted_from]

@@ -46,5 +46,5 @@ def commander_who_decides(open_page: OpenPage, name: str) -> Page:
     """Open a commander's page, and have nothing ordered by itself."""
     desk = open_page(name, Role.COMMANDER)
     expect(desk.get_by_text("Connected")).to_be_visible()
-    tell(desk, "set_automation", priorities=[])
+    tell(desk, "set_automation", priorities=[], reason="a test decides")
     return desk

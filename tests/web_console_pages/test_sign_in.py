@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from models.words import Role
-from tests.web_console_pages.conftest import DRILL, HOME, NewPage, OpenPage, Town
+from tests.web_console_pages.conftest import DRILL, NewPage, OpenPage, Town
 
 pytestmark = pytest.mark.browser
 
@@ -56,10 +56,10 @@ def test_admin_makes_an_account(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Accounts").click()
     page.get_by_label("Name").fill("newcomer")
     where = page.get_by_label("Where they may look and act")
-    expect(where).to_have_value(HOME)
-    where.select_option("everywhere (*)")
+    expect(where).to_have_value(DRILL)
+    expect(where.get_by_role("option", name="everywhere")).to_have_count(0)
     page.get_by_role("button", name="Add account").click()
     expect(page.get_by_label("One-time link")).to_have_value(re.compile("/s/"))
-    expect(page.get_by_role("row", name=re.compile("^newcomer"))).to_contain_text("everywhere")
+    expect(page.get_by_role("row", name=re.compile("^newcomer"))).to_contain_text(DRILL)
     page.get_by_role("button", name="Dead letters").click()
     expect(page.get_by_text("No dead letters")).to_be_visible()
