@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  arrival, choosable, counts, coverage, filtered, kinds, needsDecision, pinsNotKept, rows,
+  arrival, choosable, counts, coverage, filtered, kinds, mergeDoubts, needsDecision, pinsNotKept, rows,
 } from '../../web_console/static/console/selectors.js';
 import { uuid7 } from '../../web_console/static/lib/ids.js';
 import { empty } from '../../web_console/static/live.js';
@@ -125,4 +125,14 @@ test('a pin that a proposal does not keep is said with its rule', () => {
     { rule: 'lacks_skill', units: ['T1'], count: 1 }, { rule: 'pin_elsewhere', units: ['E2'], count: 1 }] };
   const pinned = incident('a', 2, '2017-01-01T08:00:00Z', { pins: ['E1', 'E2', 'E3'] });
   assert.deepEqual(pinsNotKept(pinned, { choices: [choice] }), [{ unit: 'E2', rule: 'pin_elsewhere' }]);
+});
+
+test('what is far apart or of another kind is doubted before it is merged', () => {
+  const fire = incident('a', 1, '2017-01-01T08:00:00Z', { category: 'accident.fire.structure' });
+  const doubts = (rest) => mergeDoubts(fire, { ...fire, id: 'b', ...rest });
+  assert.deepEqual(doubts({ category: 'accident.fire.smoke', lat: 37.774 }), []);
+  assert.deepEqual(doubts({ lat: 37.775 }), ['far']);
+  assert.deepEqual(doubts({ category: 'health.medical' }), ['kind']);
+  assert.deepEqual(doubts({ category: 'accident.traffic', lon: -122.3 }), ['far', 'kind']);
+  assert.deepEqual(doubts({ lon: null, lat: null }), []);
 });

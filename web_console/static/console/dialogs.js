@@ -13,7 +13,7 @@ import { jurisdictionNow } from '../live.js';
 import { hospitalName, load, takes } from './hospitals.js';
 import { asSeen, order, seen } from './orders.js';
 import { Empty, Priority, categoryName, kindName } from './parts.js';
-import { choosable, ended, metresBetween, running } from './selectors.js';
+import { choosable, ended, mergeDoubts, metresBetween, running } from './selectors.js';
 import { whatTheyDid } from './rules.js';
 import { PasswordForm } from '../lib/password.js';
 import { ask, callSign, live, theCity, theSession, ui } from './state.js';
@@ -207,6 +207,8 @@ function Merge({ id }) {
     metres: place && i.lon != null && i.lat != null
       ? metresBetween(place, { lon: i.lon, lat: i.lat }) : Infinity,
   })).sort((a, b) => a.metres - b.metres).slice(0, 30);
+  const chosen = state.incidents.get(other);
+  const doubts = chosen ? mergeDoubts(incident, chosen) : [];
   return html`<${Sheet} title=${t('merge.title', { number: incident.number })}
     action=${t('merge.action')} disabled=${!other}
     onSend=${() => order(state.jurisdiction, 'merge_incidents',
@@ -219,6 +221,8 @@ function Merge({ id }) {
         <span class="tab right">${Number.isFinite(metres) ? distance(metres) : '–'}</span></label>`)}
       ${!near.length && html`<${Empty} title=${t('merge.none')} />`}
     </div>
+    ${doubts.map((doubt) => html`<p class="notice warn" role="alert" key=${doubt}>
+      ${t(`merge.doubt_${doubt}`)}</p>`)}
     <${ReasonField} value=${reason} onInput=${setReason} />
   </${Sheet}>`;
 }

@@ -306,6 +306,8 @@ export const en = {
   'merge.title': 'Merge into {number}',
   'merge.action': 'Merge',
   'merge.text': 'Choose the incident that is the same event; it joins this one.',
+  'merge.doubt_far': 'They are far apart: is it really the same event?',
+  'merge.doubt_kind': 'They are of different kinds: is it really the same event?',
   'merge.none': 'No other open incident',
   'close.title': 'Close {number}',
   'close.action': 'Close incident',

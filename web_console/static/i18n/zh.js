@@ -306,6 +306,8 @@ export const zh = {
   'merge.title': '与 {number} 合并',
   'merge.action': '合并',
   'merge.text': '选出与它是同一件事的事件；被选的并入本事件。',
+  'merge.doubt_far': '两起警情相距较远，确定是同一事件吗？',
+  'merge.doubt_kind': '两起警情类别不同，确定是同一事件吗？',
   'merge.none': '没有其他未结事件',
   'close.title': '结束 {number}',
   'close.action': '结案',
