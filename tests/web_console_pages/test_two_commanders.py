@@ -48,10 +48,10 @@ def test_the_second_who_chooses_units_sees_what_the_first_did(
     place = (-122.47, 37.745)
     phone = open_page("worker-two", Role.GRID_WORKER, size=PHONE, has_touch=True, at=place)
     report(phone, "Two cars, both of us decide")
-    for page in (second, first):
+    for page, unit in ((second, 1), (first, 0)):
         choose(page, town, "both of us decide")
         page.get_by_role("button", name=re.compile("^(Override|Choose units)")).click()
-        page.locator("dialog .picklist input").first.check()
+        page.locator("dialog .picklist input").nth(unit).check()
         page.locator("dialog").get_by_label("Reason").fill("nearer")
     first.locator("dialog button[type=submit]").click()
     expect(first.locator(".sent-row")).to_have_count(1)
@@ -59,5 +59,6 @@ def test_the_second_who_chooses_units_sees_what_the_first_did(
     again = second.locator("dialog", has_text="somebody was there before you")
     expect(again).to_contain_text("wang-first gave an order here")
     expect(again).to_contain_text("Send units")
-    again.get_by_role("button", name="Cancel").click()
     expect(second.locator(".sent-row")).to_have_count(1)
+    again.get_by_role("button", name="Order it all the same").click()
+    expect(second.locator(".sent-row")).to_have_count(2)
