@@ -17,6 +17,7 @@ from models.rights import EVERYWHERE, belongs_to
 from models.words import Role, home_jurisdiction
 
 if TYPE_CHECKING:
+    from models.registers import Account
     from models.settings import Settings
     from models.store import Store
 
@@ -91,13 +92,7 @@ def link(
     """
     settings = load_settings()
     with _store(settings) as store:
-        account = store.account(name)
-        if account is None:
-            known = ", ".join(one.name for one in store.accounts()) or "none yet"
-            raise UnknownAccountError(
-                f"there is no account {name!r} (there is: {known}); "
-                f"gridcommand user add {name} makes it"
-            )
+        account = _known(store, name)
         leads_to = jurisdiction or _running_exercise(settings, store)
         if leads_to and not belongs_to(account.jurisdictions, leads_to):
             if jurisdiction:
@@ -112,6 +107,26 @@ def link(
     typer.echo(link_url(settings, token))
 
 
+@app.command("belongs")
+def belongs(
+    name: Annotated[str, typer.Argument(help="Name of an account.")],
+    jurisdiction: Annotated[
+        list[str],
+        typer.Option(
+            help="Where the person may look and act from now on; repeatable, `*` for all."
+        ),
+    ],
+) -> None:
+    """Say anew where a person may look and act.
+
+    Example: `gridcommand user belongs commander --jurisdiction us-ca-sf`
+    """
+    with _store(load_settings()) as store:
+        _known(store, name)
+        store.change_account(name, jurisdictions=tuple(jurisdiction))
+    typer.echo(f"{name} belongs to {', '.join(jurisdiction)} now.")
+
+
 @app.command("list")
 def list_accounts() -> None:
     """List the accounts."""
@@ -120,6 +135,17 @@ def list_accounts() -> None:
             where = ",".join(one.jurisdictions) or "nowhere"
             state = "disabled" if one.disabled else ""
             typer.echo(f"{one.name:<24} {one.role.value:<12} {where:<24} {state}".rstrip())
+
+
+def _known(store: Store, name: str) -> Account:
+    account = store.account(name)
+    if account is None:
+        known = ", ".join(one.name for one in store.accounts()) or "none yet"
+        raise UnknownAccountError(
+            f"there is no account {name!r} (there is: {known}); "
+            f"gridcommand user add {name} makes it"
+        )
+    return account
 
 
 def _running_exercise(settings: Settings, store: Store) -> str:

@@ -180,6 +180,7 @@ class Registers:
         disabled: bool | None = None,
         role: Role | None = None,
         language: str | None = None,
+        jurisdictions: tuple[str, ...] | None = None,
     ) -> None:
         """Change what is given; a disabled account's sessions end at once."""
         changes: dict[str, Any] = {
@@ -189,6 +190,10 @@ class Registers:
                 ("disabled", disabled),
                 ("role", role.value if role else None),
                 ("language", language),
+                (
+                    "jurisdictions",
+                    None if jurisdictions is None else msgspec.json.encode(jurisdictions).decode(),
+                ),
             )
             if value is not None
         }

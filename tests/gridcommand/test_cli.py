@@ -143,6 +143,9 @@ def test_accounts_begin_with_a_link(cli: Cli) -> None:
     assert foreign.returncode == 1
     assert "elsewhere" in foreign.stderr
     assert cli("user", "link", "li_wei", "--jurisdiction", f"{home[1]}.exercise").returncode == 0
+    assert cli("user", "belongs", "li_wei", "--jurisdiction", "elsewhere").returncode == 0
+    assert cli("user", "link", "li_wei", "--jurisdiction", "elsewhere").returncode == 0
+    assert cli("user", "belongs", "nobody", "--jurisdiction", "*").returncode == 1
 
 
 def test_a_link_leads_to_where_up_has_its_pages_while_it_runs(cli: Cli, tmp_path: Path) -> None:
