@@ -27,9 +27,10 @@ from models import events as ev
 from models.city import CityPack
 from models.events import Event, Payload
 from models.lifecycles import UnitState
+from models.rights import EVERYWHERE
 from models.settings import CHECKOUT
 from models.situation import Situation
-from models.words import Channel, Grade
+from models.words import Channel, Grade, Role
 from playbooks.engine import PlaybookSet
 from streams.opening import opening_events
 
@@ -120,7 +121,15 @@ def main() -> None:
         before = set(city.situation.incidents)
         milliseconds.append(1000 * city.report(1))
         for incident in sorted(set(city.situation.incidents) - before):
-            city.say(ev.CloseIncident(incident=incident, cancelled=True, by="benchmark"))
+            city.say(
+                ev.CloseIncident(
+                    incident=incident,
+                    cancelled=True,
+                    by="benchmark",
+                    role=Role.DISPATCHER,
+                    jurisdictions=(EVERYWHERE,),
+                )
+            )
         city.settle()
     milliseconds.sort()
     p50_ms = statistics.median(milliseconds)

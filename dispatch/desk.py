@@ -191,6 +191,7 @@ class Desk:
                     text=report.text,
                     facts=merge_facts(incident.facts, report.facts),
                     photos=report.photos,
+                    life_threat=report.life_threat,
                 ),
                 incident=incident.id,
             )
@@ -221,6 +222,7 @@ class Desk:
                 grade=report.grade,
                 confidence=report.confidence,
                 triage=report.triage,
+                life_threat=report.life_threat,
                 text=report.text,
                 code=report.code,
                 channel=report.channel,
@@ -378,7 +380,7 @@ class Desk:
                 self._move_unit(step, unit, status.state)
             closing.settle(step, incident)
             left_alone = drops_out and not served and watch.nobody_goes(step.situation, incident)
-            if left_alone and not is_automatic(step.situation, incident):
+            if left_alone and not is_automatic(step.situation, incident, self._policy):
                 watch.tell(step, assignment, watch.DROPPED_OUT)
             self._orders.sending.next_in_queue(step, unit)
         elif new in ASSIGNMENT_MOVES[assignment.state]:

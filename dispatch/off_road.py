@@ -1,8 +1,9 @@
 """Which units and places of a city lie off all of its streets: most likely misplaced in a table.
 
 For: the worker's log, which names them; ``gridcommand doctor`` and ``city build`` look at all that
-isn't reached (:mod:`gridcommand.reachability`). Not for: refusing a pack; an engine at an airport that the street table leaves out stands where it stands, and is
-sent, though it counts as walking to the street.
+isn't reached (:mod:`gridcommand.reachability`). Not for: refusing a pack; an engine at an airport
+that the street table leaves out stands where it stands, and is sent, though it counts as walking to
+the street.
 """
 
 from __future__ import annotations

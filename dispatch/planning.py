@@ -51,6 +51,7 @@ from models.lifecycles import IncidentState
 from models.situation import Incident, Proposal, Situation, Touched, Unit
 
 ERROR_CHARACTERS = 300
+HELD_FOR_TRIAGE = "triage"
 
 
 class Planner:
@@ -209,7 +210,7 @@ class Planner:
             for w in wants
             if w.missing > len(chosen[w.requirement.key])
         }
-        automatic = is_automatic(step.situation, incident)
+        automatic = is_automatic(step.situation, incident, self.policy)
         sends = automatic and (any(chosen.values()) or bool(swaps))
         old = step.situation.proposals.get(incident.proposal)
         names = {(key, unit, "") for key, units in chosen.items() for unit in units}
@@ -220,7 +221,8 @@ class Planner:
         }
         now = shortage, names | _named(swaps), unkept
         told = old and (old.shortage, _named(old.choices), _pins_not_kept(old.choices))
-        if told == now and not sends:
+        held = _held(step.situation, incident, self.policy)
+        if told == now and old is not None and old.held == held and not sends:
             return False
         choices: list[Choice] = []
         for wanted in wants:
@@ -238,6 +240,7 @@ class Planner:
             choices=(*with_roles(choices), *swaps),
             shortage=shortage,
             automatic=automatic,
+            held=held,
             status=status.value,
             replaces=incident.proposal,
             more=more,
@@ -273,7 +276,7 @@ class Planner:
 
     def _relieve(self, step: Step, incident: Incident, swaps: tuple[Choice, ...]) -> None:
         """Propose swaps on an incident that lacks nobody."""
-        automatic = is_automatic(step.situation, incident)
+        automatic = is_automatic(step.situation, incident, self.policy)
         old = step.situation.proposals.get(incident.proposal)
         if not automatic and old is not None and _named(old.choices) == _named(swaps):
             return
@@ -286,6 +289,7 @@ class Planner:
             incident=incident.id,
             choices=swaps,
             automatic=automatic,
+            held=_held(step.situation, incident, self.policy),
             replaces=incident.proposal,
             policy=self.policy.name,
             coverage=None if share is None else round(share, 4),
@@ -423,10 +427,24 @@ def _withdraw(step: Step, incident: Incident, why: str) -> None:
     )
 
 
-def is_automatic(situation: Situation, incident: Incident) -> bool:
+def is_automatic(situation: Situation, incident: Incident, policy: Policy) -> bool:
     """Say whether the machine sends whom it proposes there, without asking."""
+    return _goes_by_itself(situation, incident) and not _held(situation, incident, policy)
+
+
+def _goes_by_itself(situation: Situation, incident: Incident) -> bool:
     is_asked = incident.by_hand or not incident.is_placed
     return incident.priority in situation.rules.automatic_priorities and not is_asked
+
+
+def _held(situation: Situation, incident: Incident, policy: Policy) -> str:
+    """Return why no machine orders what would go out by itself; empty: nothing holds it.
+
+    What nobody understood well enough waits for a person, unless a danger to life was read in it.
+    """
+    if not _goes_by_itself(situation, incident) or policy.automatic_untriaged:
+        return ""
+    return HELD_FOR_TRIAGE if incident.triage and not incident.life_threat else ""
 
 
 def _last_s(result: assignment.SlotResult, count: int) -> float:

@@ -77,6 +77,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         Seconds that a unit stays where it moved up, or back, to before it is moved again.
     automatic_move_ups
         Move-ups are ordered without asking. In a fast replay they always are.
+    automatic_untriaged
+        A machine orders also where a person should say first what it is: in a fast replay, where
+        there is none.
     refused_s
         How long a move-up that a person refused isn't proposed again for that unit, in seconds.
     alternative_s
@@ -117,6 +120,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     move_up_most_s: float = 900.0
     move_up_stay_s: float = 900.0
     automatic_move_ups: bool = False
+    automatic_untriaged: bool = False
     refused_s: float = 1800.0
     alternative_s: float = 60.0
     hospital_per_hour: int = 8

@@ -14,9 +14,11 @@ from gridcommand.configuration import load_settings
 from models.city import CityPack
 from models.errors import GridcommandError
 from models.named import wrong_with_id
+from models.rights import EVERYWHERE, belongs_to
 from models.words import Role, home_jurisdiction
 
 if TYPE_CHECKING:
+    from models.registers import Account
     from models.settings import Settings
     from models.store import Store
 
@@ -25,6 +27,10 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="People who may sign in. There is no default password: an account begins with a link.",
 )
+
+
+class NotTheirsError(GridcommandError):
+    """A link would lead where its account may not look."""
 
 
 class UnknownAccountError(GridcommandError):
@@ -39,7 +45,11 @@ def add(
         list[str] | None, typer.Option(help="Cell that a grid worker looks after; repeatable.")
     ] = None,
     jurisdiction: Annotated[
-        list[str] | None, typer.Option(help="Where the person may look; all by default.")
+        list[str] | None,
+        typer.Option(
+            help="Where the person may look and act, exercises of it included; repeatable, "
+            "`*` for all of this installation. The city's own by default."
+        ),
     ] = None,
     hours: Annotated[float, typer.Option(min=0.1, help="How long the link holds.")] = 24.0,
 ) -> None:
@@ -50,17 +60,21 @@ def add(
     if wrong := wrong_with_id(name):
         raise typer.BadParameter(f"{name!r} {wrong}", param_hint="NAME")
     settings = load_settings()
+    belongs = tuple(jurisdiction or (CityPack.load(settings.city_path).jurisdiction,))
     with _store(settings) as store:
         now = datetime.now(UTC)
         account = store.add_account(
             name,
             role,
             at=now,
-            jurisdictions=tuple(jurisdiction or ()),
+            jurisdictions=belongs,
             cells=tuple(cell or ()),
         )
         token = store.make_link(account, at=now, hours=hours)
-    typer.echo(f"{name} has the role {role.value} now and signs in with (one use, {hours:g} h):")
+    where = "every jurisdiction" if EVERYWHERE in belongs else ", ".join(belongs)
+    typer.echo(
+        f"{name} has the role {role.value} in {where} now and signs in with (one use, {hours:g} h):"
+    )
     typer.echo(link_url(settings, token))
 
 
@@ -81,18 +95,39 @@ def link(
     """
     settings = load_settings()
     with _store(settings) as store:
-        account = store.account(name)
-        if account is None:
-            known = ", ".join(one.name for one in store.accounts()) or "none yet"
-            raise UnknownAccountError(
-                f"there is no account {name!r} (there is: {known}); "
-                f"gridcommand user add {name} makes it"
-            )
+        account = _known(store, name)
         leads_to = jurisdiction or _running_exercise(settings, store)
+        if leads_to and not belongs_to(account.jurisdictions, leads_to):
+            if jurisdiction:
+                belongs = ", ".join(account.jurisdictions) or "nowhere"
+                raise NotTheirsError(
+                    f"{name} belongs to {belongs}, and may not look into {jurisdiction}"
+                )
+            leads_to = ""
         token = store.make_link(account, at=datetime.now(UTC), hours=hours, jurisdiction=leads_to)
     if leads_to and not jurisdiction:
         typer.echo(f"A drill runs, so the link leads to the exercise {leads_to}:")
     typer.echo(link_url(settings, token))
+
+
+@app.command("belongs")
+def belongs(
+    name: Annotated[str, typer.Argument(help="Name of an account.")],
+    jurisdiction: Annotated[
+        list[str],
+        typer.Option(
+            help="Where the person may look and act from now on; repeatable, `*` for all."
+        ),
+    ],
+) -> None:
+    """Say anew where a person may look and act.
+
+    Example: `gridcommand user belongs commander --jurisdiction us-ca-sf`
+    """
+    with _store(load_settings()) as store:
+        _known(store, name)
+        store.change_account(name, jurisdictions=tuple(jurisdiction))
+    typer.echo(f"{name} belongs to {', '.join(jurisdiction)} now.")
 
 
 @app.command("list")
@@ -100,7 +135,20 @@ def list_accounts() -> None:
     """List the accounts."""
     with _store(load_settings()) as store:
         for one in store.accounts():
-            typer.echo(f"{one.name:<24} {one.role.value:<12} {'disabled' if one.disabled else ''}")
+            where = ",".join(one.jurisdictions) or "nowhere"
+            state = "disabled" if one.disabled else ""
+            typer.echo(f"{one.name:<24} {one.role.value:<12} {where:<24} {state}".rstrip())
+
+
+def _known(store: Store, name: str) -> Account:
+    account = store.account(name)
+    if account is None:
+        known = ", ".join(one.name for one in store.accounts()) or "none yet"
+        raise UnknownAccountError(
+            f"there is no account {name!r} (there is: {known}); "
+            f"gridcommand user add {name} makes it"
+        )
+    return account
 
 
 def _running_exercise(settings: Settings, store: Store) -> str:

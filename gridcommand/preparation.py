@@ -53,7 +53,7 @@ def prepare(settings: Settings, *, exercise: bool) -> Prepared:
         store.migrate()
         jurisdiction = pack.jurisdiction + (".exercise" if exercise else "")
         links = {
-            role.value: _link(settings, store, name, role, jurisdiction, cells)
+            role.value: _link(settings, store, name, role, jurisdiction, cells, pack.jurisdiction)
             for name, role, cells in (
                 ("commander", Role.COMMANDER, ()),
                 ("worker", Role.GRID_WORKER, _cells_in_the_middle(pack)),
@@ -142,8 +142,11 @@ def _link(
     role: Role,
     jurisdiction: str,
     cells: tuple[str, ...],
+    home: str,
 ) -> str:
     now = datetime.now(UTC)
-    account = store.account(name) or store.add_account(name, role, at=now, cells=cells)
+    account = store.account(name) or store.add_account(
+        name, role, at=now, jurisdictions=(home,), cells=cells
+    )
     token = store.make_link(account, at=now, hours=LINK_HOURS, jurisdiction=jurisdiction)
     return link_url(settings, token)

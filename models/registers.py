@@ -21,6 +21,7 @@ from models.tables import (
     AccountRecord,
     DeviceRecord,
     DrillRecord,
+    PhotoPlaceRecord,
     PhotoRecord,
     SessionRecord,
     SignInLinkRecord,
@@ -32,11 +33,12 @@ _session = SessionRecord.__table__  # type: ignore[attr-defined]
 _link = SignInLinkRecord.__table__  # type: ignore[attr-defined]
 _device = DeviceRecord.__table__  # type: ignore[attr-defined]
 _photo = PhotoRecord.__table__  # type: ignore[attr-defined]
+_place = PhotoPlaceRecord.__table__  # type: ignore[attr-defined]
 _drill = DrillRecord.__table__  # type: ignore[attr-defined]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """A person who may sign in; empty ``jurisdictions`` means all of this installation."""
+    """A person who may sign in. For ``jurisdictions`` see :mod:`models.rights`: `*` is all."""
 
     id: int
     name: str
@@ -118,12 +120,22 @@ class Registers:
         role: Role,
         *,
         at: datetime,
+        jurisdictions: tuple[str, ...],
         password_hash: str = "",
-        jurisdictions: tuple[str, ...] = (),
         cells: tuple[str, ...] = (),
         language: str = "",
     ) -> Account:
-        """Register a person; :class:`~models.errors.StoreError` when the name is taken."""
+        """Register a person.
+
+        Raises
+        ------
+        StoreError
+            The name is taken, or it isn't said where the person may look and act.
+        """
+        if not jurisdictions:
+            raise StoreError(
+                f"say where {name!r} may look and act: by jurisdictions, or '*' for all"
+            )
         try:
             with transaction(self._engine, writes=True) as connection:
                 connection.execute(
@@ -168,6 +180,7 @@ class Registers:
         disabled: bool | None = None,
         role: Role | None = None,
         language: str | None = None,
+        jurisdictions: tuple[str, ...] | None = None,
     ) -> None:
         """Change what is given; a disabled account's sessions end at once."""
         changes: dict[str, Any] = {
@@ -177,6 +190,10 @@ class Registers:
                 ("disabled", disabled),
                 ("role", role.value if role else None),
                 ("language", language),
+                (
+                    "jurisdictions",
+                    None if jurisdictions is None else msgspec.json.encode(jurisdictions).decode(),
+                ),
             )
             if value is not None
         }
@@ -338,6 +355,28 @@ class Registers:
         with transaction(self._engine, writes=False) as connection:
             row = connection.execute(select(_photo).where(_photo.c.id == photo_id)).first()
         return None if row is None else Photo(**row._mapping)
+
+    def place_photo(self, photo_id: str, jurisdiction: str) -> None:
+        """Note that a report or task of this jurisdiction names a photo; again is right too."""
+        try:
+            with transaction(self._engine, writes=True) as connection:
+                connection.execute(
+                    insert(_place), {"photo": photo_id, "jurisdiction": jurisdiction}
+                )
+        except StoreError as error:
+            if not isinstance(error.__cause__, IntegrityError):
+                raise
+
+    def photo_places(self, photo_id: str) -> list[str]:
+        """Return the jurisdictions whose reports and tasks name a photo."""
+        with transaction(self._engine, writes=False) as connection:
+            return list(
+                connection.execute(
+                    select(_place.c.jurisdiction)
+                    .where(_place.c.photo == photo_id)
+                    .order_by(_place.c.jurisdiction)
+                ).scalars()
+            )
 
     # ── drills ────────────────────────────────────────────────────────────────────────────────
 

@@ -59,12 +59,25 @@ class Escalation(msgspec.Struct, frozen=True):
     unit: str = ""
 
 
+class LastOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a person ordered last on an incident: see :class:`models.events.OrderCarriedOut`."""
+
+    seq: int
+    at: datetime
+    order: str
+    by: str
+    reason: str = ""
+    units: tuple[str, ...] = ()
+
+
 class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What we believe is happening.
 
     ``opened_at`` is our time of the first report; ``losses`` counts units under way that were
     turned to something more urgent. ``near`` and ``far`` are those of
-    :class:`~models.events.IncidentOpened`, until a person gives it a place.
+    :class:`~models.events.IncidentOpened`, until a person gives it a place. ``last_order`` is what
+    a person ordered last here. While ``triage`` waits for a person no machine orders here, unless
+    ``life_threat`` was read.
     """
 
     id: str
@@ -78,6 +91,7 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     updated_at: datetime
     updated_seq: int
     triage: bool = False
+    life_threat: bool = False
     text: str = ""
     code: str = ""
     channel: Channel = Channel.SYSTEM
@@ -109,6 +123,7 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     near: ev.NamedPlace | None = None
     far: bool = False
     losses: int = 0
+    last_order: LastOrder | None = None
     first_ordered_at: datetime | None = None
     first_on_scene_at: datetime | None = None
     closed_at: datetime | None = None
@@ -243,6 +258,7 @@ class Proposal(msgspec.Struct, kw_only=True, omit_defaults=True):
     updated_seq: int
     shortage: dict[str, int] = {}
     automatic: bool = False
+    held: str = ""
     counted_priority: int = 0
     status: str = "complete"
     policy: str = ""
@@ -358,6 +374,26 @@ class SimplerPlanning(msgspec.Struct, kw_only=True, frozen=True):
     incidents: tuple[str, ...] = ()
 
 
+class PostureChange(msgspec.Struct, kw_only=True, frozen=True):
+    """Who set the posture last, when, why, and what it was ``before``."""
+
+    seq: int
+    at: datetime
+    by: str
+    reason: str
+    before: Posture
+
+
+class AutomationChange(msgspec.Struct, kw_only=True, frozen=True):
+    """Who set the automatic priorities last, when, why, and which they were ``before``."""
+
+    seq: int
+    at: datetime
+    by: str
+    reason: str
+    before: tuple[int, ...]
+
+
 class Rules(msgspec.Struct, kw_only=True):
     """The jurisdiction's running settings, as the screens show them."""
 
@@ -369,6 +405,8 @@ class Rules(msgspec.Struct, kw_only=True):
     correlation_radius_m: float = 150.0
     correlation_window_s: float = 1800.0
     simpler_planning: SimplerPlanning | None = None
+    posture_change: PostureChange | None = None
+    automation_change: AutomationChange | None = None
 
 
 class Demand(msgspec.Struct, kw_only=True, omit_defaults=True):

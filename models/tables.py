@@ -298,6 +298,14 @@ class PhotoRecord(SQLModel, table=True):
     file: str
 
 
+class PhotoPlaceRecord(SQLModel, table=True):
+    """A jurisdiction whose report or task names a photo: who belongs there may look at it."""
+
+    __tablename__ = "photo_place"
+    photo: str = Field(primary_key=True)
+    jurisdiction: str = Field(primary_key=True)
+
+
 class DrillRecord(SQLModel, table=True):
     """A live drill: its recording, how far it is, and its clock."""
 

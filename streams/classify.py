@@ -20,7 +20,7 @@ from models.events import FactValue, ReportClassified, ReportReceived
 from models.plain_text import plain
 from models.words import Channel, Grade
 from streams.geodesy import to_wgs84
-from streams.lexicon import Lexicon, load_lexicon
+from streams.lexicon import Lexicon, Reading, load_lexicon
 from streams.place_names import names_of
 
 TRIAGE_BELOW = 0.6
@@ -29,6 +29,7 @@ TRIAGE_BELOW = 0.6
 CODE_CONFIDENCE = 0.95
 OTHER = "city.other"
 OTHER_PRIORITY = 3
+LIFE_THREATENING = 1
 _OTHER_CONFIDENCE = 0.1
 _TRUSTED = frozenset({Channel.SENSOR, Channel.SYSTEM})
 _GRADES = ((Grade.I, 30, 100), (Grade.II, 10, 50), (Grade.III, 3, 10))
@@ -63,8 +64,10 @@ def classify(
     reading = words.read(report.text, report.place)
     facts = reading.facts
     category, priority, grade, confidence = _by_code(report, pack, words)
+    urgency = 0.0
     if not category:
         category, confidence = _by_text(reading.scores, words)
+        urgency = _danger(reading, words)
         priority = words.categories[category].priority if category != OTHER else OTHER_PRIORITY
         for name, value in facts.items():
             if value and name in words.facts:
@@ -86,6 +89,7 @@ def classify(
         grade=grade or _grade(facts),
         confidence=confidence,
         triage=confidence < TRIAGE_BELOW or is_place_wrong,
+        life_threat=priority == LIFE_THREATENING and max(confidence, urgency) >= TRIAGE_BELOW,
         text=report.text,
         code=report.code,
         lon=lon,
@@ -149,6 +153,35 @@ def _by_text(scores: dict[str, int], words: Lexicon) -> tuple[str, float]:
         default=0.0,
     )
     return best, round(top / (top + 1) * (1 - doubt), 3)
+
+
+def _danger(reading: Reading, words: Lexicon) -> float:
+    """Confidence that a life is in danger, whichever category it is of.
+
+    As :func:`_by_text` has it for a category. Where a fact says that a life is in danger (somebody
+    is trapped, or not breathing) there is no rival: that something happens is sure enough where
+    the terms of any category say so. Else only what says that none is in danger is a rival.
+    """
+    scores = reading.scores
+    dangerous = [
+        score for key, score in scores.items() if words.categories[key].priority == LIFE_THREATENING
+    ]
+    if any(
+        value and name in words.facts and words.facts[name].priority == LIFE_THREATENING
+        for name, value in reading.facts.items()
+    ):
+        top, doubt = max(scores.values(), default=0), 0.0
+    elif dangerous:
+        top = max(dangerous)
+        others = [
+            score
+            for key, score in scores.items()
+            if words.categories[key].priority != LIFE_THREATENING
+        ]
+        doubt = min(1.0, max(others, default=0) / top * 0.5)
+    else:
+        return 0.0
+    return round(top / (top + 1) * (1 - doubt), 3)
 
 
 def _family(category_id: str) -> str:

@@ -52,6 +52,7 @@ from models.settings import Settings
 from models.situation import Situation
 from models.store import InboxRow, Store, open_store
 from models.topics import DESK, REPORTS, topic_for
+from models.words import Role
 from streams.app import is_embedded, kafka_servers
 from streams.drill_clock import ENDED, STOPPED, DrillClock, driven, take_up
 from streams.errors import DrillError
@@ -301,7 +302,12 @@ class LiveDrill:
                     HANDS_SOURCE,
                     now,
                     ConfirmProposal(
-                        incident=incident, proposal=proposal, by=STAND_IN, reason="drill"
+                        incident=incident,
+                        proposal=proposal,
+                        by=STAND_IN,
+                        role=Role.DISPATCHER,
+                        jurisdictions=(self._jurisdiction,),
+                        reason="drill",
                     ),
                 )
 

@@ -169,7 +169,9 @@ def replay(
     with ExitStack() as files:
         sink = files.enter_context(open_for_lines(out)) if out else None
         # Nobody is there to confirm a move-up either.
-        policy = msgspec.structs.replace(policy or Policy(), automatic_move_ups=True)
+        policy = msgspec.structs.replace(
+            policy or Policy(), automatic_move_ups=True, automatic_untriaged=True
+        )
         run = _Run(recording, pack, playbooks, policy, graph, sink, progress, observe, watch)
         return run.to_the_end(tuple(automatic), since, until, orders)
 

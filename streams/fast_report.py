@@ -23,6 +23,7 @@ from dispatch.policy import Policy
 from dispatch.roads import AreaClosure, CircleClosure, Closure, RoadGraph
 from models.city import CityPack
 from models.events import CloseRoad, Event, Point, ReportReceived
+from models.words import Role
 from playbooks.engine import PlaybookSet
 from streams.errors import RecordingError
 from streams.fast import FastResult, replay
@@ -105,6 +106,8 @@ def read_closures(path: Path, recording: Recording, graph: RoadGraph) -> list[Ev
                     speed=one.speed,
                     until=one.until,
                     by="drill",
+                    role=Role.DISPATCHER,
+                    jurisdictions=(recording.jurisdiction,),
                     reason=one.reason,
                 ),
             )

@@ -13,6 +13,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Header, Query, Request
 from fastapi.security import APIKeyCookie
 
+from models.rights import ORDERING
 from models.words import Role
 from web_console.accounts import COOKIE, Person
 from web_console.console import Console
@@ -61,6 +62,14 @@ def at_least(role: Role) -> Callable[[Request, Person], Awaitable[Person]]:
     return check
 
 
+async def ordering(request: Request, person: Annotated[Person, Depends(signed_in)]) -> Person:
+    """Let pass who may give some order; which and where is the table's to say."""
+    if person.role not in ORDERING:
+        least = next(role for role in Role if role in ORDERING)
+        raise Problem(403, "not_allowed", "role", role=role_name(least, request_language(request)))
+    return person
+
+
 async def jurisdiction_asked(
     header: Annotated[
         str, Header(alias="X-Jurisdiction", max_length=100, description="Empty: the session's own.")
@@ -76,6 +85,7 @@ async def jurisdiction_asked(
 ConsoleOf = Annotated[Console, Depends(_console_asked)]
 SignedIn = Annotated[Person, Depends(signed_in)]
 Dispatcher = Annotated[Person, Depends(at_least(Role.DISPATCHER))]
+Ordering = Annotated[Person, Depends(ordering)]
 Commander = Annotated[Person, Depends(at_least(Role.COMMANDER))]
 Admin = Annotated[Person, Depends(at_least(Role.ADMIN))]
 Asked = Annotated[str, Depends(jurisdiction_asked)]

@@ -18,10 +18,11 @@ import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from models import rights
 from models.registers import Account, token_hash
 from models.settings import Settings
 from models.store import Store
-from models.words import Role, home_jurisdiction, is_exercise
+from models.words import Role
 from web_console.asking import Asking
 from web_console.problems import Problem
 from web_console.views import Viewer
@@ -53,7 +54,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     jurisdictions
-        Where they may look and act; empty: everywhere in this installation.
+        Where they may look and act; see :mod:`models.rights`.
     jurisdiction
         Where their screens begin; empty: the city's own.
     """
@@ -72,15 +73,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         return _RANK[self.role] >= _RANK[role]
 
     def belongs_to(self, jurisdiction: str) -> bool:
-        """Whether this person may look and act there.
-
-        Who belongs to a jurisdiction may take part in its exercises; who belongs to an exercise
-        may take part in others of the same place, and never in what is real.
-        """
-        if not self.jurisdictions or jurisdiction in self.jurisdictions:
-            return True
-        homes = {home_jurisdiction(one) for one in self.jurisdictions}
-        return is_exercise(jurisdiction) and home_jurisdiction(jurisdiction) in homes
+        """Whether this person may look and act there."""
+        return rights.belongs_to(self.jurisdictions, jurisdiction)
 
     @property
     def viewer(self) -> Viewer:
@@ -268,7 +262,7 @@ def make_sign_in_link(
     settings: Settings,
     name: str,
     role: Role,
-    jurisdictions: Iterable[str] = (),
+    jurisdictions: Iterable[str],
     cells: Iterable[str] = (),
 ) -> str:
     """Return a URL that signs ``name`` in once, within :data:`LINK_HOURS`.
@@ -278,7 +272,7 @@ def make_sign_in_link(
     role
         For a new account; an existing one of another role is changed to it.
     jurisdictions
-        For a new account; its screens begin at the first. None: everywhere.
+        For a new account; its screens begin at the first that is named.
     cells
         For a new account: the grid cells it is responsible for.
 
@@ -295,7 +289,7 @@ def make_sign_in_link(
     elif account.role is not role:
         store.change_account(name, role=role)
     token = store.make_link(
-        account, at=now, hours=LINK_HOURS, jurisdiction=belongs[0] if belongs else ""
+        account, at=now, hours=LINK_HOURS, jurisdiction=rights.begins_at(belongs)
     )
     return f"{pages_url(settings)}/s/{token}"
 
@@ -316,7 +310,7 @@ def _person(account: Account, jurisdiction: str, expires_at: datetime) -> Person
         cells=account.cells,
         language=account.language,
         has_password=bool(account.password_hash),
-        jurisdiction=jurisdiction or (account.jurisdictions[0] if account.jurisdictions else ""),
+        jurisdiction=jurisdiction or rights.begins_at(account.jurisdictions),
         expires_at=expires_at,
     )
 

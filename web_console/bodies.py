@@ -42,6 +42,11 @@ Short = Annotated[str, Field(max_length=500, pattern=NO_NUL)]
 Reason = Annotated[
     str, Field(max_length=1000, pattern=NO_NUL, description="Why; stands in the log."), Said
 ]
+NeededReason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=NO_NUL),
+    Field(description="Why; stands in the log and on every commander's screen."),
+]
 Priority = Annotated[int, Field(ge=1, le=4, description="1 life-threatening … 4 routine.")]
 
 
@@ -126,6 +131,11 @@ class OrderBody(Body):
 
     id: UUID | None = Field(None, description="The sender's own, best a UUIDv7.")
     reason: Reason = ""
+    saw: Annotated[int, Field(ge=0, le=LONG_MAX)] | None = Field(
+        None,
+        description="`seq` up to which the giver saw what happened. What another person ordered "
+        "there later makes the desk refuse with `changed_meanwhile`; without it nothing is asked.",
+    )
     jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
 
 
@@ -315,6 +325,7 @@ class SetAutomationIn(OrderBody):
 
     type: Literal["set_automation"]
     priorities: Annotated[tuple[Priority, ...], Field(max_length=4)]
+    reason: NeededReason
 
 
 class SetPostureIn(OrderBody):
@@ -322,6 +333,7 @@ class SetPostureIn(OrderBody):
 
     type: Literal["set_posture"]
     posture: Posture
+    reason: NeededReason
 
 
 OrderIn = Annotated[
@@ -411,7 +423,9 @@ class AccountIn(Body):
 
     name: AccountName
     role: Role
-    jurisdictions: Annotated[list[Id], Field(max_length=100)] = []
+    jurisdictions: Annotated[list[Id], Field(min_length=1, max_length=100)] = Field(
+        description="Where the person may look and act; `*`: everywhere in this installation."
+    )
     cells: Annotated[list[Id], Field(max_length=2000)] = []
 
 

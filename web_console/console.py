@@ -17,7 +17,7 @@ from uuid import UUID
 import uuid_utils
 
 from models import events as ev
-from models import tracing
+from models import rights, tracing
 from models.city import CityPack
 from models.errors import StoreBusyError
 from models.events import Event, Payload, decode, encode
@@ -85,7 +85,7 @@ class Console:
         """Return where a person may look and act, the city's own first."""
         home = self.pack.jurisdiction
         heads = await self.intake.shared(self.store.heads)
-        known = {home, *(head.jurisdiction for head in heads), *person.jurisdictions}
+        known = {home, *(head.jurisdiction for head in heads), *rights.named(person.jurisdictions)}
         known |= {drill.jurisdiction for drill in await self._drills()}
         return sorted(
             (one for one in known if person.belongs_to(one)),
@@ -95,6 +95,9 @@ class Console:
     async def starts_at(self, person: Person) -> str:
         """Return where a person's screens begin: in an exercise, the one that runs now."""
         chosen = person.jurisdiction or self.pack.jurisdiction
+        if not person.belongs_to(chosen):
+            # A link may lead where its account doesn't belong.
+            chosen = rights.begins_at(person.jurisdictions) or chosen
         if not is_exercise(chosen):
             return chosen
         running = [
@@ -117,7 +120,7 @@ class Console:
             403 when it isn't the person's, 404 when there is none of that name.
         """
         if not asked:
-            return await self.starts_at(person)
+            asked = await self.starts_at(person)
         if not person.belongs_to(asked):
             raise Problem(403, "not_allowed", "jurisdiction", value=asked[:80])
         if not await self._exists(asked, person):
@@ -129,7 +132,8 @@ class Console:
             # Who begins at the city's own has the empty name for it, and a screen would be empty.
             return False
         home = self.pack.jurisdiction
-        ours = (home, home + EXERCISE_MARK, person.jurisdiction, *person.jurisdictions)
+        named = rights.named(person.jurisdictions)
+        ours = (home, home + EXERCISE_MARK, person.jurisdiction, *named)
         if jurisdiction in ours or self.hub.known_seq(jurisdiction) is not None:
             return True
         heads = await self.intake.shared(self.store.heads)

@@ -31,7 +31,8 @@ KINDS: Final = (
 RULES: Final = "rules"
 
 # Too many to read, and nothing that a person decided or must know.
-_NOT_LOGGED = (ev.UnitPositionsReported, ev.ClockTicked)
+# What was carried out stands in the log as the order itself.
+_NOT_LOGGED = (ev.UnitPositionsReported, ev.ClockTicked, ev.OrderCarriedOut)
 
 _encode = msgspec.json.Encoder().encode
 

@@ -7,23 +7,28 @@ comes back by the live channel, for it is the desk that decides.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import uuid_utils
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
 
-from models.events import PAYLOADS, TYPE_PREFIX, TaskReported, UnitStatusReported
+from models.events import ORDERS, TaskReported, UnitStatusReported
 from models.registers import Drill
+from models.rights import least, may_order
 from models.words import Role
-from web_console.access import Asked, Commander, ConsoleOf, Dispatcher, SignedIn
+from web_console.access import Asked, Commander, ConsoleOf, Ordering, SignedIn
 from web_console.bodies import NO_NUL, Accepted, CloseRoadIn, DrillIn, OrderIn, TaskIn, UnitStatusIn
 from web_console.console import PRIORITY_OF_ORDERS, PRIORITY_OF_STATUS
-from web_console.problems import Problem, responses
+from web_console.messages import role_name
+from web_console.problems import Problem, request_language, responses
+from web_console.routes_intake import place_photos
 from web_console.views import owns_task
 
 router = APIRouter(prefix="/api", tags=["desk"])
+
+_ORDERS: Final = {kind.type_name.removeprefix("order."): kind for kind in ORDERS}
 
 # Ids are taken whole from the path (``:path``): a unit may be called 1/46-1, and %2F is a slash by
 # the time a route is chosen.
@@ -51,16 +56,22 @@ class DrillAnswer(BaseModel):
 @router.post(
     "/orders", status_code=202, responses=responses(401, 403, 404, 413, 503), summary="Order"
 )
-async def order(body: OrderIn, console: ConsoleOf, person: Dispatcher, asked: Asked) -> Accepted:
+async def order(
+    body: OrderIn, request: Request, console: ConsoleOf, person: Ordering, asked: Asked
+) -> Accepted:
     """Hand an order to the desk. A refusal comes by the live channel as ``refused``."""
     jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
+    kind = _ORDERS[body.type]
+    if not may_order(kind, person.role, person.jurisdictions, jurisdiction):
+        needed = least(kind) or Role.ADMIN
+        name = role_name(needed, request_language(request))
+        raise Problem(403, "not_allowed", "role", role=name)
     fields: dict[str, Any] = body.model_dump(exclude={"id", "type", "jurisdiction"})
     given = body.id
     if isinstance(body, CloseRoadIn) and not body.closure:
         fields["closure"] = str(given or uuid_utils.uuid7())
-    payload = msgspec.convert(
-        fields | {"by": person.name}, PAYLOADS[f"{TYPE_PREFIX}order.{body.type}"], strict=False
-    )
+    giver = {"by": person.name, "role": person.role, "jurisdictions": person.jurisdictions}
+    payload = msgspec.convert(fields | giver, kind, strict=False)
     order_id = await console.hand_over(
         given, jurisdiction, person.name, payload, priority=PRIORITY_OF_ORDERS
     )
@@ -83,6 +94,7 @@ async def task(
         raise Problem(404, "unknown", "not_there", value=task_id[:80])
     if not person.may(Role.DISPATCHER) and not owns_task(person.viewer, known):
         raise Problem(403, "not_allowed", "not_your_task")
+    await place_photos(console, person, jurisdiction, body.photos)
     payload = TaskReported(
         task=task_id,
         state=body.state,

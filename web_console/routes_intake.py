@@ -19,7 +19,9 @@ from models.registers import Photo
 from models.topics import SENML_CONTENT_TYPE
 from models.words import Channel, Role, is_exercise
 from web_console.access import Asked, ConsoleOf, SignedIn
+from web_console.accounts import Person
 from web_console.bodies import Received, ReportIn
+from web_console.console import Console
 from web_console.problems import Problem, responses
 
 router = APIRouter(prefix="/api", tags=["intake"])
@@ -62,6 +64,7 @@ async def report(
     `POST /api/photos` with its id whenever the network allows. Words never wait for a picture.
     """
     jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
+    await place_photos(console, person, jurisdiction, body.photos)
     attributes = dict(body.attributes)
     if body.category:
         attributes[CATEGORY_ATTRIBUTE] = body.category
@@ -154,9 +157,9 @@ async def get_photo(
     person: SignedIn,
     size: Annotated[str, Query(pattern="^(small)?$", description="`small`: a preview.")] = "",
 ) -> FileResponse:
-    """Return a photo or its preview."""
+    """Return a photo or its preview, to its sender and where a report or task names it."""
     known = await console.reads(console.store.photo, str(photo_id))
-    if known is None:
+    if known is None or not await _may_see(console, person, known):
         raise Problem(404, "unknown", "not_there", value=str(photo_id))
     path, media_type, digest = await asyncio.to_thread(
         console.photos.file_of, known, small=size == "small"
@@ -205,3 +208,23 @@ async def readings(
     pack = await request.body()
     count = await console.readings.publish(device, pack, traceparent)
     return ReadingsOut(accepted=count)
+
+
+async def place_photos(
+    console: Console, person: Person, jurisdiction: str, photos: list[UUID]
+) -> None:
+    """Let photos be seen in the jurisdiction of the report or task that names them.
+
+    Those that follow later too; not those of somebody else that this person may not see.
+    """
+    for photo in map(str, photos):
+        known = await console.intake(console.store.photo, photo)
+        if known is None or await _may_see(console, person, known):
+            await console.intake(console.store.place_photo, photo, jurisdiction)
+
+
+async def _may_see(console: Console, person: Person, photo: Photo) -> bool:
+    if photo.account == person.name:
+        return True
+    places = await console.intake(console.store.photo_places, photo.id)
+    return any(map(person.belongs_to, places))

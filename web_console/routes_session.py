@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
+from models import rights
 from models.words import Role
 from web_console.access import Admin, ConsoleOf, SignedIn
 from web_console.accounts import COOKIE, Person, make_sign_in_link
@@ -149,7 +151,11 @@ async def accounts(console: ConsoleOf, person: Admin) -> AccountsOut:
 async def add_account(
     body: AccountIn, request: Request, console: ConsoleOf, person: Admin
 ) -> LinkOut:
-    """Make an account without a password, and the link by which it signs in first."""
+    """Make an account without a password, and the link by which it signs in first.
+
+    Nobody gives away a jurisdiction that isn't their own.
+    """
+    _check_within(person, body.jurisdictions)
     if await console.reads(console.store.account, body.name) is not None:
         raise Problem(409, "conflict", "taken", value=body.name)
     await console.reads(
@@ -172,8 +178,24 @@ async def add_account(
 async def account_link(
     name: AccountName, request: Request, console: ConsoleOf, person: Admin
 ) -> LinkOut:
-    """Make a one-time link for an account."""
+    """Make a one-time link for an account, of one's own jurisdictions alone."""
+    known = await console.reads(console.store.account, name)
+    if known is not None:
+        _check_within(person, known.jurisdictions)
     return await _link(request, console, name)
+
+
+def _check_within(person: Person, jurisdictions: Sequence[str]) -> None:
+    """Refuse whom it would let in where the administrator may not go.
+
+    Raises
+    ------
+    Problem
+        403 naming the first jurisdiction that isn't the administrator's.
+    """
+    for one in jurisdictions:
+        if not rights.covers(person.jurisdictions, [one]):
+            raise Problem(403, "not_allowed", "jurisdiction", value=one[:80])
 
 
 async def _link(request: Request, console: Console, name: str) -> LinkOut:

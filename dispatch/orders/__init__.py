@@ -1,9 +1,9 @@
 """What a desk does with a person's order: carries it out, or refuses it and says why.
 
 A person outranks the machine: what is ordered here is not undone by the planner until the person
-lifts it. An order is refused only where it can't be done (no such unit, no open road) or where
-it rests on something that has changed meanwhile; then the proposal in force goes with the
-refusal.
+lifts it. An order is refused only where its giver has no right to it (:mod:`models.rights`), where
+it can't be done (no such unit, no open road) or where it rests on something that has changed
+meanwhile; then the proposal in force goes with the refusal.
 
 How an order is carried out is a function of its name, in the module of its subject. What can't be
 done raises :class:`~dispatch.orders.refusal.RefusalError` before anything is emitted.
@@ -20,7 +20,7 @@ from dispatch.orders.hospitals import HospitalOrders
 from dispatch.orders.incidents import IncidentOrders
 from dispatch.orders.jurisdiction import JurisdictionOrders
 from dispatch.orders.move_ups import MoveUpOrders
-from dispatch.orders.refusal import RefusalError
+from dispatch.orders.refusal import RefusalError, check_right, check_seen
 from dispatch.orders.sending import Sending
 from dispatch.planning import Planner
 from dispatch.step import Step
@@ -88,6 +88,9 @@ class OrderBook:
     def carry_out(self, step: Step, given: ev.Order) -> None:
         """Carry out an order, or emit :class:`~models.events.OrderRefused`."""
         try:
+            check_right(step, given)
+            about = _incidents(step, given)
+            check_seen(step, given, about)
             self._handlers[type(given)](step, given)
         except RefusalError as refusal:
             proposal = ""
@@ -105,3 +108,33 @@ class OrderBook:
                 ),
                 incident=refusal.incident,
             )
+            return
+        for incident in about:
+            step.emit(
+                ev.OrderCarriedOut(
+                    incident=incident,
+                    order=given.type_name.removeprefix("order."),
+                    by=given.by,
+                    reason=given.reason,
+                    units=_units(given),
+                ),
+                incident=incident,
+            )
+
+
+def _incidents(step: Step, given: ev.Order) -> list[str]:
+    """Return the incidents that an order is about: those it names, and that of a unit it takes."""
+    named: list[str] = []
+    if isinstance(given, ev.RecallUnit | ev.DivertUnit):
+        unit = step.situation.units.get(given.unit)
+        if unit is not None and unit.incident:
+            named.append(unit.incident)
+    named += [name for key in ("incident", "duplicate") if (name := getattr(given, key, ""))]
+    return list(dict.fromkeys(named))
+
+
+def _units(given: ev.Order) -> tuple[str, ...]:
+    if isinstance(given, ev.SendUnits):
+        return given.units
+    unit = getattr(given, "unit", "")
+    return (unit,) if unit else ()

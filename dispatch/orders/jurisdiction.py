@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dispatch.correlation import distance_m
-from dispatch.orders.refusal import RefusalError
+from dispatch.orders.refusal import RefusalError, check_rule_seen, reason_of
 from dispatch.planning import Planner
 from dispatch.roads import RoadGraph
 from dispatch.step import Step
@@ -65,10 +65,15 @@ class JurisdictionOrders:
     def set_automation(self, step: Step, given: ev.SetAutomation) -> None:
         if wrong := sorted(set(given.priorities) - set(PRIORITIES)):
             raise RefusalError("unknown_priority", f"priorities are 1 to 4, not {wrong}")
-        step.emit(ev.AutomationSet(priorities=tuple(sorted(set(given.priorities))), by=given.by))
+        reason = reason_of(given)
+        check_rule_seen(step, given, step.situation.rules.automation_change)
+        priorities = tuple(sorted(set(given.priorities)))
+        step.emit(ev.AutomationSet(priorities=priorities, by=given.by, reason=reason))
 
     def set_posture(self, step: Step, given: ev.SetPosture) -> None:
-        step.emit(ev.PostureSet(posture=given.posture, by=given.by))
+        reason = reason_of(given)
+        check_rule_seen(step, given, step.situation.rules.posture_change)
+        step.emit(ev.PostureSet(posture=given.posture, by=given.by, reason=reason))
 
 
 def _around(given: ev.CloseRoad, graph: RoadGraph) -> tuple[float, float, float]:

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from models.errors import GridcommandError
+from models.rights import EVERYWHERE
 from models.settings import Settings
 from models.store import Store, open_store
 from models.words import Role
@@ -191,7 +192,12 @@ class OwnSystem:
         store = self.store()
         try:
             now = datetime.now(UTC)
-            account = store.add_account(f"own-{role.value}-{uuid.uuid4().hex[:6]}", role, at=now)
+            account = store.add_account(
+                f"own-{role.value}-{uuid.uuid4().hex[:6]}",
+                role,
+                at=now,
+                jurisdictions=(EVERYWHERE,),
+            )
             return store.open_session(account, at=now, hours=12)
         finally:
             store.close()

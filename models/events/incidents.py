@@ -34,6 +34,7 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
     grade: Grade
     confidence: float
     triage: bool = False
+    life_threat: bool = False
     text: str = ""
     code: str = ""
     channel: Channel = Channel.SYSTEM
@@ -76,6 +77,7 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
     text: str = ""
     facts: dict[str, FactValue] = {}
     photos: tuple[str, ...] = ()
+    life_threat: bool = False
 
 
 class IncidentRevised(Payload, frozen=True, kw_only=True):
@@ -100,6 +102,25 @@ class IncidentMoved(Payload, frozen=True, kw_only=True):
     by: str = ""
     reason: str = ""
     merged_into: str = ""
+
+
+class OrderCarriedOut(Payload, frozen=True, kw_only=True):
+    """A person's order on an incident was carried out: who orders next must have seen it.
+
+    Attributes
+    ----------
+    order
+        Type of the order, such as ``send_units``; its id is the cause.
+    units
+        Units that the order names.
+    """
+
+    type_name: ClassVar[str] = "order.carried_out"
+    incident: str
+    order: str
+    by: str
+    reason: str = ""
+    units: tuple[str, ...] = ()
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -42,6 +42,7 @@ class AutomationSet(Payload, frozen=True, kw_only=True):
     type_name: ClassVar[str] = "automation.set"
     priorities: tuple[int, ...]
     by: str
+    reason: str = ""
 
 
 class PostureSet(Payload, frozen=True, kw_only=True):
@@ -50,6 +51,7 @@ class PostureSet(Payload, frozen=True, kw_only=True):
     type_name: ClassVar[str] = "posture.set"
     posture: Posture
     by: str
+    reason: str = ""
 
 
 class PlanningFellBack(Payload, frozen=True, kw_only=True):

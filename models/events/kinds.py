@@ -29,10 +29,10 @@ PAYLOADS: dict[str, type[Payload]] = {
     for cls in vars(subject).values()
     if isinstance(cls, type) and issubclass(cls, Payload) and cls.type_name
 }
-ORDERS: frozenset[type[Payload]] = frozenset(
+ORDERS: frozenset[type[Order]] = frozenset(
     cls for cls in PAYLOADS.values() if issubclass(cls, Order)
 )
-INPUTS: frozenset[type[Payload]] = ORDERS | {
+INPUTS: frozenset[type[Payload]] = frozenset[type[Payload]](ORDERS) | {
     world.ReportClassified,
     world.UnitRegistered,
     world.HospitalRegistered,

@@ -10,14 +10,27 @@ from __future__ import annotations
 from typing import ClassVar
 
 from models.events.payload import Payload, Point, Time
-from models.words import Grade, Posture
+from models.words import Grade, Posture, Role
 
 
 class Order(Payload, frozen=True, kw_only=True):
-    """Base of a person's orders. ``by`` is who, ``reason`` is why."""
+    """Base of a person's orders. ``by`` is who, ``reason`` is why.
+
+    Attributes
+    ----------
+    role, jurisdictions
+        What ``by`` was and where they belonged when they gave it: :mod:`models.rights` says
+        whether it counts. An order that doesn't say counts for nothing.
+    saw
+        Place in the journal up to which the giver's screen showed what had happened. What
+        somebody else ordered there after it is asked about first; None: not said, not asked.
+    """
 
     by: str
+    role: Role = Role.GRID_WORKER
+    jurisdictions: tuple[str, ...] = ()
     reason: str = ""
+    saw: int | None = None
 
 
 class ConfirmProposal(Order, frozen=True, kw_only=True):

@@ -91,6 +91,9 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    held
+        Why no machine orders it though its priority goes out by itself: ``triage``, a person must
+        say first what it is; empty: nothing holds it.
     counted_priority
         What the incident counted as because it waited so long; 0: its own.
     policy
@@ -113,6 +116,7 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
     choices: tuple[Choice, ...]
     shortage: dict[str, int] = {}
     automatic: bool = False
+    held: str = ""
     counted_priority: int = 0
     status: str = "complete"
     replaces: str = ""

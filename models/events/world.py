@@ -58,6 +58,8 @@ class ReportClassified(Payload, frozen=True, kw_only=True):
     ----------
     confidence
         0 to 1; under the classifier's threshold ``triage`` is set.
+    life_threat
+        A danger to life was read in it with enough confidence, whatever its category.
     outside
         The place lies in no cell of the jurisdiction, or there is none.
     near
@@ -74,6 +76,7 @@ class ReportClassified(Payload, frozen=True, kw_only=True):
     grade: Grade
     confidence: float
     triage: bool = False
+    life_threat: bool = False
     text: str = ""
     code: str = ""
     lon: float | None = None

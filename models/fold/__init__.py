@@ -84,6 +84,7 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Situation, Event, Any, Touched], Non
     ev.UnitHeld: units.unit_held,
     ev.UnitQueued: units.unit_queued,
     ev.UnitStatusReported: units.unit_status_reported,
+    ev.OrderCarriedOut: incidents.order_carried_out,
     ev.OverrideSet: incidents.override_set,
     ev.TaskAssigned: tasks.task_assigned,
     ev.TaskMoved: tasks.task_moved,

@@ -12,7 +12,15 @@ import math
 from models import events as ev
 from models.events import Event
 from models.lifecycles import IncidentState
-from models.situation import DEMAND_SIDE_DEG, Deadline, Escalation, Incident, Situation, Touched
+from models.situation import (
+    DEMAND_SIDE_DEG,
+    Deadline,
+    Escalation,
+    Incident,
+    LastOrder,
+    Situation,
+    Touched,
+)
 
 ENDED_KEPT = 300
 ESCALATIONS_KEPT = 20
@@ -34,6 +42,7 @@ def incident_opened(s: Situation, event: Event, data: ev.IncidentOpened, touched
         updated_at=event.time,
         updated_seq=event.seq,
         triage=data.triage,
+        life_threat=data.life_threat,
         text=data.text,
         code=data.code,
         channel=data.channel,
@@ -76,6 +85,8 @@ def report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: To
         incident.texts.append(data.text)
     incident.photos.extend(data.photos)
     incident.facts = dict(data.facts)
+    if data.life_threat and not incident.life_threat:
+        incident.life_threat = s.plan_due = True
 
 
 def incident_revised(
@@ -84,6 +95,8 @@ def incident_revised(
     incident = touch_incident(s, event, data.incident, touched)
     incident.category, incident.priority, incident.grade = data.category, data.priority, data.grade
     incident.triage = data.triage
+    # Whether it goes out by itself, and before whom, may be another now.
+    s.plan_due = True
     if data.by:
         incident.triaged_by = data.by
 
@@ -121,6 +134,20 @@ def override_set(s: Situation, event: Event, data: ev.OverrideSet, touched: Touc
     incident.pins, incident.bans = list(data.pins), list(data.bans)
     incident.by_hand = data.by_hand
     s.plan_due = True
+
+
+def order_carried_out(
+    s: Situation, event: Event, data: ev.OrderCarriedOut, touched: Touched
+) -> None:
+    incident = touch_incident(s, event, data.incident, touched)
+    incident.last_order = LastOrder(
+        seq=event.seq,
+        at=event.time,
+        order=data.order,
+        by=data.by,
+        reason=data.reason,
+        units=data.units,
+    )
 
 
 def deadline_set(s: Situation, event: Event, data: ev.DeadlineSet, touched: Touched) -> None:

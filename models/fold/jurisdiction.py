@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from models import events as ev
 from models.events import Event
-from models.situation import Closure, SimplerPlanning, Situation, Touched
+from models.situation import (
+    AutomationChange,
+    Closure,
+    PostureChange,
+    SimplerPlanning,
+    Situation,
+    Touched,
+)
 
 
 def desk_opened(s: Situation, event: Event, data: ev.DeskOpened, touched: Touched) -> None:
@@ -19,12 +26,22 @@ def desk_opened(s: Situation, event: Event, data: ev.DeskOpened, touched: Touche
 
 
 def automation_set(s: Situation, event: Event, data: ev.AutomationSet, touched: Touched) -> None:
+    s.rules.automation_change = AutomationChange(
+        seq=event.seq,
+        at=event.time,
+        by=data.by,
+        reason=data.reason,
+        before=s.rules.automatic_priorities,
+    )
     s.rules.automatic_priorities = data.priorities
     s.plan_due = True
     touched.add(("settings", "rules"))
 
 
 def posture_set(s: Situation, event: Event, data: ev.PostureSet, touched: Touched) -> None:
+    s.rules.posture_change = PostureChange(
+        seq=event.seq, at=event.time, by=data.by, reason=data.reason, before=s.rules.posture
+    )
     s.rules.posture = data.posture
     s.plan_due = True
     touched.add(("settings", "rules"))

@@ -23,6 +23,7 @@ def proposal_made(s: Situation, event: Event, data: ev.ProposalMade, touched: To
         updated_seq=event.seq,
         shortage=data.shortage,
         automatic=data.automatic,
+        held=data.held,
         counted_priority=data.counted_priority,
         status=data.status,
         policy=data.policy,

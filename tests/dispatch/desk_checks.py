@@ -153,6 +153,7 @@ class DeskChecks:
             assert data.unit not in incident.bans
             assert not incident.by_hand
             assert incident.is_placed, "the machine sends nobody to where nobody knows"
+            assert incident.life_threat or not incident.triage, "nobody understood it yet"
             self.looked[5] += 1
         if data.by == "gridcommand" and data.diverted_from:
             left = side.folded.incidents[data.diverted_from]

@@ -93,6 +93,7 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         placed=st.sampled_from(["yes", "yes", "yes", "yes", "no", "far", "near"]),
         held_up=st.booleans(),
         late_s=late,
+        understood=st.sampled_from(["well", "well", "danger", "badly"]),
     )
     def report(
         self,
@@ -103,6 +104,7 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         placed: str,
         held_up: bool,
         late_s: float,
+        understood: str = "well",
     ) -> None:
         """Somebody tells us, sometimes of what was told before; it may be held up on its way."""
         lon, lat = WEST + at[0] * STEP, SOUTH + at[1] * STEP
@@ -113,7 +115,9 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
             category=category,
             priority=priority,
             grade=Grade.IV,
-            confidence=1.0,
+            confidence=1.0 if understood == "well" else 0.1,
+            triage=understood != "well",
+            life_threat=understood == "danger",
             lon={"yes": lon, "far": -lon}.get(placed),
             lat=lat if placed in ("yes", "far") else None,
             outside=placed != "yes",
@@ -321,9 +325,13 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         assert dump(mine.world.situation) == dump(mine.folded)
 
     def order(self, kind: type[ev.Order], **of_it: Any) -> ev.Order | None:
-        """Give an order, each with a reason of its own; return it unless it was refused."""
+        """Give an order, each with a reason of its own; return it unless it was refused.
+
+        Some say what their giver saw, which may be what stood a while ago.
+        """
         number = len(self.world.inputs)
-        order = kind(by=PEOPLE[number % 2], reason=f"reason {number}", **of_it)
+        saw = max(0, self.world.situation.seq - number % 8) if number % 3 == 0 else None
+        order = kind(by=PEOPLE[number % 2], reason=f"reason {number}", saw=saw, **of_it)
         made = self.world.say(order)
         return None if any(isinstance(e.data, ev.OrderRefused) for e in made) else order
 

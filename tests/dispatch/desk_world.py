@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from dispatch.desk import Desk
 from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
@@ -17,7 +19,7 @@ from models.city import CityPack
 from models.events import Event, Payload
 from models.lifecycles import UnitState
 from models.situation import Situation
-from models.words import EXERCISE_MARK, Channel, Grade
+from models.words import EXERCISE_MARK, Channel, Grade, Role
 from playbooks.engine import PlaybookSet
 
 PLANS = PlaybookSet.load(Path(__file__).parent / "plans")
@@ -87,7 +89,11 @@ class DeskWorld:
         return self.desk.situation
 
     def event(self, payload: Payload, *, event_id: str = "", late_s: float = 0.0) -> Event:
-        """Make an input of now, or of some time ago."""
+        """Make an input of now, or of some time ago; an order that names no right has them all."""
+        if isinstance(payload, ev.Order) and not payload.jurisdictions:
+            payload = msgspec.structs.replace(
+                payload, role=Role.COMMANDER, jurisdictions=(self.city.jurisdiction,)
+            )
         return Event(
             id=event_id or f"e{len(self.inputs)}",
             source="/test",

@@ -97,7 +97,7 @@ def test_a_move_up_is_proposed_refused_for_a_while_and_confirmed(
     move = world.situation.move_ups["E01"]
     assert move.coverage_after > move.coverage
     world.say(ev.RefuseMoveUp(unit="E01", by="wang"))
-    world.say(ev.SetAutomation(priorities=(1, 2), by="wang"))
+    world.say(ev.SetAutomation(priorities=(1, 2), by="wang", reason="test"))
     world.wait(60)
     assert not world.situation.move_ups, "a refused move-up comes back at once"
     world.wait(Policy().refused_s)

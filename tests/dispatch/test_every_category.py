@@ -50,7 +50,7 @@ def loaded(city: str) -> tuple[CityPack, RoadGraph, PlaybookSet]:
 def test_every_category_is_decided(city: str, exercise: bool, posture: Posture) -> None:
     pack, roads, plans = loaded(city)
     world = DeskWorld(pack, roads, plans=plans, exercise=exercise)
-    world.say(ev.SetPosture(posture=posture, by="li"))
+    world.say(ev.SetPosture(posture=posture, by="li", reason="flood"))
     decide_all(world, pack)
 
 

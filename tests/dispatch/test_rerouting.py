@@ -237,7 +237,7 @@ def test_a_proposal_whose_road_closes_goes_and_one_that_holds_is_not_computed_ag
 
     monkeypatch.setattr(TravelTimes, "route", noted)
     for _ in range(3):
-        world.say(ev.SetAutomation(priorities=(), by="wang"))
+        world.say(ev.SetAutomation(priorities=(), by="wang", reason="test"))
         assert not of(world.settle(), ev.ProposalMade)
     assert not asked, "nothing changed, and ways were computed"
 

@@ -156,7 +156,7 @@ TOWN = ReserveRule(
 
 def test_a_reserve_is_kept_in_emergency_only_but_not_from_a_life(world: World) -> None:
     desk = world(unit("E1", "fire_suppression"), reserves=(TOWN,))
-    desk.say(ev.SetPosture(posture=Posture.EMERGENCY, by="lin"))
+    desk.say(ev.SetPosture(posture=Posture.EMERGENCY, by="lin", reason="flood"))
     desk.report("accident.fire.structure", priority=3)
     proposal = of(desk.settle(), ev.ProposalMade)[-1]
     assert proposal.shortage == {"engine": 1}

@@ -105,7 +105,7 @@ def filled(store: Store, photos: Path) -> None:
     commit(store, store.claim("tiny", exercise=False, at=NOW), 2500)
     store.put([inbox_row(f"r{number}") for number in range(5)])
     store.finish("tiny", ["r0"], NOW)
-    store.add_account("李伟", Role.GRID_WORKER, at=NOW, cells=("1", "2"))
+    store.add_account("李伟", Role.GRID_WORKER, at=NOW, jurisdictions=("*",), cells=("1", "2"))
     letter = DeadLetterRow(
         at=NOW, topic="desk", key="tiny", body=bytes(range(256)), code="failed", reason="坏",
         stage="desk",
@@ -208,7 +208,7 @@ def test_a_place_that_is_not_empty_is_refused(places: Places, tmp_path: Path, ki
     with pytest.raises(BackupError, match=r"folder .* isn't empty"):
         restore_backup(new, tmp_path / "photos", path)
     new.migrate()
-    new.add_account("somebody", Role.ADMIN, at=NOW)
+    new.add_account("somebody", Role.ADMIN, at=NOW, jurisdictions=("*",))
     before = contents(new)
     with pytest.raises(BackupError, match=r"database isn't empty .table account"):
         restore_backup(new, tmp_path / "new", path)

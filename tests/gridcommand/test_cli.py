@@ -124,6 +124,8 @@ def test_accounts_begin_with_a_link(cli: Cli) -> None:
     added = cli("user", "add", "li_wei", "--role", "grid_worker", "--cell", "320481100001001")
     assert added.returncode == 0, added.stderr
     assert re.search(r"http://127\.0\.0\.1:8740/s/[\w-]{30,}", added.stdout)
+    home = re.search(r"has the role grid_worker in (\S+) now", added.stdout)
+    assert home, added.stdout
     again = cli("user", "link", "li_wei")
     assert again.stdout != added.stdout
     assert "/s/" in again.stdout
@@ -135,6 +137,19 @@ def test_accounts_begin_with_a_link(cli: Cli) -> None:
     unknown = cli("user", "link", "nobody")
     assert unknown.returncode == 1
     assert "li_wei" in unknown.stderr
+    # Where it belongs is said, and a link leads nowhere else.
+    everywhere = cli("user", "add", "boss", "--role", "admin", "--jurisdiction", "*")
+    assert "in every jurisdiction" in everywhere.stdout
+    listed = cli("user", "list").stdout
+    assert re.search(rf"^li_wei +grid_worker +{re.escape(home[1])}$", listed, re.MULTILINE)
+    assert re.search(r"^boss +admin +\*$", listed, re.MULTILINE)
+    foreign = cli("user", "link", "li_wei", "--jurisdiction", "elsewhere")
+    assert foreign.returncode == 1
+    assert "elsewhere" in foreign.stderr
+    assert cli("user", "link", "li_wei", "--jurisdiction", f"{home[1]}.exercise").returncode == 0
+    assert cli("user", "belongs", "li_wei", "--jurisdiction", "elsewhere").returncode == 0
+    assert cli("user", "link", "li_wei", "--jurisdiction", "elsewhere").returncode == 0
+    assert cli("user", "belongs", "nobody", "--jurisdiction", "*").returncode == 1
 
 
 def test_a_link_leads_to_where_up_has_its_pages_while_it_runs(cli: Cli, tmp_path: Path) -> None:

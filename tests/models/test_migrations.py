@@ -153,3 +153,70 @@ def test_processes_of_the_version_before_go_on_over_a_migration(
         assert columns.items() <= new[table].items(), f"{table} is no longer what it was"
         for name in new[table].keys() - columns.keys():
             assert new[table][name][2], f"{table}.{name} must be given, and old processes don't"
+
+
+@pytest.mark.parametrize("beside", [(), ("tiny", "tiny.exercise")])
+def test_who_belonged_everywhere_by_an_empty_list_does_so_in_words(
+    beside: tuple[str, ...], tmp_path: Path
+) -> None:
+    """By name too, for consoles of before; photos are placed where something names them."""
+    store = Store(f"sqlite:///{tmp_path / 'test.db'}")
+    with transaction(store._engine, writes=True) as connection:
+        migrate_to(connection, "0008")
+        for name, jurisdictions in (("all", "[]"), ("one", '["tiny"]')):
+            connection.execute(
+                text(
+                    "INSERT INTO account (name, role, password_hash, jurisdictions, cells,"
+                    " language, disabled, created_at)"
+                    " VALUES (:name, 'commander', '', :jurisdictions, '[]', '', false,"
+                    " '2026-01-01 00:00:00')"
+                ),
+                {"name": name, "jurisdictions": jurisdictions},
+            )
+        for name in beside:
+            connection.execute(
+                text(
+                    "INSERT INTO jurisdiction (id, exercise, epoch, seq, head_hash, opened_at)"
+                    " VALUES (:id, false, 1, 0, :hash, '2026-01-01 00:00:00')"
+                ),
+                {"id": name, "hash": b""},
+            )
+        for number in range(3):
+            connection.execute(
+                text(
+                    "INSERT INTO incident (jurisdiction, id, exercise, updated_seq, doc, number,"
+                    " grade, cell, category, state, priority, opened_at)"
+                    " VALUES ('tiny', :id, false, 1, :doc, '1', 'IV', '', 'x', 'open', 1,"
+                    " '2026-01-01 00:00:00')"
+                ),
+                {"id": f"i{number}", "doc": b'{"photos":["p%d","p0"]}' % number},
+            )
+        waits = {"topic": "reports", "finished_at": None, "body": b'{"data":{"photos":["p9"]}}'}
+        for name, row in {
+            "r1": waits,
+            "r2": waits | {"body": b"no JSON"},
+            "r3": waits | {"body": b'{"data":{"photos":7}}'},
+        }.items():
+            connection.execute(
+                text(
+                    "INSERT INTO inbox (event_id, jurisdiction, topic, key, body, received_at,"
+                    " exercise, priority, finished_at)"
+                    " VALUES (:name, 'tiny.exercise', :topic, 'k', :body,"
+                    " '2026-01-01 00:00:00', true, 1, :finished_at)"
+                ),
+                {"name": name, **row},
+            )
+    store.migrate()
+    assert {one.name: one.jurisdictions for one in store.accounts()} == {
+        "all": ("*", *beside),
+        "one": ("tiny",),
+    }
+    places = {photo: store.photo_places(photo) for photo in ("p0", "p1", "p2", "p9", "p8")}
+    assert places == {
+        "p0": ["tiny"],
+        "p1": ["tiny"],
+        "p2": ["tiny"],
+        "p9": ["tiny.exercise"],
+        "p8": [],
+    }
+    store.close()

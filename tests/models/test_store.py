@@ -208,7 +208,9 @@ async def test_a_full_queue_says_try_again(store: Store) -> None:
 
 
 def test_a_link_signs_in_once_and_a_session_ends(store: Store) -> None:
-    account = store.add_account("wang", Role.COMMANDER, at=NOW, cells=("c1",))
+    account = store.add_account(
+        "wang", Role.COMMANDER, at=NOW, jurisdictions=("tiny",), cells=("c1",)
+    )
     token = store.make_link(account, at=NOW, hours=1, jurisdiction="tiny.exercise")
     assert store.use_link(token, at=NOW + timedelta(hours=2)) is None
     token = store.make_link(account, at=NOW, hours=1, jurisdiction="tiny.exercise")
@@ -223,7 +225,7 @@ def test_a_link_signs_in_once_and_a_session_ends(store: Store) -> None:
     store.change_account("wang", disabled=True)
     assert store.session(session, at=NOW) is None
     with pytest.raises(StoreError, match="taken"):
-        store.add_account("wang", Role.ADMIN, at=NOW)
+        store.add_account("wang", Role.ADMIN, at=NOW, jurisdictions=("tiny",))
 
 
 def test_a_device_has_one_key(store: Store) -> None:

@@ -243,3 +243,24 @@ def test_every_report_gets_an_answer_and_the_same_again(
     assert found == classify(sent, liyang)
     assert found.priority in (1, 2, 3, 4)
     assert found.text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "triage", "danger"),
+    [
+        # A fact alone is no ground for a machine to send anybody.
+        ("有人被困", True, False),
+        ("出事了，有人受伤", True, False),
+        # What it is is in doubt; that somebody is in danger isn't.
+        ("车祸，车里冒烟，有人昏迷", True, True),
+        ("有人昏迷，燃气泄漏", True, True),
+        ("车祸，车里冒烟，没有人昏迷", True, False),
+        ("路面积水", False, False),
+        ("起火了，楼房着火", False, True),
+    ],
+)
+def test_a_danger_to_life_is_read_whichever_it_is(
+    liyang: CityPack, text: str, triage: bool, danger: bool
+) -> None:
+    got = classify(report(text), liyang)
+    assert (got.triage, got.life_threat) == (triage, danger), got

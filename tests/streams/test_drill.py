@@ -37,7 +37,7 @@ from models.registers import Drill
 from models.settings import Settings
 from models.situation import Situation
 from models.store import Lease, Store
-from models.words import Channel, is_exercise
+from models.words import Channel, Role, is_exercise
 from playbooks.engine import PlaybookSet
 from streams import drill as drill_module
 from streams.agents import classified_event
@@ -234,7 +234,8 @@ def test_what_nobody_decides_the_stand_in_confirms_but_nothing_taken_by_hand(
     assert len(of(town.journal(), IncidentOpened)) == 2
     by_hand = msgspec.structs.replace(
         event("order", town.row().anchor_sim,
-              SendUnits(incident="i000002", units=("T01",), by="wang"))
+              SendUnits(incident="i000002", units=("T01",), by="wang", role=Role.DISPATCHER,
+                        jurisdictions=(HERE,)))
     )  # fmt: skip
     town._decide(HERE, [by_hand])
     town.run(drill, 30.0)

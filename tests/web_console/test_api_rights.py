@@ -51,16 +51,24 @@ async def test_each_role_may_what_it_may_and_no_more(
 async def test_an_order_says_who_gave_it(
     client: httpx.AsyncClient, sign_in: Any, store: Store
 ) -> None:
-    sign_in("dora", Role.DISPATCHER)
+    sign_in("dora", Role.DISPATCHER, HOME)
     order = {"type": "send_units", "incident": "i1", "units": ["E1"], "reason": "nearer"}
     answer = await client.post("/api/orders", json=order)
     assert answer.status_code == 202
     (row,) = inbox(store)
     data = decode(row.body).data
-    assert data == ev.SendUnits(by="dora", incident="i1", units=("E1",), reason="nearer")
+    assert data == ev.SendUnits(
+        by="dora",
+        role=Role.DISPATCHER,
+        jurisdictions=(HOME,),
+        incident="i1",
+        units=("E1",),
+        reason="nearer",
+    )
     assert row.topic == "desk"
-    forged = await client.post("/api/orders", json=order | {"by": "boss"})
-    assert forged.json()["errors"][0]["field"] == "by"
+    for forged in ({"by": "boss"}, {"role": "admin"}, {"jurisdictions": ["*"]}):
+        answer = await client.post("/api/orders", json=order | forged)
+        assert answer.json()["errors"][0]["field"] == next(iter(forged))
 
 
 @pytest.fixture

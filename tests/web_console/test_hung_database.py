@@ -67,7 +67,7 @@ class Phone:
     def __init__(self, console: Console, store: Store, name: str) -> None:
         now = datetime.now(UTC)
         account = store.account(name) or store.add_account(
-            name, Role.ADMIN, at=now, jurisdictions=(), cells=()
+            name, Role.ADMIN, at=now, jurisdictions=("*",), cells=()
         )
         self.longest_s = 0.0
         self._client = httpx.AsyncClient(

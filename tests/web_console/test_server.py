@@ -64,7 +64,7 @@ async def running(
 @asynccontextmanager
 async def signed_in(running: Running, store: Store) -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
     """Go by a link as a commander's browser does; give the client and the live channel's URL."""
-    link = make_sign_in_link(store, running.settings, "carla", Role.COMMANDER)
+    link = make_sign_in_link(store, running.settings, "carla", Role.COMMANDER, ("*",))
     base, _, token = link.partition("/s/")
     assert base == f"http://127.0.0.1:{running.settings.web_port}"
     async with httpx.AsyncClient(base_url=base, timeout=HANG_S) as client:

@@ -47,5 +47,5 @@ def commander_who_decides(open_page: OpenPage, name: str, **options: Any) -> Pag
     """Open a commander's page, and have nothing ordered by itself."""
     desk = open_page(name, Role.COMMANDER, **options)
     expect(desk.get_by_text("Connected")).to_be_visible()
-    tell(desk, "set_automation", priorities=[])
+    tell(desk, "set_automation", priorities=[], reason="a test decides")
     return desk

@@ -179,7 +179,9 @@ class Town:
         """Return a one-time sign-in link."""
         # So that each task is somebody's.
         cells = [cell.code for cell in self._prepared.pack.cells]
-        return make_sign_in_link(self.store, self.settings, name, role, jurisdictions, cells)
+        return make_sign_in_link(
+            self.store, self.settings, name, role, jurisdictions or ("*",), cells
+        )
 
     def file(self, text: str) -> None:
         """Write a worker's report into the inbox, as intake does."""

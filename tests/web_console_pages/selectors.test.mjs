@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  arrival, choosable, counts, coverage, decision, filtered, kinds, lateness, nextDecision,
+  arrival, choosable, counts, coverage, decision, filtered, kinds, lateness,
+  mergeDoubts, nextDecision,
   parsePoint, pinsNotKept, rows,
 } from '../../web_console/static/console/selectors.js';
 import { uuid7 } from '../../web_console/static/lib/ids.js';
@@ -190,4 +191,14 @@ test('a place is typed as latitude and longitude, or it is none', () => {
 
 test('a place far from every street is none', () => {
   assert.equal(decision(situation({}), incident('a', 1, AT, { far: true })), 'place');
+});
+
+test('what is far apart or of another kind is doubted before it is merged', () => {
+  const fire = incident('a', 1, '2017-01-01T08:00:00Z', { category: 'accident.fire.structure' });
+  const doubts = (rest) => mergeDoubts(fire, { ...fire, id: 'b', ...rest });
+  assert.deepEqual(doubts({ category: 'accident.fire.smoke', lat: 37.774 }), []);
+  assert.deepEqual(doubts({ lat: 37.775 }), ['far']);
+  assert.deepEqual(doubts({ category: 'health.medical' }), ['kind']);
+  assert.deepEqual(doubts({ category: 'accident.traffic', lon: -122.3 }), ['far', 'kind']);
+  assert.deepEqual(doubts({ lon: null, lat: null }), []);
 });

@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OTHER_RULES = ("lacks_skill", "reserved", "package", "elsewhere", "neighbour")
 SILENT = {
     "unit.positions_reported",  # moves a mark on the map and enters no incident's log
+    "order.carried_out",  # the order itself stands in the log
     "drill.described",  # a recording's first line
     "drill.service_recorded",  # what the drill's stand-in goes by; never in a journal
 }

@@ -22,8 +22,11 @@ export interface Incident {
   assignments?: string[]; tasks?: string[]; proposal?: string; by_hand?: boolean;
   triaged_by?: string; pins?: string[]; bans?: string[]; escalations?: Escalation[];
   merged_into?: string; first_ordered_at?: string | null; first_on_scene_at?: string | null;
-  closed_at?: string | null; losses?: number; far?: boolean;
+  closed_at?: string | null; losses?: number; far?: boolean; last_order?: LastOrder | null;
   near?: { lon: number; lat: number; names: Names; cell?: string } | null;
+}
+export interface LastOrder {
+  seq: number; at: string; order: string; by: string; reason?: string; units?: string[];
 }
 export interface Unit {
   id: string; kind: string; skills: string[]; owner: string; state: string; lon: number;
@@ -63,7 +66,7 @@ export interface Choice {
 }
 export interface Proposal {
   id: string; incident: string; made_at: string; choices: Choice[]; updated_seq: number;
-  shortage?: Record<string, number>; automatic?: boolean; counted_priority?: number; status?: string;
+  shortage?: Record<string, number>; automatic?: boolean; held?: string; counted_priority?: number; status?: string;
   policy?: string; gap?: number; solved?: string; coverage?: number | null; coverage_after?: number | null;
 }
 export interface Task {
@@ -85,7 +88,9 @@ export interface SimplerPlanning {
 }
 export interface Rules {
   posture?: string; automatic_priorities?: number[]; simpler_planning?: SimplerPlanning | null;
+  posture_change?: RuleChange<string> | null; automation_change?: RuleChange<number[]> | null;
 }
+export interface RuleChange<T> { seq: number; at: string; by: string; reason: string; before: T }
 
 export interface Clock { speed: number; paused: boolean; anchor_sim: string; anchor_wall: string }
 export interface Pipeline {

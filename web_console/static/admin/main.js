@@ -91,7 +91,12 @@ function Letters() {
   </section>`;
 }
 
-/** @typedef {{name: string, role: string, cells: string[]}} Account */
+/** @typedef {{name: string, role: string, jurisdictions: string[], cells: string[]}} Account */
+
+const EVERYWHERE = '*';
+
+/** @param {string} jurisdiction */
+const placeName = (jurisdiction) => (jurisdiction === EVERYWHERE ? t('admin.everywhere') : jurisdiction);
 
 function Accounts() {
   const [accounts, setAccounts] = useState(/** @type {Account[] | null} */ (null));
@@ -101,6 +106,8 @@ function Accounts() {
   const [name, setName] = useState('');
   const [role, setRole] = useState('grid_worker');
   const [cells, setCells] = useState('');
+  const [place, setPlace] = useState('');
+  const [places, setPlaces] = useState(/** @type {string[]} */ ([]));
   const load = async () => {
     try {
       setAccounts((await get('/api/accounts')).items);
@@ -110,6 +117,11 @@ function Accounts() {
   };
   useEffect(() => {
     load();
+    get('/api/city').then((/** @type {import('../types.js').City} */ city) => {
+      const known = city.jurisdictions.map((j) => j.id);
+      setPlaces(known);
+      setPlace(known[0] ?? '');
+    }, (problem) => setError(wordsOf(problem)));
   }, []);
   /** @param {() => Promise<{name: string, link: string}>} ask */
   const show = async (ask) => {
@@ -128,12 +140,15 @@ function Accounts() {
   /** @param {Event} event */
   const add = async (event) => {
     event.preventDefault();
-    const wanted = { name: name.trim(), role, cells: cells.split(/[,，、\s]+/).filter(Boolean) };
+    const wanted = { name: name.trim(), role, jurisdictions: [place], cells: cells.split(/[,，、\s]+/).filter(Boolean) };
     if (await show(() => post('/api/accounts', wanted))) {
       setName('');
       setCells('');
     }
   };
+  // Nobody lets another in where they may not go themselves.
+  const mayEverywhere = accounts?.find((a) => a.name === me.name)?.jurisdictions
+    .includes(EVERYWHERE);
   return html`<section class="card">
     <form class="grid-form" onSubmit=${add}>
       <label class="field"><span>${t('admin.name')}</span><input type="text" required value=${name}
@@ -141,6 +156,10 @@ function Accounts() {
       <label class="field"><span>${t('admin.role')}</span><select value=${role}
         onChange=${(/** @type {any} */ e) => setRole(e.currentTarget.value)}>${ROLES.map((r) => html`<option
           key=${r} value=${r} selected=${r === role}>${t(`role.${r}`)}</option>`)}</select></label>
+      <label class="field"><span>${t('admin.where')}</span><select required value=${place}
+        onChange=${(/** @type {any} */ e) => setPlace(e.currentTarget.value)}>
+        ${[...places, ...(mayEverywhere ? [EVERYWHERE] : [])].map((j) => html`<option key=${j} value=${j}
+          selected=${j === place}>${placeName(j)}</option>`)}</select></label>
       <label class="field"><span>${t('admin.cells_hint')}</span><input type="text" value=${cells}
         autocomplete="off" onInput=${(/** @type {any} */ e) => setCells(e.currentTarget.value)} /></label>
       <button type="submit" class="button primary">${t('admin.add')}</button>
@@ -156,8 +175,9 @@ function Accounts() {
       <p class="faint">${t('admin.link_text')}</p></div>`}
     ${accounts && !accounts.length && html`<div class="empty"><strong>${t('admin.no_accounts')}</strong></div>`}
     ${accounts && accounts.length > 0 && html`<table class="accounts"><thead><tr>
-      <th>${t('admin.name')}</th><th>${t('admin.role')}</th><th>${t('admin.cells')}</th><th></th></tr></thead>
+      <th>${t('admin.name')}</th><th>${t('admin.role')}</th><th>${t('admin.where')}</th><th>${t('admin.cells')}</th><th></th></tr></thead>
       <tbody>${accounts.map((a) => html`<tr key=${a.name}><td>${a.name}</td><td>${t(`role.${a.role}`)}</td>
+        <td>${a.jurisdictions.map(placeName).join(', ') || t('admin.nowhere')}</td>
         <td>${a.cells.length > 6 ? `${a.cells.slice(0, 6).join(', ')} … (${a.cells.length})` : a.cells.join(', ') || '–'}</td>
         <td><button type="button" class="button small" onClick=${() => show(() =>
           post(`/api/accounts/${encodeURIComponent(a.name)}/link`))}>${t('admin.link')}</button></td></tr>`)}</tbody>
@@ -165,5 +185,5 @@ function Accounts() {
   </section>`;
 }
 
-await session();
+const me = await session();
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById('app')));

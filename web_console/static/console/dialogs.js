@@ -12,9 +12,10 @@ import { useStore } from '../lib/store.js';
 import { uuid7 } from '../lib/ids.js';
 import { jurisdictionNow } from '../live.js';
 import { hospitalName, load, takes } from './hospitals.js';
-import { order } from './orders.js';
+import { asSeen, order, seen } from './orders.js';
 import { Empty, Priority, categoryName, kindName } from './parts.js';
-import { choosable, ended, metresBetween, parsePoint, running } from './selectors.js';
+import { choosable, ended, mergeDoubts, metresBetween, parsePoint, running } from './selectors.js';
+import { whatTheyDid } from './rules.js';
 import { PasswordForm } from '../lib/password.js';
 import { ask, callSign, live, setUi, theCity, theSession, ui } from './state.js';
 
@@ -26,6 +27,7 @@ import { ask, callSign, live, setUi, theCity, theSession, ui } from './state.js'
  *   | {kind: 'reopen', closure: string}
  *   | {kind: 'hospital', hospital: string}
  *   | {kind: 'destination', assignment: string}
+ *   | {kind: 'again', order: string, incident: string, run: () => void}
  *   | {kind: 'help' | 'password'}} Dialog
  */
 
@@ -35,6 +37,7 @@ export function Dialogs() {
   if (!dialog) return null;
   switch (dialog.kind) {
     case 'reason': return html`<${Reason} ...${dialog} />`;
+    case 'again': return html`<${Again} ...${dialog} />`;
     case 'choose': return html`<${ChooseUnits} id=${dialog.incident} />`;
     case 'triage': return html`<${Triage} id=${dialog.incident} />`;
     case 'merge': return html`<${Merge} id=${dialog.incident} />`;
@@ -58,6 +61,7 @@ function Sheet({ title, action, disabled, danger, wide, onSend, children }) {
   useEffect(() => {
     box.current?.showModal();
   }, []);
+  const opened = useRef(seen());
   const leave = () => ask(null);
   return html`<dialog ref=${box} class=${wide ? 'wide' : ''} aria-label=${title} onClose=${leave}
     onClick=${(/** @type {MouseEvent} */ e) => { if (e.target === box.current) leave(); }}>
@@ -65,7 +69,7 @@ function Sheet({ title, action, disabled, danger, wide, onSend, children }) {
       e.preventDefault();
       if (disabled) return;
       leave();
-      onSend?.();
+      if (onSend) asSeen(opened.current, onSend);
     }}>
       <header><h2>${title}</h2>
         <button type="button" class="iconbutton" aria-label=${t('dialog.cancel')}
@@ -96,6 +100,19 @@ function Reason({ title, action, run }) {
   return html`<${Sheet} title=${title} action=${action} disabled=${!reason.trim()}
     onSend=${() => run(reason.trim())}>
     <${ReasonField} value=${reason} onInput=${setReason} needed /></${Sheet}>`;
+}
+
+/**
+ * Somebody else ordered here before this order came: what they did, and whether to go on.
+ * @param {{order: string, incident: string, run: () => void}} props
+ */
+function Again({ order: type, incident, run }) {
+  const state = useStore(live, (s) => s);
+  const number = state.incidents.get(incident)?.number ?? '';
+  return html`<${Sheet} title=${t('again.title', { order: t(`order.${type}`), number })}
+    action=${t('again.action')} danger onSend=${run}>
+    <p class="notice warn">${whatTheyDid(state, type, incident)}</p>
+    <p>${t('again.text')}</p></${Sheet}>`;
 }
 
 /** @param {{id: string}} props */
@@ -242,6 +259,8 @@ function Merge({ id }) {
     metres: place && i.lon != null && i.lat != null
       ? metresBetween(place, { lon: i.lon, lat: i.lat }) : Infinity,
   })).sort((a, b) => a.metres - b.metres).slice(0, 30);
+  const chosen = state.incidents.get(other);
+  const doubts = chosen ? mergeDoubts(incident, chosen) : [];
   return html`<${Sheet} title=${t('merge.title', { number: incident.number })}
     action=${t('merge.action')} disabled=${!other}
     onSend=${() => order(state.jurisdiction, 'merge_incidents',
@@ -254,6 +273,8 @@ function Merge({ id }) {
         <span class="tab right">${Number.isFinite(metres) ? distance(metres) : '–'}</span></label>`)}
       ${!near.length && html`<${Empty} title=${t('merge.none')} />`}
     </div>
+    ${doubts.map((doubt) => html`<p class="notice warn" role="alert" key=${doubt}>
+      ${t(`merge.doubt_${doubt}`)}</p>`)}
     <${ReasonField} value=${reason} onInput=${setReason} />
   </${Sheet}>`;
 }

@@ -15,6 +15,7 @@ import { onKey } from './keys.js';
 import { CityMap } from './map.js';
 import { dismiss, notes, refuse, settle } from './orders.js';
 import { Queue } from './queue.js';
+import { RuleChanges } from './rules.js';
 import { counts, rows } from './selectors.js';
 import { begin, link, live, select, setUi, theCity, theSession, ui } from './state.js';
 import { ExerciseBand, SimplerPlanning, TopBar, Unshown } from './topbar.js';
@@ -76,6 +77,7 @@ function App() {
     ${exercise && html`<${ExerciseBand} />`}
     <${Unshown} />
     <${SimplerPlanning} />
+    <${RuleChanges} />
     <main>
       <div class="left">
         <div class="leftswitch" role="tablist" aria-label=${t('left.title')}>

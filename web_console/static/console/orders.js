@@ -6,10 +6,14 @@ import { ApiError, post } from '../lib/http.js';
 import { t } from '../lib/i18n.js';
 import { uuid7 } from '../lib/ids.js';
 import { createStore } from '../lib/store.js';
+import { ask, live, ui } from './state.js';
 
 const ANSWER_MS = 10000;
 const NOTE_MS = 9000;
 const READ_MS = 600;
+/** What came onto the screen so shortly before a press was not read. */
+const UNREAD_MS = 700;
+const CHANGED = 'changed_meanwhile';
 
 /**
  * @typedef {{id: string, type: string, incident: string, key: string, late: boolean}} Pending
@@ -17,14 +21,49 @@ const READ_MS = 600;
  *   undo?: {label: string, run: () => void}}} Note
  * @typedef {{key?: string, done?: string, undo?: () => {label: string, run: () => void} | undefined,
  *   onDone?: () => void}} Options
+ * @typedef {Options & {again: () => void}} Wanted
  */
 
 /** @type {import('../lib/store.js').Store<Map<string, Pending>>} */
 export const pending = createStore(new Map());
 /** @type {import('../lib/store.js').Store<Note[]>} */
 export const notes = createStore(/** @type {Note[]} */ ([]));
-/** @type {Map<string, Options>} */
+/** @type {Map<string, Wanted>} */
 const wanted = new Map();
+
+/** @type {{at: number, jurisdiction: string, seq: number}[]} */
+let drawn = [];
+live.subscribe(() => {
+  const { jurisdiction, seq } = live.get();
+  const at = Date.now();
+  const read = drawn.filter((d) => d.at <= at - UNREAD_MS).at(-1);
+  drawn = [...drawn.filter((d) => d === read || d.at > at - UNREAD_MS), { at, jurisdiction, seq }];
+});
+
+/** Place in the journal up to which a person can have read what happened. */
+export function seen() {
+  const { jurisdiction, seq } = live.get();
+  const here = drawn.filter((d) => d.jurisdiction === jurisdiction);
+  const read = here.filter((d) => d.at <= Date.now() - UNREAD_MS).at(-1) ?? here[0];
+  return read?.seq ?? seq;
+}
+
+/** @type {number | null} */
+let asked = null;
+
+/**
+ * Let the orders that `run` gives say that their giver saw no more than this.
+ * @param {number} seq
+ * @param {() => void} run
+ */
+export function asSeen(seq, run) {
+  asked = seq;
+  try {
+    run();
+  } finally {
+    asked = null;
+  }
+}
 
 /**
  * @param {Omit<Note, 'id'>} note
@@ -63,7 +102,11 @@ export async function order(jurisdiction, type, payload, options = {}) {
   const id = uuid7();
   const incident = typeof payload.incident === 'string' ? payload.incident : '';
   const entry = { id, type, incident, key: options.key ?? type, late: false };
-  wanted.set(id, options);
+  const saw = asked ?? seen();
+  wanted.set(id, {
+    ...options,
+    again: () => asSeen(live.get().seq, () => order(jurisdiction, type, payload, options)),
+  });
   pending.update((now) => new Map(now).set(id, entry));
   setTimeout(() => {
     if (!pending.get().has(id)) return;
@@ -71,7 +114,7 @@ export async function order(jurisdiction, type, payload, options = {}) {
     tell({ tone: 'info', text: t('order.late', { order: t(`order.${type}`) }), incident });
   }, ANSWER_MS);
   try {
-    await post('/api/orders', { id, jurisdiction, type, ...payload });
+    await post('/api/orders', { id, jurisdiction, type, saw, ...payload });
   } catch (error) {
     forget(id);
     const detail = error instanceof ApiError ? reasons(error) : String(error);
@@ -120,14 +163,20 @@ export function settle(log) {
 export function refuse(refused) {
   const waiting = pending.get().get(refused.order);
   if (!waiting) return;
-  forget(refused.order);
+  const again = forget(refused.order)?.again;
+  const incident = refused.incident || waiting.incident;
+  if (refused.code === CHANGED && again && !ui.get().dialog) {
+    ask({ kind: 'again', order: waiting.type, incident, run: again });
+    return;
+  }
   tell({
     tone: 'bad',
     text: t(refused.proposal ? 'order.refused_with' : 'order.refused', {
       order: t(`order.${waiting.type}`),
       detail: refusal(refused.code, refused.detail),
     }),
-    incident: refused.incident || waiting.incident,
+    incident,
+    undo: refused.code === CHANGED && again ? { label: t('again.action'), run: again } : undefined,
   }, 20000);
 }
 

@@ -72,6 +72,7 @@ export function ProposalCard({ incident, state }) {
     <${Pins} incident=${incident} proposal=${proposal} />
     ${proposal.choices.map((choice) => html`<${Choice} key=${`${choice.requirement}-${choice.slot}`}
       choice=${choice} incident=${incident} state=${state} />`)}
+    ${proposal.held && html`<p class="notice warn">${t(`proposal.held_${proposal.held}`)}</p>`}
     ${(proposal.counted_priority ?? 0) > 0 && html`<p class="notice">${t('proposal.counted', {
       priority: t(`priority.${proposal.counted_priority}`),
     })}</p>`}

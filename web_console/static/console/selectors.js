@@ -276,6 +276,27 @@ export function metresBetween(a, b) {
   return 12742000 * Math.asin(Math.sqrt(h));
 }
 
+const MERGE_FAR_M = 500;
+
+/**
+ * What speaks against two incidents being the same: that they are far apart, or of another kind.
+ * @param {Incident} a
+ * @param {Incident} b
+ * @returns {('far' | 'kind')[]}
+ */
+export function mergeDoubts(a, b) {
+  const placed = a.lon != null && a.lat != null && b.lon != null && b.lat != null;
+  const far = placed && metresBetween(
+    { lon: Number(a.lon), lat: Number(a.lat) }, { lon: Number(b.lon), lat: Number(b.lat) },
+  ) > MERGE_FAR_M;
+  /** @param {string} category */
+  const family = (category) => category.split('.').slice(0, 2).join('.');
+  return [
+    ...(far ? /** @type {const} */ (['far']) : []),
+    ...(family(a.category) !== family(b.category) ? /** @type {const} */ (['kind']) : []),
+  ];
+}
+
 /**
  * Units that a person may choose for an incident: with what the machine computed where it did,
  * else as the crow flies. Best time first, then nearest.

@@ -12,6 +12,7 @@ import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { order, pending, tell, waits } from './orders.js';
 import { kindName } from './parts.js';
+import { commands } from './rules.js';
 import { counts, kinds, rows } from './selectors.js';
 import { ask, link, live, theCity, theSession, tick } from './state.js';
 
@@ -96,7 +97,7 @@ function ClockPanel() {
 /** @param {{clock: import('../types.js').Clock | null}} props */
 function DrillControls({ clock }) {
   const [busy, setBusy] = useState(false);
-  const commander = ['commander', 'admin'].includes(theSession().role);
+  const commander = commands();
   /** @param {{paused?: boolean, speed?: number}} change */
   const change = async (change) => {
     setBusy(true);
@@ -214,11 +215,28 @@ function Account() {
   const posing = useStore(pending, (now) => waits(now, 'set_posture'));
   const automatic = rules.automatic_priorities ?? [1];
   /** @param {number} p */
-  const toggle = (p) => order(live.get().jurisdiction, 'set_automation', {
-    priorities: automatic.includes(p) ? automatic.filter((x) => x !== p)
-      : [...automatic, p].sort((a, b) => a - b),
-  });
-  const commander = me.role === 'commander' || me.role === 'admin';
+  const toggle = (p) => {
+    const priorities = automatic.includes(p) ? automatic.filter((x) => x !== p)
+      : [...automatic, p].sort((a, b) => a - b);
+    set('set_automation', t(automatic.includes(p) ? 'rules.ask_off' : 'rules.ask_on', {
+      priority: t(`priority.${p}`),
+    }), { priorities });
+  };
+  const posture = rules.posture === 'emergency' ? 'routine' : 'emergency';
+  /**
+   * A rule of the whole jurisdiction: nobody changes it without saying why.
+   * @param {string} type
+   * @param {string} title
+   * @param {Record<string, unknown>} rule
+   */
+  const set = (type, title, rule) => {
+    setOpen(false);
+    ask({
+      kind: 'reason', title, action: t('rules.set'),
+      run: (reason) => order(live.get().jurisdiction, type, { ...rule, reason }),
+    });
+  };
+  const commander = commands();
   return html`<div class="account" ref=${box}>
     <button type="button" class="iconbutton text" lang=${otherLang() === 'zh' ? 'zh-CN' : 'en'}
       aria-label=${t('top.language')} title=${t('top.language')}
@@ -238,14 +256,18 @@ function Account() {
       <fieldset disabled=${!commander || automating} aria-busy=${automating}>
         <legend>${t('rules.automatic')}</legend>
         ${[1, 2, 3, 4].map((p) => html`<label key=${p} class="check"><input type="checkbox"
-          checked=${automatic.includes(p)} onChange=${() => toggle(p)} />
+          checked=${automatic.includes(p)} onClick=${(/** @type {Event} */ e) => {
+            e.preventDefault();
+            toggle(p);
+          }} />
           <span>${t(`priority.${p}`)}</span></label>`)}
       </fieldset>
       <label class="check"><input type="checkbox" disabled=${!commander || posing}
         checked=${rules.posture === 'emergency'}
-        onChange=${() => order(live.get().jurisdiction, 'set_posture', {
-          posture: rules.posture === 'emergency' ? 'routine' : 'emergency',
-        })} /><span>${t('rules.emergency')}</span></label>
+        onClick=${(/** @type {Event} */ e) => {
+          e.preventDefault();
+          set('set_posture', t('rules.ask_posture', { posture: t(`posture.${posture}`) }), { posture });
+        }} /><span>${t('rules.emergency')}</span></label>
       <hr />
       <button type="button" onClick=${() => { setOpen(false); ask({ kind: 'help' }); }}>
         ${t('top.help')} <kbd>?</kbd></button>
