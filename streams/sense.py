@@ -21,10 +21,13 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
+import msgspec
+
 from models.episodes import Episode
 from models.events import FactValue, Point, ReportReceived
+from models.senml import Reading
+from models.units import conversion
 from models.words import Channel
-from streams.senml import Reading
 from streams.sense_alarms import Alarm, Sensed, episode_id
 from streams.sense_devices import DeviceMemory, RisingWindow, dump, load
 from streams.sense_quorum import Neighbours
@@ -100,16 +103,21 @@ class SenseState:
                 device.hear_on(quantity)
             heard[quantity] = at
             for rule in device.rules.get(quantity, ()):
+                read: Reading | None = reading
                 # Nearly all are in the rule's own unit, and a call costs more than to see that.
-                if unit != rule.unit and _is_in_other_unit(rule, reading):
+                if unit != rule.unit:
+                    read = _in_unit_of(rule, reading)
+                if read is None:
                     out.other_unit += 1
+                    if not any(_in_unit_of(one, reading) for one in device.rules[quantity]):
+                        out.unusable[name, quantity] = unit
                 elif type(rule) is ThresholdRule:  # isinstance() is slow on these
                     # Nearly all are quiet readings of devices of which nothing is waited for.
-                    if device.active or device.since or rule.is_beyond(reading.value):
-                        self._threshold(rule, device, reading, out)
+                    if device.active or device.since or rule.is_beyond(read.value):
+                        self._threshold(rule, device, read, out)
                 elif type(rule) is RateRule:
-                    lowest = _window(device, rule).add(at, reading.value, rule.window_s)
-                    self._rate(rule, device, reading, lowest, out)
+                    lowest = _window(device, rule).add(at, read.value, rule.window_s)
+                    self._rate(rule, device, read, lowest, out)
                 else:
                     device.spoke[rule.id] = listened_s
                     device.excused.discard(rule.id)
@@ -137,14 +145,15 @@ class SenseState:
         last, device.heard[quantity] = device.heard[quantity], at
         for rule in device.rules.get(quantity, ()):
             is_known = at <= device.known.get(rule.id, -math.inf)
-            if isinstance(rule, SilenceRule) or _is_in_other_unit(rule, reading):
+            read = _in_unit_of(rule, reading)
+            if isinstance(rule, SilenceRule) or read is None:
                 continue
             if isinstance(rule, RateRule):
-                lowest = _window(device, rule).add(at, reading.value, rule.window_s)
+                lowest = _window(device, rule).add(at, read.value, rule.window_s)
                 if not is_known:
-                    self._rate(rule, device, reading, lowest, out)
+                    self._rate(rule, device, read, lowest, out)
             elif not is_known:
-                self._threshold(rule, device, reading, out)
+                self._threshold(rule, device, read, out)
         device.heard[quantity] = last
         return True
 
@@ -434,8 +443,16 @@ def _window(device: DeviceMemory, rule: RateRule) -> RisingWindow:
     return window
 
 
-def _is_in_other_unit(rule: Rule, reading: Reading) -> bool:
-    return bool(reading.unit and rule.unit) and reading.unit != rule.unit
+def _in_unit_of(rule: Rule, reading: Reading) -> Reading | None:
+    """The reading as the rule reads it; None where its unit is of another kind."""
+    if reading.unit == rule.unit or not reading.unit or not rule.unit:
+        return reading
+    scale = conversion(reading.unit, rule.unit)
+    if scale is None:
+        return None
+    # Twelve digits: what stands exactly at a limit does so in every unit.
+    value = float(f"{reading.value * scale.factor + scale.offset:.12g}")
+    return msgspec.structs.replace(reading, value=value)
 
 
 def _heard(device: DeviceMemory, rule: Rule) -> datetime:

@@ -56,6 +56,8 @@ class Sensed(msgspec.Struct):
         Those that weren't: not younger than the last of their device and quantity.
     other_unit
         Of those taken, times that a rule didn't read one for its unit.
+    unusable
+        Units that no rule of the quantity can use, by device and quantity.
     """
 
     alarms: list[Alarm] = msgspec.field(default_factory=list)
@@ -63,6 +65,7 @@ class Sensed(msgspec.Struct):
     taken: int = 0
     late: int = 0
     other_unit: int = 0
+    unusable: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
 
 def episode_id(device: str, rule: str, began: datetime, *, scope: str = "") -> str:

@@ -31,10 +31,10 @@ from models.episodes import Episode, SenseMemory
 from models.errors import EventError, FencedError, StoreError
 from models.events import Point, encode
 from models.inbox import InboxRow
+from models.senml import Reading
 from models.topics import READINGS, REPORTS, topic_for
 from models.words import EXERCISE_MARK
 from streams import metrics
-from streams.senml import Reading
 from streams.sense import SenseState
 from streams.sense_alarms import Sensed
 from streams.sense_rules import SenseRules, load_sense_rules
@@ -221,7 +221,7 @@ class SenseKeeper:
         exercise: bool,
         record: Record | None = None,
         traceparent: str = "",
-    ) -> None:
+    ) -> Mapping[tuple[str, str], str]:
         """Take readings of a partition in; return when what they began is durable.
 
         Parameters
@@ -239,6 +239,10 @@ class SenseKeeper:
             of those that don't come again.
         traceparent
             The trace of who sent them, if it has one.
+
+        Returns
+        -------
+            Units that no rule of their quantity can use, by device and quantity.
         """
         origin = _Pack(received_at, traceparent, time.perf_counter())
         key = self._key(topic, partition)
@@ -267,7 +271,7 @@ class SenseKeeper:
                 metrics.READINGS_TAKEN.inc(sensed.taken)
                 _LATE.inc(sensed.late)
                 _OTHER_UNIT.inc(sensed.other_unit)
-                return
+                return sensed.unusable
 
     async def run(self) -> None:
         """Raise the silences of live devices and keep windows; runs until cancelled."""

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from models.categories import categories
+from models.settings import Settings
 from streams.errors import RulesError
 
 OUR_RULES = Path(__file__).parent / "data" / "sense_rules.yaml"
@@ -32,8 +33,8 @@ class RuleBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     id
         Part of an episode's id; never reused.
     quantity, unit
-        What the rule looks at, as SenML names it. A reading in another unit is not for it; one
-        without unit is.
+        What the rule looks at, as SenML names it. A reading in another unit of the same kind is
+        converted (:mod:`models.units`); one of another kind is not for it, one without unit is.
     category, priority
         Of the report that an alarm becomes.
     zh, en
@@ -125,6 +126,14 @@ class SenseRules:
             found = self._found[key] = fitting
         return found
 
+    def units_of(self, device: str, quantity: str) -> tuple[str, ...] | None:
+        """Return the units that rules read a device's quantity in; None: no rule looks at it.
+
+        One of them is empty where a rule takes any.
+        """
+        rules = self.for_device(device).get(quantity)
+        return None if rules is None else tuple(rule.unit for rule in rules)
+
 
 @lru_cache(maxsize=4)
 def load_sense_rules(path: Path = OUR_RULES) -> SenseRules:
@@ -146,6 +155,17 @@ def load_sense_rules(path: Path = OUR_RULES) -> SenseRules:
             raise RulesError(f"{path}: rule {rule.id!r}: {wrong}")
         seen.add(rule.id)
     return SenseRules(rules)
+
+
+def rules_in_force(settings: Settings) -> SenseRules:
+    """Return the city pack's own rules where it has some, else ours.
+
+    Raises
+    ------
+    RulesError
+        When they can't be read or a rule makes no sense.
+    """
+    return load_sense_rules(settings.own_sense_rules or OUR_RULES)
 
 
 def _wrong(rule: Rule, seen: set[str]) -> str:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, File, Header, Query, Request, UploadFile
 from fastapi.responses import FileResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from models.events import ReportReceived
 from models.topics import SENML_CONTENT_TYPE
@@ -20,7 +20,14 @@ from models.words import Channel, Role, is_exercise
 from web_console.access import Asked, ConsoleOf, SignedIn
 from web_console.bodies import Received, ReportIn
 from web_console.console import Console
-from web_console.problems import Problem, invalid, responses
+from web_console.problems import (
+    Problem,
+    field_errors,
+    invalid,
+    request_language,
+    responses,
+)
+from web_console.readings import REFUSED_TOLD, field_error
 
 router = APIRouter(prefix="/api", tags=["intake"])
 
@@ -38,10 +45,20 @@ class PhotoOut(BaseModel):
     url: str
 
 
+class RefusedRecord(BaseModel):
+    """A record of a pack that is not taken, and why."""
+
+    record: int = Field(description="Its number in the pack, from 0.")
+    code: str = Field(description="Machine word of what is wrong.")
+    message: str = Field(description="The same for a person, in the asker's language.")
+
+
 class ReadingsOut(BaseModel):
-    """How many readings were taken."""
+    """How many readings were taken, and which records were not."""
 
     accepted: int
+    refused_count: int = Field(0, description="Records that were not taken.")
+    refused: list[RefusedRecord] = Field([], description="The first of them.")
 
 
 @router.post(
@@ -166,7 +183,11 @@ async def readings(
         str, Header(max_length=100, description="The sender's trace (W3C), if it has one.")
     ] = "",
 ) -> ReadingsOut:
-    """Take a SenML pack in. Names are ``device/quantity``, of the device that the key is of."""
+    """Take a SenML pack in. Names are ``device/quantity``, of the device that the key is of.
+
+    A record that is wrong costs only itself: the others are taken, and the answer names it. When
+    none is left, all are named in a 422.
+    """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type not in SENML_TYPES:
         raise Problem(415, "unsupported_type", "senml_only")
@@ -177,8 +198,18 @@ async def readings(
     if device is None:
         raise Problem(401, "not_signed_in", "device")
     pack = await request.body()
-    count = await console.readings.publish(device, pack, traceparent)
-    return ReadingsOut(accepted=count)
+    checked = await console.readings.publish(device, pack, traceparent)
+    return ReadingsOut(
+        accepted=checked.readings,
+        refused_count=len(checked.refused),
+        refused=[
+            RefusedRecord(record=int(error.field), code=error.code, message=error.message)
+            for error in field_errors(
+                [field_error(one, device_id) for one in checked.refused[:REFUSED_TOLD]],
+                request_language(request),
+            )
+        ],
+    )
 
 
 async def check_photos(console: Console, photos: list[UUID]) -> None:

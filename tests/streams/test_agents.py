@@ -437,3 +437,22 @@ async def test_poison_is_a_dead_letter_and_raises_nothing(
     assert not world.desk
     given_up = set() if poison == b"[]" else {"reports", "desk"}
     assert {letter.topic for letter in world.letters} == given_up
+
+
+async def test_of_a_pack_with_a_wrong_record_the_others_are_sensed(liyang: CityPack) -> None:
+    subject, world = agents(liyang)
+    pack = b'[{"bn":"d/","n":"smoke alarm","vb":true},{"n":"smoke_alarm","vb":true}]'
+    await subject._on_readings(spec(READINGS), record(pack))
+    assert [event.subject for event in world.reported] == ["d"]
+    (letter,) = world.letters
+    assert (letter.code, letter.body) == (UNREADABLE, pack)
+    assert "record 0" in letter.reason
+
+
+async def test_a_unit_that_no_rule_can_use_is_told_once(liyang: CityPack) -> None:
+    subject, world = agents(liyang)
+    for second in range(3):
+        pack = msgspec.json.encode([{"n": "d/ch4", "u": "mg/m3", "v": 9, "t": second - 3}])
+        await subject._on_readings(spec(READINGS), record(pack))
+    (letter,) = world.letters
+    assert msgspec.json.decode(letter.body) == {"device": "d", "quantity": "ch4", "unit": "mg/m3"}

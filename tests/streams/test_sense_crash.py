@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from models.episodes import Episode, SenseMemory
 from models.errors import FencedError, StoreError
 from models.inbox import InboxRow
-from streams.senml import Reading
+from models.senml import Reading
 from streams.sense_keeper import SenseKeeper
 from tests.conftest import InvariantCases
 

@@ -18,9 +18,9 @@ from models import tracing
 from models.city import CityPack
 from models.errors import StoreError
 from models.events import decode
+from models.senml import Reading
 from models.store import Store
 from streams import sense_keeper
-from streams.senml import Reading
 from streams.sense_keeper import SenseKeeper
 from tests.waiting import HANG_S
 
