@@ -33,6 +33,7 @@ from models.steps import Position
 from models.topics import (
     DESK,
     EXERCISE_PREFIX,
+    JURISDICTION_HEADER,
     READINGS,
     REPORTS,
     TopicSpec,
@@ -233,6 +234,7 @@ class Agents:
             readings,
             received_at,
             exercise=exercise,
+            jurisdiction=header_of(message.headers, JURISDICTION_HEADER),
             record=_Held(message, self._app.consumer),
             traceparent=traceparent_of(message.headers) if tracing.is_on() else "",
         )
@@ -358,10 +360,15 @@ def classified_event(event: Event, pack: CityPack) -> Event:
     )
 
 
+def header_of(headers: Iterable[tuple[str, bytes]] | None, name: str) -> str:
+    """Return what a record's sender says in a header; empty: nothing."""
+    found = (value for header, value in headers or () if header == name)
+    return (next(found, None) or b"").decode(errors="replace")
+
+
 def traceparent_of(headers: Iterable[tuple[str, bytes]] | None) -> str:
     """Return the trace that a record's sender says in a header of that name; empty: none."""
-    found = (value for name, value in headers or () if name == tracing.TRACEPARENT)
-    return (next(found, None) or b"").decode(errors="replace")
+    return header_of(headers, tracing.TRACEPARENT)
 
 
 def wrong_side(event: Event, *, exercise: bool) -> str:

@@ -126,6 +126,10 @@ class SenseRules:
             found = self._found[key] = fitting
         return found
 
+    def is_silence(self, rule: str) -> bool:
+        """Whether a rule of that id looks for silence."""
+        return any(isinstance(one, SilenceRule) and one.id == rule for one in self.rules)
+
     def units_of(self, device: str, quantity: str) -> tuple[str, ...] | None:
         """Return the units that rules read a device's quantity in; None: no rule looks at it.
 

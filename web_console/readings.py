@@ -23,7 +23,7 @@ from models.errors import EventError
 from models.registers import Device
 from models.senml import Refused, Wrong, read_pack, without
 from models.settings import Settings
-from models.topics import EMBEDDED_PARTITION, READINGS, topic_for
+from models.topics import EMBEDDED_PARTITION, JURISDICTION_HEADER, READINGS, topic_for
 from models.units import is_usable, units_like
 from models.words import is_exercise
 from web_console.feed import bootstrap_servers, stop_client
@@ -89,7 +89,7 @@ class Readings:
         """
         checked = check(device.id, pack, self._rule_units)
         topic = topic_for(READINGS, exercise=is_exercise(device.jurisdiction))
-        headers = []
+        headers = [(JURISDICTION_HEADER, device.jurisdiction.encode())]
         if traceparent and tracing.is_on():
             headers.append((tracing.TRACEPARENT, traceparent.encode()))
         producer = None

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from models.episodes import Episode, SenseMemory
 from models.errors import FencedError, StoreError
 from models.inbox import InboxRow
+from models.registers import Device
 from models.senml import Reading
 from streams.sense_keeper import SenseKeeper
 from tests.conftest import InvariantCases
@@ -69,6 +70,15 @@ class Table:
             raise StoreError("away")
         self._fence(epoch)
         self.windows = doc
+
+    def register_mark(self) -> int:
+        return 0
+
+    def devices(self) -> list[Device]:
+        return []
+
+    def device(self, device_id: str) -> Device | None:
+        return None
 
     def _fence(self, epoch: int) -> None:
         if epoch != self.epoch:

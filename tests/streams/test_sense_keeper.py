@@ -17,7 +17,8 @@ from prometheus_client import REGISTRY
 from models import tracing
 from models.city import CityPack
 from models.errors import StoreError
-from models.events import decode
+from models.events import ReportReceived, decode
+from models.registers import Device
 from models.senml import Reading
 from models.store import Store
 from streams import sense_keeper
@@ -345,6 +346,86 @@ async def test_an_exercise_has_its_own_ids_and_time(liyang: CityPack, store: Sto
     live, drill = ("reports", "320481"), ("exercise.reports", "320481.exercise")
     assert [(row.topic, row.jurisdiction) for row in rows] == [live, drill, drill]
     assert len({row.event_id for row in rows}) == 3
+
+
+async def test_two_exercises_share_nothing_but_their_topic(liyang: CityPack, store: Store) -> None:
+    """The second plays the same night with the same devices again."""
+    first, second = "320481.exercise", "320481.exercise.2"
+
+    async def play(keeper: SenseKeeper, jurisdiction: str, *readings: Reading) -> list[str]:
+        before = len(store.unfinished_after(0, 100))
+        await keeper.take(DRILL, 0, readings, START, exercise=True, jurisdiction=jurisdiction)
+        return [row.jurisdiction for row in store.unfinished_after(0, 100)[before:]]
+
+    keeper = SenseKeeper(liyang, store)
+    assert await play(keeper, first, at(0, 1), beat(0)) == [first]
+    assert await play(keeper, second, at(0, 1), beat(0)) == [second]
+    assert await play(keeper, first, at(5000, 1), beat(5000, "d2")) == [first], "d1 is silent"
+    assert await play(keeper, second, at(10, 1), beat(10)) == []
+    await keeper.keep()
+    woken = SenseKeeper(liyang, store)
+    assert await play(woken, second, at(11, 1), beat(11)) == []
+    assert await play(woken, second, at(12, 0), at(13, 1)) == [second]
+    rows = store.unfinished_after(0, 100)
+    assert len({(row.jurisdiction, row.event_id) for row in rows}) == len(rows)
+
+
+PLACE = (119.48, 31.42)
+
+
+def registered(name: str, **fields: Any) -> Device:
+    return Device(id=name, jurisdiction="320481", lon=PLACE[0], lat=PLACE[1], **fields)
+
+
+def places(store: Store) -> list[tuple[float | None, float | None]]:
+    found = [decode(row.body).data for row in store.unfinished_after(0, 100)]
+    return [(one.lon, one.lat) for one in found if isinstance(one, ReportReceived)]
+
+
+async def test_the_registers_place_is_the_alarms_place(liyang: CityPack, store: Store) -> None:
+    keeper = SenseKeeper(liyang, store)
+    await keeper.take(LIVE, 0, [at(0, 0)], START, exercise=False)
+    # Registered a moment ago, by somebody else.
+    store.add_device(registered("d1"))
+    own = [at(0, 119.5, "d2", "lon"), at(0, 31.5, "d2", "lat")]
+    store.add_device(registered("d2"))
+    await keeper.take(LIVE, 0, [at(1, 1), *own, at(1, 1, "d2")], START, exercise=False)
+    assert places(store) == [PLACE, (119.5, 31.5)], "its own word about its place goes before"
+
+
+async def test_registered_neighbours_are_a_quorum_also_after_a_restart(
+    liyang: CityPack, store: Store
+) -> None:
+    for name in ("w1", "w2", "w3"):
+        store.add_device(registered(name))
+
+    def deep(seconds: float, *names: str) -> list[Reading]:
+        return [at(seconds, 0.2, name, "water_depth") for name in names]
+
+    keeper = SenseKeeper(liyang, store)
+    for second in (0, 70):
+        await keeper.take(LIVE, 0, deep(second, "w1", "w2"), START, exercise=False)
+    await keeper.keep()
+    woken = SenseKeeper(liyang, store)
+    for second in (71, 132):
+        await woken.take(LIVE, 0, deep(second, "w3"), START, exercise=False)
+    assert places(store) == [PLACE]
+
+
+async def test_nobody_is_told_of_the_silence_of_a_disabled_device(
+    liyang: CityPack, store: Store
+) -> None:
+    ticks = Ticks()
+    keeper = SenseKeeper(liyang, store, monotonic=ticks)
+    store.add_device(registered("d1", disabled=True))
+    store.add_device(registered("d2"))
+    await keeper.take(LIVE, 0, [beat(0), beat(0, "d2")], START, exercise=False)
+    await keeper.take(LIVE, 0, [at(0, 1)], START, exercise=False)
+    await listen(keeper, ticks, 2000)
+    events = [decode(row.body) for row in store.unfinished_after(0, 100)]
+    rules = [one.data.attributes["rule"] for one in events if isinstance(one.data, ReportReceived)]
+    assert rules[0] == "sos-button", "what it said before is told"
+    assert [event.subject for event in events[1:] if event.subject == "d1"] == []
 
 
 SENDERS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -97,6 +97,8 @@ async def test_what_a_device_of_an_exercise_measures_reaches_no_live_topic(
     for jurisdiction in ("tiny", "tiny.exercise", "tiny.exercise.2"):
         await readings.publish(Device(id="level-7", jurisdiction=jurisdiction), PACK)
     assert made[0].topics == ["readings", "exercise.readings", "exercise.readings"]
+    whose = [dict(headers)["jurisdiction"].decode() for headers in made[0].headers]
+    assert whose == ["tiny", "tiny.exercise", "tiny.exercise.2"]
     await readings.close()
 
 
@@ -124,7 +126,9 @@ async def test_a_senders_trace_goes_along_where_traces_are_on(
     readings = Readings(Settings(kafka_servers="kafka:9092"))
     await readings.publish(DEVICE, PACK, "00-01-02-01")
     await readings.publish(DEVICE, PACK)
-    assert made[0].headers == [[("traceparent", b"00-01-02-01")] if is_on else [], []]
+    whose = ("jurisdiction", b"tiny")
+    traced = [whose, ("traceparent", b"00-01-02-01")]
+    assert made[0].headers == [traced if is_on else [whose], [whose]]
     await readings.close()
 
 
