@@ -224,7 +224,9 @@ class SenseState:
                 device.recall(rule, at)
                 if not episode.is_over:
                     # Its neighbours may have begun it, by no reading of its own.
-                    device.since.pop(rule.id, None)
+                    last_s = device.since.pop(rule.id, at)
+                    if isinstance(rule, ThresholdRule) and rule.off_after_s:
+                        device.since[rule.id] = max(last_s, at)
                 elif isinstance(rule, RateRule):
                     device.since[rule.id] = max(device.since.get(rule.id, at), at)
         for silence in self._silence:
@@ -279,8 +281,17 @@ class SenseState:
         name, at = reading.device, reading.at
         if rule.id in device.active:
             if rule.is_clear(reading.value):
+                device.since.pop(rule.id, None)
                 self._end(rule, device, name, out)
-            return
+                return
+            if not rule.off_after_s or not rule.is_beyond(reading.value):
+                return
+            last, device.since[rule.id] = device.since.get(rule.id, at), at
+            if at - last < rule.off_after_s:
+                return
+            # It was over by itself, so this is another one.
+            device.since.pop(rule.id)
+            self._end(rule, device, name, out)
         if not rule.is_beyond(reading.value):
             # Who waits with its neighbours has been beyond for a while.
             if device.since.pop(rule.id, None) is not None and rule.quorum is not None:
@@ -407,6 +418,8 @@ class SenseState:
     ) -> None:
         device.since.pop(rule.id, None)
         device.active.add(rule.id)
+        if isinstance(rule, ThresholdRule) and rule.off_after_s:
+            device.since[rule.id] = device.heard[rule.quantity]
         out.episodes[name, rule.id] = Episode(
             device=name, rule=rule.id, began=_time(since), heard=_heard(device, rule)
         )

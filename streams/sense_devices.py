@@ -61,8 +61,8 @@ class DeviceMemory:
     heard
         Time of the last reading of each quantity.
     since
-        When each threshold that is passed and not yet held long enough was passed, and when each
-        rate's last episode was over.
+        When each threshold that is passed and not yet held long enough was passed, when each
+        rate's last episode was over, and when an event that is on was last told.
     spoke
         For each rule of silence, how long there had been listening when the device last spoke, or
         was excused.

@@ -70,11 +70,19 @@ class Quorum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ThresholdRule(RuleBase, frozen=True, kw_only=True, tag_field="kind", tag="threshold"):
-    """Raised at ``raise_at`` once held for ``hold_s`` seconds, over again at ``clear_at``."""
+    """Raised at ``raise_at`` once held for ``hold_s`` seconds, over again at ``clear_at``.
+
+    Attributes
+    ----------
+    off_after_s
+        For events, such as a button that never says it was let go: over as well so many seconds
+        after the last reading beyond, by the readings' own time. 0: never by itself.
+    """
 
     raise_at: float
     clear_at: float
     hold_s: float = 0.0
+    off_after_s: float = 0.0
     direction: str = "above"
     quorum: Quorum | None = None
 
@@ -184,6 +192,8 @@ def _wrong(rule: Rule, seen: set[str]) -> str:
             return f"direction {rule.direction!r} must be above or below"
         if rule.is_clear(rule.raise_at) or rule.hold_s < 0:
             return "clear_at must lie on the quiet side of raise_at, and hold_s not below 0"
+        if rule.off_after_s < 0 or (rule.off_after_s and (rule.quorum or rule.hold_s)):
+            return "off_after_s must be 0 or more, and goes with neither quorum nor hold_s"
         quorum = rule.quorum
         if quorum and not (quorum.count >= 2 and quorum.radius_m > 0 and quorum.within_s > 0):
             return "quorum needs a count of 2 or more, and radius_m and within_s above 0"

@@ -75,6 +75,31 @@ def test_a_threshold_is_raised_once_and_again_only_after_it_cleared() -> None:
     assert alarms[0].id != alarms[1].id
 
 
+PRESSED = ThresholdRule(
+    id="pressed", quantity="depth", raise_at=1, clear_at=0.5, off_after_s=300, **WORDS
+)
+
+
+def test_an_event_ends_by_itself_by_its_own_time_and_the_next_is_another() -> None:
+    sense = state(PRESSED)
+    presses = [0, 5, 299, 598, 898, 899, 90_000]
+    alarms = [alarm for s in presses for alarm in sense.sense([at(s, 1)]).alarms]
+    assert [(alarm.time - START).total_seconds() for alarm in alarms] == [0, 898, 90_000]
+    late = state(PRESSED).sense([at(s, 1) for s in presses])
+    assert [alarm.id for alarm in late.alarms] == [alarm.id for alarm in alarms], "in one pack"
+    assert sense.sense([at(90_001, 0), at(90_002, 1)]).alarms, "let go, and pressed again"
+
+
+def test_an_event_that_was_told_before_a_restart_ends_by_itself_after_it() -> None:
+    sense = state(PRESSED)
+    told = dict(sense.sense([at(0, 1)]).episodes)
+    sense.sense([at(200, 1)])
+    for kept, new in ((sense.dump(), [False, False, True]), (b"", [True, False, True])):
+        woken = state(PRESSED)
+        woken.restore(kept, told.values())
+        assert [bool(woken.sense([at(s, 1)]).alarms) for s in (400, 650, 950)] == new
+
+
 def test_a_threshold_must_hold() -> None:
     sense = state(HELD)
     assert not sense.sense([at(0, 0.4), at(59, 0.4), at(59.5, 0.1), at(60, 0.4)]).alarms

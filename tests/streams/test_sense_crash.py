@@ -27,6 +27,7 @@ from tests.conftest import InvariantCases
 START = datetime(2026, 7, 1, tzinfo=UTC)
 LIVE = "readings"
 CITY: Any = SimpleNamespace(jurisdiction="320481", facilities=())
+BUTTON_OFF_S = 300
 DEVICES = ("a", "b", "c", "d")
 LEVELS = {
     "temperature": ("Cel", (20.0, 25.0, 35.0, 62.0)),
@@ -115,7 +116,9 @@ def steps(draw: st.DrawFn) -> list[object]:
     """Readings of some devices and quantities, and when windows are kept and sense crashes."""
     devices = draw(st.lists(st.sampled_from(DEVICES), min_size=1, max_size=4, unique=True))
     quantities = draw(st.lists(st.sampled_from(sorted(LEVELS)), min_size=1, max_size=2))
-    after, device, level = st.integers(1, 20), st.sampled_from(devices), st.integers(0, 3)
+    # Now and then longer than a button's episode lasts.
+    after = st.integers(1, 20) | st.integers(BUTTON_OFF_S - 20, BUTTON_OFF_S + 20)
+    device, level = st.sampled_from(devices), st.integers(0, 3)
     reading = st.tuples(after, device, st.sampled_from(quantities), level)
     some = st.lists(reading, min_size=1, max_size=15)
     parts = draw(st.lists(st.tuples(some, st.sampled_from(["keep", "crash"])), min_size=3))
