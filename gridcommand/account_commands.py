@@ -47,7 +47,7 @@ def add(
     Example: `gridcommand user add li_wei --role grid_worker --cell 320481100001001`
     """
     settings = load_settings()
-    with _store(settings) as store:
+    with open_migrated(settings) as store:
         now = datetime.now(UTC)
         account = store.add_account(
             name,
@@ -77,7 +77,7 @@ def link(
     Example: `gridcommand user link commander`
     """
     settings = load_settings()
-    with _store(settings) as store:
+    with open_migrated(settings) as store:
         account = store.account(name)
         if account is None:
             known = ", ".join(one.name for one in store.accounts()) or "none yet"
@@ -95,7 +95,7 @@ def link(
 @app.command("list")
 def list_accounts() -> None:
     """List the accounts."""
-    with _store(load_settings()) as store:
+    with open_migrated(load_settings()) as store:
         for one in store.accounts():
             typer.echo(f"{one.name:<24} {one.role.value:<12} {'disabled' if one.disabled else ''}")
 
@@ -108,7 +108,8 @@ def _running_exercise(settings: Settings, store: Store) -> str:
 
 
 @contextlib.contextmanager
-def _store(settings: Settings) -> Iterator[Store]:
+def open_migrated(settings: Settings) -> Iterator[Store]:
+    """Open the database with the tables of this version, for as long as a command needs it."""
     from models.store import open_store
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -15,9 +15,11 @@ import msgspec
 from sqlalchemy import Engine, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from models.city import CityPack
 from models.database import transaction
-from models.errors import StoreError
+from models.errors import GridcommandError, StoreError
 from models.registers import Device, token_hash
+from models.senml import NAME_MAX, is_device
 from models.tables import DeviceRecord
 
 _device = DeviceRecord.__table__  # type: ignore[attr-defined]
@@ -38,11 +40,44 @@ class DeviceTakenError(StoreError):
     """A device of this name is registered; the message says what to do."""
 
 
+class DeviceError(GridcommandError, ValueError):
+    """A device that can't be registered so; the message says what is wrong with it."""
+
+
 class Sighting(msgspec.Struct, frozen=True):
     """That something came from a device, and what of it was refused; empty: nothing."""
 
     at: datetime
     fault: str = ""
+
+
+def located(device: Device, pack: CityPack) -> Device:
+    """Return a device as it is registered: of the city unless it says otherwise, in its cell.
+
+    Raises
+    ------
+    DeviceError
+        Its name can't be a device's in SenML, half a place or none on earth, or an unknown cell.
+    """
+    if not is_device(device.id):
+        raise DeviceError(
+            f"{device.id[:80]!r} can't be a device's id: at most {NAME_MAX} of A-Z a-z 0-9 -:./_,"
+            " beginning with a letter or a figure, for readings are named id/quantity"
+        )
+    if (device.lon is None) != (device.lat is None):
+        raise DeviceError(f"{device.id}: lon and lat belong together; give both or neither")
+    cell = device.cell
+    if device.lon is not None and device.lat is not None:
+        if not (abs(device.lon) <= 180 and abs(device.lat) <= 90):
+            raise DeviceError(
+                f"{device.id}: lon {device.lon}, lat {device.lat} is no place on earth (degrees)"
+            )
+        found = pack.cells.locate(device.lon, device.lat) if not cell else None
+        cell = found.code if found is not None else cell
+    if device.cell and pack.cells.get(device.cell) is None:
+        raise DeviceError(f"{device.id}: the city has no cell {device.cell!r}")
+    whose = device.jurisdiction or pack.jurisdiction
+    return msgspec.structs.replace(device, cell=cell, jurisdiction=whose)
 
 
 class Devices:
@@ -80,6 +115,19 @@ class Devices:
                 ) from error
             raise
         return keys
+
+    def update_devices(self, devices: Sequence[Device]) -> None:
+        """Change what is known of devices that are registered; their keys stay."""
+        names = ("jurisdiction", "kind", "owner", "lon", "lat", "cell")
+        now = datetime.now(UTC)
+        with transaction(self._engine, writes=True) as connection:
+            for device in devices:
+                values = {name: getattr(device, name) for name in names}
+                connection.execute(
+                    update(_device)
+                    .where(_device.c.id == device.id)
+                    .values(**values, changed_at=now)
+                )
 
     def rotate_device(self, device_id: str) -> str | None:
         """Give a device a new key and return it; None: there is no such device."""

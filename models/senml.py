@@ -244,6 +244,8 @@ def without(raw: bytes, refused: Collection[Refused]) -> bytes:
 
 def is_device(name: str) -> bool:
     """Whether records can name a device so."""
+    if name.endswith(("/", ":")):
+        return False
     return len(name) <= NAME_MAX and _parts(f"{name}/q") == (name, "q")
 
 

@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from models.categories import categories
 from models.lifecycles import TaskState, UnitState
+from models.senml import NAME_MAX, is_device
 from models.words import Datum, Grade, Posture, Role
 from web_console.accounts import PASSWORD_MAX, PASSWORD_MIN
 
@@ -376,6 +377,35 @@ class AccountIn(Body):
     role: Role
     jurisdictions: Annotated[list[Id], Field(max_length=100)] = []
     cells: Annotated[list[Id], Field(max_length=2000)] = []
+
+
+class DeviceIn(Body):
+    """A new device; the answer has its key, once."""
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)] = Field(
+        description="As its readings name it: A-Z a-z 0-9 -:./_", examples=["gas-7"]
+    )
+    kind: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
+    owner: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
+    lon: Lon | None = None
+    lat: Lat | None = None
+    cell: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = Field(
+        "", description="Empty: that of its place."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> DeviceIn:
+        if not is_device(self.id):
+            raise PydanticCustomError("device_name", "no device's name", {"value": self.id[:80]})
+        if (self.lon is None) != (self.lat is None):
+            raise PydanticCustomError("half_a_place", "lon and lat belong together")
+        return self
+
+
+class DeviceChangeIn(Body):
+    """What to change of a device."""
+
+    disabled: bool
 
 
 class DrillIn(Body):

@@ -36,6 +36,7 @@ from web_console.live import LiveChannel
 from web_console.photos import Photos
 from web_console.problems import Problem
 from web_console.readings import Readings, RuleUnits, no_rules
+from web_console.sightings import Sightings
 
 DRILLS_CACHED_S: Final = 1.0
 
@@ -83,6 +84,7 @@ class Console:
         self.live = LiveChannel(settings, self.hub, self.sign_in, self.allows)
         self.photos = Photos(settings)
         self.readings = Readings(settings, rule_units)
+        self.sightings = Sightings(store, self.reads)
         self.photo_work = asyncio.Semaphore(2)
         self._known_drills: Sequence[Drill] = ()
         self._drills_read_at = -math.inf
@@ -163,6 +165,7 @@ class Console:
     async def close(self) -> None:
         """Commit what waits in the inbox, and ask the database no more."""
         await self.readings.close()
+        await self.sightings.close()
         await self.inbox.close()
         for ask in (self.intake, self.reads, self.journal):
             ask.close()

@@ -55,6 +55,12 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "名称“{value}”不属于设备“{device}”，写法为 {device}/量名。",
         "The name {value!r} isn't of device {device!r}; write {device}/quantity.",
     ),
+    "device_name": (
+        "设备编号“{value}”不对，只用 A-Z a-z 0-9 -:./_，以字母或数字开头。",
+        "{value!r} can't be a device's id; write it in A-Z a-z 0-9 -:./_, "
+        "a letter or figure first.",
+    ),
+    "unknown_cell": ("没有单元网格“{value}”。", "There is no cell {value!r}."),
     "senml_empty": (
         "没有可读的数值：请以 v（数字）或 vb（布尔值）提供。",
         "There is no reading in it: send numbers as v or booleans as vb.",

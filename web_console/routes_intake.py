@@ -7,7 +7,8 @@ later is the pipeline's to mend.
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, File, Header, Query, Request, UploadFile
@@ -198,18 +199,27 @@ async def readings(
     if device is None:
         raise Problem(401, "not_signed_in", "device")
     pack = await request.body()
-    checked = await console.readings.publish(device, pack, traceparent)
+    try:
+        checked = await console.readings.publish(device, pack, traceparent)
+    except Problem as problem:
+        if problem.status == 422:
+            console.sightings.note(device_id, _fault(problem.errors))
+        raise
+    refused = [field_error(one, device_id) for one in checked.refused[:REFUSED_TOLD]]
+    console.sightings.note(device_id, _fault(refused))
     return ReadingsOut(
         accepted=checked.readings,
         refused_count=len(checked.refused),
         refused=[
             RefusedRecord(record=int(error.field), code=error.code, message=error.message)
-            for error in field_errors(
-                [field_error(one, device_id) for one in checked.refused[:REFUSED_TOLD]],
-                request_language(request),
-            )
+            for error in field_errors(refused, request_language(request))
         ],
     )
+
+
+def _fault(errors: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
+    """What was refused of a device, for the register: in English, as in logs."""
+    return next((error.message for error in field_errors(errors, "en")), "")
 
 
 async def check_photos(console: Console, photos: list[UUID]) -> None:
