@@ -157,6 +157,21 @@ class SenseState:
         device.heard[quantity] = last
         return True
 
+    def report_of(self, name: str, rule: str) -> str:
+        """Return the id of the report that a device's episode became, which is on."""
+        began = _time(self._device(name).began[rule])
+        return episode_id(name, rule, began, scope=self._scope)
+
+    def begin_again(self, rule_id: str, reading: Reading) -> Sensed:
+        """Take an event that was said again for a new one: nobody minds the one before any more."""
+        out, device = Sensed(), self._device(reading.device)
+        for rule in device.rules.get(reading.quantity, ()):
+            if rule.id == rule_id and isinstance(rule, ThresholdRule):
+                self._end(rule, device, reading.device, out)
+                device.since.pop(rule.id, None)
+                self._threshold(rule, device, reading, out)
+        return out
+
     def pass_time(self, now: datetime) -> Sensed:
         """Let silences begin that are due by ``now``, where readings are all the time there is.
 
@@ -211,7 +226,9 @@ class SenseState:
         last = list(episodes)
         active = [episode for episode in last if not episode.is_over]
         for episode in active:
-            self._device(episode.device).active.add(episode.rule)
+            device = self._device(episode.device)
+            device.active.add(episode.rule)
+            device.began[episode.rule] = episode.began.timestamp()
         if kept:
             load(kept, self._device)
         # The dump is older than what was written when an episode began or ended: what its rule
@@ -288,6 +305,7 @@ class SenseState:
                 return
             last, device.since[rule.id] = device.since.get(rule.id, at), at
             if at - last < rule.off_after_s:
+                out.repeated[name, rule.id] = reading
                 return
             # It was over by itself, so this is another one.
             device.since.pop(rule.id)
@@ -418,6 +436,7 @@ class SenseState:
     ) -> None:
         device.since.pop(rule.id, None)
         device.active.add(rule.id)
+        device.began[rule.id] = since
         if isinstance(rule, ThresholdRule) and rule.off_after_s:
             device.since[rule.id] = device.heard[rule.quantity]
         out.episodes[name, rule.id] = Episode(

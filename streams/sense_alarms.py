@@ -13,6 +13,7 @@ import msgspec
 
 from models.episodes import Episode
 from models.events import Event, ReportReceived
+from models.senml import Reading
 
 SOURCE = "/sense"
 
@@ -56,6 +57,8 @@ class Sensed(msgspec.Struct):
         Those that weren't: not younger than the last of their device and quantity.
     other_unit
         Of those taken, times that a rule didn't read one for its unit.
+    repeated
+        Readings that say an event again whose episode is on, by device and rule; the last of each.
     unusable
         Units that no rule of the quantity can use, by device and quantity.
     """
@@ -65,6 +68,7 @@ class Sensed(msgspec.Struct):
     taken: int = 0
     late: int = 0
     other_unit: int = 0
+    repeated: dict[tuple[str, str], Reading] = msgspec.field(default_factory=dict)
     unusable: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
 

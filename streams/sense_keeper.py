@@ -204,6 +204,12 @@ class SenseKeeper:
                     state = place.state(whose)
                     sensed = state.sense(readings, math.inf if exercise else latest_s)
                     await self._note(key, place, sensed, origin, whose)
+                    for (device, rule), reading in sensed.repeated.items():
+                        # Its incident was closed, so this is a call of its own.
+                        report = state.report_of(device, rule)
+                        if await self._patiently(self._memory.has_ended, whose, report):
+                            again = state.begin_again(rule, reading)
+                            await self._note(key, place, again, origin, whose)
                     if exercise and readings:
                         # A drill's time is that of its readings.
                         latest = datetime.fromtimestamp(max(r.at for r in readings), UTC)

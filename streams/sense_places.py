@@ -48,6 +48,9 @@ class Memory(Protocol):
     def keep_windows(self, place: str, epoch: int, doc: bytes, at: datetime) -> None:
         """Keep a partition's windows."""
 
+    def has_ended(self, jurisdiction: str, report: str) -> bool:
+        """Say whether the incident that a report is of is closed or cancelled."""
+
     def register_mark(self) -> object:
         """Return what changes whenever the register of devices does."""
 

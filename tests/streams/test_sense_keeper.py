@@ -17,10 +17,21 @@ from prometheus_client import REGISTRY
 from models import tracing
 from models.city import CityPack
 from models.errors import StoreError
-from models.events import ReportReceived, decode
+from models.events import (
+    ClockTicked,
+    DeadlineDropped,
+    Event,
+    Payload,
+    ReportReceived,
+    decode,
+    encode,
+)
+from models.lifecycles import IncidentState
 from models.registers import Device
 from models.senml import Reading
+from models.situation import Incident
 from models.store import Store
+from models.words import Grade
 from streams import sense_keeper
 from streams.sense_keeper import SenseKeeper
 from tests.waiting import HANG_S
@@ -350,6 +361,10 @@ async def test_an_exercise_has_its_own_ids_and_time(liyang: CityPack, store: Sto
 
 async def test_two_exercises_share_nothing_but_their_topic(liyang: CityPack, store: Store) -> None:
     """The second plays the same night with the same devices again."""
+
+    def smoke(seconds: float, value: float) -> Reading:
+        return at(seconds, value, quantity="smoke_alarm")
+
     first, second = "320481.exercise", "320481.exercise.2"
 
     async def play(keeper: SenseKeeper, jurisdiction: str, *readings: Reading) -> list[str]:
@@ -358,14 +373,14 @@ async def test_two_exercises_share_nothing_but_their_topic(liyang: CityPack, sto
         return [row.jurisdiction for row in store.unfinished_after(0, 100)[before:]]
 
     keeper = SenseKeeper(liyang, store)
-    assert await play(keeper, first, at(0, 1), beat(0)) == [first]
-    assert await play(keeper, second, at(0, 1), beat(0)) == [second]
-    assert await play(keeper, first, at(5000, 1), beat(5000, "d2")) == [first], "d1 is silent"
-    assert await play(keeper, second, at(10, 1), beat(10)) == []
+    assert await play(keeper, first, smoke(0, 1), beat(0)) == [first]
+    assert await play(keeper, second, smoke(0, 1), beat(0)) == [second]
+    assert await play(keeper, first, smoke(5000, 1), beat(5000, "d2")) == [first], "d1 is silent"
+    assert await play(keeper, second, smoke(10, 1), beat(10)) == []
     await keeper.keep()
     woken = SenseKeeper(liyang, store)
-    assert await play(woken, second, at(11, 1), beat(11)) == []
-    assert await play(woken, second, at(12, 0), at(13, 1)) == [second]
+    assert await play(woken, second, smoke(11, 1), beat(11)) == []
+    assert await play(woken, second, smoke(12, 0), smoke(13, 1)) == [second]
     rows = store.unfinished_after(0, 100)
     assert len({(row.jurisdiction, row.event_id) for row in rows}) == len(rows)
 
@@ -426,6 +441,56 @@ async def test_nobody_is_told_of_the_silence_of_a_disabled_device(
     rules = [one.data.attributes["rule"] for one in events if isinstance(one.data, ReportReceived)]
     assert rules[0] == "sos-button", "what it said before is told"
     assert [event.subject for event in events[1:] if event.subject == "d1"] == []
+
+
+@pytest.mark.parametrize(
+    ("state", "merged_into", "is_new"),
+    [
+        (IncidentState.OPEN, "", False),
+        (IncidentState.ACTIVE, "", False),
+        (IncidentState.CLOSED, "", True),
+        (IncidentState.CANCELLED, "", True),
+        (IncidentState.CLOSED, "i2", False),
+    ],
+)
+async def test_a_press_after_the_incident_was_closed_is_a_new_alarm(
+    liyang: CityPack, store: Store, state: IncidentState, merged_into: str, is_new: bool
+) -> None:
+    keeper = SenseKeeper(liyang, store)
+    await keeper.take(LIVE, 0, [at(0, 1)], START, exercise=False)
+    (first,) = reports(store)
+    await keeper.take(LIVE, 0, [at(10, 1)], START, exercise=False)
+    assert reports(store) == [first], "no desk has decided yet"
+
+    def event(seq: int, data: Payload, **fields: str) -> Event:
+        return Event(
+            id=fields.get("name", f"{first}/{seq}"), source="/desk", time=START, seq=seq,
+            jurisdiction="320481", cause=fields.get("cause", ""),
+            subject=fields.get("incident", ""), data=data,
+        )  # fmt: skip
+
+    made = [
+        event(1, ClockTicked(), name=first),
+        event(2, DeadlineDropped(deadline="x", incident="i9"), cause="other", incident="i9"),
+        event(3, DeadlineDropped(deadline="x", incident="i1"), cause=first, incident="i1"),
+    ]
+    kept = [
+        Incident(
+            id=name, number=name, state=now, category="city.elderly_alarm", priority=2,
+            grade=Grade.IV, confidence=1.0, opened_at=START, updated_at=START, updated_seq=1,
+            merged_into=into,
+        )
+        for name, now, into in (("i1", state, merged_into), ("i2", IncidentState.OPEN, ""),
+                                ("i9", IncidentState.CLOSED, ""))
+    ]  # fmt: skip
+    store.commit_step(
+        store.claim("320481", exercise=False, at=START), made, [encode(one) for one in made],
+        wall=START, entities=kept,
+    )  # fmt: skip
+    await keeper.take(LIVE, 0, [at(20, 1)], START, exercise=False)
+    assert len(reports(store)) == 1 + is_new
+    await keeper.take(LIVE, 0, [at(25, 1)], START, exercise=False)
+    assert len(reports(store)) == 1 + is_new, "the new one is undecided"
 
 
 SENDERS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
