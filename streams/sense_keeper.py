@@ -33,7 +33,7 @@ from models.errors import EventError, FencedError, StoreError
 from models.events import Point, encode
 from models.inbox import InboxRow
 from models.senml import Reading
-from models.topics import READINGS, REPORTS, topic_for
+from models.topics import DESK, READINGS, REPORTS, topic_for
 from models.words import EXERCISE_MARK, is_exercise
 from streams import metrics
 from streams.sense import SenseState
@@ -56,6 +56,8 @@ TURNED_BACK_S = 30.0
 """A reading this far ahead of both its receipt and our clock was given its time by a clock that
 has been set back since. More than clocks differ; a smaller step back deafens for as long as it
 was."""
+PRIORITY_OF_ENDS = 4
+"""Of the word that an alarm is over: behind every alarm."""
 DATABASE_PAUSE_S = 1.0
 
 
@@ -204,9 +206,8 @@ class SenseKeeper:
                     state = place.state(whose)
                     sensed = state.sense(readings, math.inf if exercise else latest_s)
                     await self._note(key, place, sensed, origin, whose)
-                    for (device, rule), reading in sensed.repeated.items():
+                    for (_, rule), (report, reading) in sensed.repeated.items():
                         # Its incident was closed, so this is a call of its own.
-                        report = state.report_of(device, rule)
                         if await self._patiently(self._memory.has_ended, whose, report):
                             again = state.begin_again(rule, reading)
                             await self._note(key, place, again, origin, whose)
@@ -375,6 +376,22 @@ class SenseKeeper:
                 for alarm in alarms
             )
         ]
+        rows += [
+            InboxRow(
+                event_id=one.id,
+                jurisdiction=whose,
+                topic=topic_for(DESK, exercise=exercise),
+                key=whose,
+                body=encode(
+                    # An exercise has its own time.
+                    one.as_event(whose, one.data.at if exercise else now, exercise=exercise)
+                ),
+                received_at=now,
+                exercise=exercise,
+                priority=PRIORITY_OF_ENDS,
+            )
+            for one in sensed.ended
+        ]
         await self._patiently(
             self._memory.note_episodes,
             _name(key),
@@ -393,7 +410,8 @@ class SenseKeeper:
         device = await self._patiently(self._memory.device, alarm.device)
         if device is None:
             return alarm
-        if device.disabled and self._rules.is_silence(alarm.rule):
+        tells_for_all = "others" in alarm.report.attributes
+        if device.disabled and self._rules.is_silence(alarm.rule) and not tells_for_all:
             return None
         report = alarm.report
         if report.lon is None and device.lon is not None and device.lat is not None:

@@ -138,6 +138,13 @@ class SenseRules:
         """Whether a rule of that id looks for silence."""
         return any(isinstance(one, SilenceRule) and one.id == rule for one in self.rules)
 
+    def is_event(self, rule: str) -> bool:
+        """Whether a rule of that id is for an event, which ends by itself."""
+        return any(
+            isinstance(one, ThresholdRule) and one.off_after_s > 0 and one.id == rule
+            for one in self.rules
+        )
+
     def units_of(self, device: str, quantity: str) -> tuple[str, ...] | None:
         """Return the units that rules read a device's quantity in; None: no rule looks at it.
 

@@ -29,6 +29,7 @@ from models.events.incidents import (
     IncidentOpened,
     IncidentRevised,
     PlanAdopted,
+    ReportEnded,
     ReportLinked,
     Requirement,
 )
@@ -85,6 +86,7 @@ from models.events.units import (
     UnitQueued,
 )
 from models.events.world import (
+    AlarmEnded,
     ClockTicked,
     DeskOpened,
     HospitalRegistered,
@@ -101,6 +103,7 @@ __all__ = [
     "ORDERS",
     "PAYLOADS",
     "TYPE_PREFIX",
+    "AlarmEnded",
     "AssignmentMoved",
     "AssignmentOrdered",
     "AssignmentRerouted",
@@ -154,6 +157,7 @@ __all__ = [
     "RefuseMoveUp",
     "ReopenRoad",
     "ReportClassified",
+    "ReportEnded",
     "ReportLinked",
     "ReportReceived",
     "Requirement",

@@ -54,6 +54,17 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
     photos: tuple[str, ...] = ()
 
 
+class ReportEnded(Payload, frozen=True, kw_only=True):
+    """What a sensor reported of an open incident is over; the incident is as it was."""
+
+    type_name: ClassVar[str] = "report.ended"
+    incident: str
+    report: str
+    device: str
+    at: Time
+    by_itself: bool = False
+
+
 class IncidentRevised(Payload, frozen=True, kw_only=True):
     """Category, priority, grade or playbooks of an incident changed."""
 

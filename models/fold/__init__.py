@@ -61,6 +61,7 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Situation, Event, Any, Touched], Non
     ev.UnitPositionsReported: units.unit_positions_reported,
     ev.IncidentOpened: incidents.incident_opened,
     ev.ReportLinked: incidents.report_linked,
+    ev.ReportEnded: incidents.report_ended,
     ev.IncidentRevised: incidents.incident_revised,
     ev.IncidentMoved: incidents.incident_moved,
     ev.PlanAdopted: incidents.plan_adopted,

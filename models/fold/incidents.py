@@ -66,6 +66,10 @@ def report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: To
     incident.facts = dict(data.facts)
 
 
+def report_ended(s: Situation, event: Event, data: ev.ReportEnded, touched: Touched) -> None:
+    touch_incident(s, event, data.incident, touched)
+
+
 def incident_revised(
     s: Situation, event: Event, data: ev.IncidentRevised, touched: Touched
 ) -> None:

@@ -89,7 +89,8 @@ class World:
         episodes: Mapping[tuple[str, str], Episode],
         reports: Sequence[InboxRow],
     ) -> None:
-        self.reported.extend(decode(row.body) for row in reports)
+        events = [decode(row.body) for row in reports]
+        self.reported.extend(one for one in events if isinstance(one.data, ReportReceived))
 
     def keep_windows(self, place: str, epoch: int, doc: bytes, at: datetime) -> None:
         raise AssertionError("nothing is kept here")

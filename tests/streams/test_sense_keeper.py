@@ -18,6 +18,7 @@ from models import tracing
 from models.city import CityPack
 from models.errors import StoreError
 from models.events import (
+    AlarmEnded,
     ClockTicked,
     DeadlineDropped,
     Event,
@@ -26,6 +27,7 @@ from models.events import (
     decode,
     encode,
 )
+from models.inbox import UnfinishedRow
 from models.lifecycles import IncidentState
 from models.registers import Device
 from models.senml import Reading
@@ -38,6 +40,7 @@ from tests.waiting import HANG_S
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 LIVE, DRILL = "readings", "exercise.readings"
+REPORTS_TOPICS = ("reports", "exercise.reports")
 
 
 def at(seconds: float, value: float, device: str = "d1", quantity: str = "sos") -> Reading:
@@ -91,7 +94,12 @@ def traces(store: Store) -> list[str]:
 
 
 def reports(store: Store) -> list[str]:
-    return [row.event_id for row in store.unfinished_after(0, 100)]
+    return [row.event_id for row in store.unfinished_after(0, 100) if row.topic in REPORTS_TOPICS]
+
+
+def ends(store: Store) -> list[AlarmEnded]:
+    found = [decode(row.body).data for row in store.unfinished_after(0, 100)]
+    return [one for one in found if isinstance(one, AlarmEnded)]
 
 
 async def test_a_worker_killed_after_an_alarm_does_not_raise_it_again(
@@ -185,7 +193,8 @@ async def test_an_alarm_waits_in_the_inbox_behind_what_is_more_urgent(
     ]
     await keeper.take(LIVE, 0, readings, START, exercise=False)
     await listen(keeper, ticks, 900)
-    assert [row.priority for row in store.unfinished_after(0, 100)] == [2, 1, 4]
+    rows = [row for row in store.unfinished_after(0, 100) if row.topic in REPORTS_TOPICS]
+    assert [row.priority for row in rows] == [2, 1, 4]
 
 
 async def test_what_sense_takes_ignores_and_raises_is_counted(
@@ -352,7 +361,7 @@ async def test_an_exercise_has_its_own_ids_and_time(liyang: CityPack, store: Sto
     await keeper.take(LIVE, 0, [at(0, 1)], START, exercise=False)
     await keeper.take(DRILL, 0, [at(0, 1), beat(0)], START, exercise=True)
     await keeper.take(DRILL, 0, [at(5000, 0)], START, exercise=True)
-    rows = store.unfinished_after(0, 100)
+    rows = [row for row in store.unfinished_after(0, 100) if row.topic in REPORTS_TOPICS]
     assert [row.exercise for row in rows] == [False, True, True]
     live, drill = ("reports", "320481"), ("exercise.reports", "320481.exercise")
     assert [(row.topic, row.jurisdiction) for row in rows] == [live, drill, drill]
@@ -367,10 +376,13 @@ async def test_two_exercises_share_nothing_but_their_topic(liyang: CityPack, sto
 
     first, second = "320481.exercise", "320481.exercise.2"
 
+    def raised() -> list[UnfinishedRow]:
+        return [row for row in store.unfinished_after(0, 100) if row.topic in REPORTS_TOPICS]
+
     async def play(keeper: SenseKeeper, jurisdiction: str, *readings: Reading) -> list[str]:
-        before = len(store.unfinished_after(0, 100))
+        before = len(raised())
         await keeper.take(DRILL, 0, readings, START, exercise=True, jurisdiction=jurisdiction)
-        return [row.jurisdiction for row in store.unfinished_after(0, 100)[before:]]
+        return [row.jurisdiction for row in raised()[before:]]
 
     keeper = SenseKeeper(liyang, store)
     assert await play(keeper, first, smoke(0, 1), beat(0)) == [first]
@@ -383,6 +395,30 @@ async def test_two_exercises_share_nothing_but_their_topic(liyang: CityPack, sto
     assert await play(woken, second, smoke(12, 0), smoke(13, 1)) == [second]
     rows = store.unfinished_after(0, 100)
     assert len({(row.jurisdiction, row.event_id) for row in rows}) == len(rows)
+
+
+async def test_the_end_of_an_alarm_goes_to_the_desk_of_its_jurisdiction(
+    liyang: CityPack, store: Store
+) -> None:
+    ticks = Ticks()
+    keeper = SenseKeeper(liyang, store, monotonic=ticks)
+    smoke = [at(s, value, quantity="smoke_alarm") for s, value in ((0, 1), (7, 0))]
+    await keeper.take(LIVE, 0, [*smoke, at(7, 1)], START, exercise=False)
+    alarm, button = reports(store)
+    (over,) = ends(store)
+    assert (over.report, over.device, over.by_itself) == (alarm, "d1", False)
+    assert over.at == START + timedelta(seconds=7)
+    await listen(keeper, ticks, 290)
+    assert len(ends(store)) == 1
+    await listen(keeper, ticks, 15)
+    assert [(one.report, one.by_itself) for one in ends(store)[1:]] == [(button, True)]
+    rows = [row for row in store.unfinished_after(0, 100) if row.topic not in REPORTS_TOPICS]
+    assert {(row.topic, row.jurisdiction, row.priority) for row in rows} == {("desk", "320481", 4)}
+    # Handed in late: by its own time it is of the press before.
+    await keeper.take(LIVE, 0, [at(20, 1)], START, exercise=False)
+    assert len(reports(store)) == 2
+    await keeper.take(LIVE, 0, [at(400, 1)], START, exercise=False)
+    assert len(reports(store)) == 3
 
 
 PLACE = (119.48, 31.42)
@@ -434,13 +470,21 @@ async def test_nobody_is_told_of_the_silence_of_a_disabled_device(
     keeper = SenseKeeper(liyang, store, monotonic=ticks)
     store.add_device(registered("d1", disabled=True))
     store.add_device(registered("d2"))
-    await keeper.take(LIVE, 0, [beat(0), beat(0, "d2")], START, exercise=False)
-    await keeper.take(LIVE, 0, [at(0, 1)], START, exercise=False)
+    await keeper.take(LIVE, 0, [at(0, 1), beat(0), beat(0, "d2")], START, exercise=False)
+
+    def told() -> list[tuple[str, object]]:
+        found = [decode(row.body).data for row in store.unfinished_after(0, 100)]
+        alarms = [one for one in found if isinstance(one, ReportReceived)]
+        return [(one.reporter, one.attributes["rule"]) for one in alarms]
+
+    for minutes in range(1, 40):
+        await listen(keeper, ticks, 60)
+        beats = [beat(60 * minutes, "d2")]
+        await keeper.take(LIVE, 0, beats, START, exercise=False)
+    assert told() == [("d1", "sos-button")], "what it said before is told"
+    await keeper.take(LIVE, 0, [beat(2400)], START, exercise=False)
     await listen(keeper, ticks, 2000)
-    events = [decode(row.body) for row in store.unfinished_after(0, 100)]
-    rules = [one.data.attributes["rule"] for one in events if isinstance(one.data, ReportReceived)]
-    assert rules[0] == "sos-button", "what it said before is told"
-    assert [event.subject for event in events[1:] if event.subject == "d1"] == []
+    assert told()[1:] == [("d1", "heartbeat")], "the last one heard tells for all"
 
 
 @pytest.mark.parametrize(
