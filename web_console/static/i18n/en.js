@@ -398,6 +398,7 @@ export const en = {
   'log.said_apart': ' · said {said}, arrived {at}',
   'log.report.received': 'Report received',
   'log.report.classified': 'Report classified as {category}, priority {priority}',
+  'log.alarm.ended': '{device}: the alarm is over',
   'log.report.ended': '{device}: what it reported is over',
   'log.report.ended.by_itself': '{device} says nothing more of its alarm',
   'log.report.linked': 'A further report joined',

@@ -398,6 +398,7 @@ export const zh = {
   'log.said_apart': ' · {said} 报告，{at} 收到',
   'log.report.received': '收到上报',
   'log.report.classified': '上报归类为{category}，{priority} 级',
+  'log.alarm.ended': '{device}：报警解除',
   'log.report.ended': '{device}：所报情况已解除',
   'log.report.ended.by_itself': '{device} 未再报警，本次报警自动结束',
   'log.report.linked': '又一条上报并入',
