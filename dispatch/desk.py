@@ -101,6 +101,7 @@ class Desk:
         self._touched: Touched = set()
         self._handlers: dict[type[ev.Payload], Callable[[Step, Any], None]] = {
             ev.ReportClassified: self._report,
+            ev.AlarmEnded: self._alarm_ended,
             ev.UnitStatusReported: self._status,
             ev.TaskReported: self._task,
         }
@@ -199,6 +200,22 @@ class Desk:
             if not incident.triaged_by and worse != (incident.priority, incident.grade):
                 self._revise(step, incident, priority=worse[0], grade=worse[1], reason="report")
         self._adopt_plan(step, incident)
+
+    def _alarm_ended(self, step: Step, ended: ev.AlarmEnded) -> None:
+        """Say in its incident's log that an alarm is over; whether the incident is, people say."""
+        for incident in step.situation.incidents.values():
+            if ended.report in incident.reports and not incident.ended:
+                step.emit(
+                    ev.ReportEnded(
+                        incident=incident.id,
+                        report=ended.report,
+                        device=ended.device,
+                        at=ended.at,
+                        by_itself=ended.by_itself,
+                    ),
+                    incident=incident.id,
+                )
+                return
 
     def _is_far(self, report: ev.ReportClassified) -> bool:
         if report.lon is None or report.lat is None or not report.outside:

@@ -61,7 +61,7 @@ def add(
         raise typer.BadParameter(f"{name!r} {wrong}", param_hint="NAME")
     settings = load_settings()
     belongs = tuple(jurisdiction or (CityPack.load(settings.city_path).jurisdiction,))
-    with _store(settings) as store:
+    with open_migrated(settings) as store:
         now = datetime.now(UTC)
         account = store.add_account(
             name,
@@ -94,7 +94,7 @@ def link(
     Example: `gridcommand user link commander`
     """
     settings = load_settings()
-    with _store(settings) as store:
+    with open_migrated(settings) as store:
         account = _known(store, name)
         leads_to = jurisdiction or _running_exercise(settings, store)
         if leads_to and not belongs_to(account.jurisdictions, leads_to):
@@ -124,7 +124,7 @@ def belongs(
 
     Example: `gridcommand user belongs commander --jurisdiction us-ca-sf`
     """
-    with _store(load_settings()) as store:
+    with open_migrated(load_settings()) as store:
         _known(store, name)
         store.change_account(name, jurisdictions=tuple(jurisdiction))
     typer.echo(f"{name} belongs to {', '.join(jurisdiction)} now.")
@@ -133,7 +133,7 @@ def belongs(
 @app.command("list")
 def list_accounts() -> None:
     """List the accounts."""
-    with _store(load_settings()) as store:
+    with open_migrated(load_settings()) as store:
         for one in store.accounts():
             where = ",".join(one.jurisdictions) or "nowhere"
             state = "disabled" if one.disabled else ""
@@ -159,7 +159,8 @@ def _running_exercise(settings: Settings, store: Store) -> str:
 
 
 @contextlib.contextmanager
-def _store(settings: Settings) -> Iterator[Store]:
+def open_migrated(settings: Settings) -> Iterator[Store]:
+    """Open the database with the tables of this version, for as long as a command needs it."""
     from models.store import open_store
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from gridcommand import (
     backup_commands,
     city_commands,
     dead_letter_commands,
+    device_commands,
     drill_commands,
     installation_commands,
     journal_commands,
@@ -53,6 +54,7 @@ app.add_typer(drill_commands.app, name="drill")
 app.add_typer(journal_commands.app, name="journal")
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(account_commands.app, name="user")
+app.add_typer(device_commands.app, name="device")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 rehearsal_commands.add_to(app)
 installation_commands.add_to(app)

@@ -113,10 +113,14 @@ def console(
 
     Example: `gridcommand console --port 8750`
     """
+    from streams.sense_rules import rules_in_force
     from web_console.server import run_console
 
     settings = load_settings(web_port=port)
-    run_until_stopped(settings, lambda stop: run_console(settings, stop, tell_ready))
+    rules = rules_in_force(settings)
+    run_until_stopped(
+        settings, lambda stop: run_console(settings, stop, tell_ready, rules.units_of)
+    )
 
 
 def broker(

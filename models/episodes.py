@@ -17,8 +17,11 @@ from sqlalchemy import Connection, Engine, bindparam, select, text
 from models.database import transaction
 from models.errors import FencedError
 from models.inbox import InboxRow, put_rows
-from models.tables import EpisodeRecord, SenseWindowsRecord
+from models.lifecycles import ENDED_INCIDENT, IncidentState
+from models.tables import EpisodeRecord, IncidentRecord, JournalRecord, SenseWindowsRecord
 
+_journal = JournalRecord.__table__  # type: ignore[attr-defined]
+_incident = IncidentRecord.__table__  # type: ignore[attr-defined]
 _episodes = EpisodeRecord.__table__  # type: ignore[attr-defined]
 _windows = SenseWindowsRecord.__table__  # type: ignore[attr-defined]
 
@@ -43,6 +46,15 @@ _HOLD = text("UPDATE sense_windows SET epoch = epoch WHERE place = :place AND ep
 _KEEP = text(
     "UPDATE sense_windows SET at = :at, doc = :doc WHERE place = :place AND epoch = :epoch"
 ).bindparams(bindparam("at", type_=_windows.c.at.type))
+
+
+DECIDED_WITHIN = 50
+"""Journal events behind a report among which its incident is named."""
+MERGES_FOLLOWED = 10
+
+
+class _Merged(msgspec.Struct):
+    merged_into: str = ""
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +154,41 @@ class Episodes:
         values = {"place": place, "epoch": epoch, "at": at, "doc": doc}
         with transaction(self._engine, writes=True) as connection:
             _fence(connection.execute(_KEEP, values).rowcount, place)
+
+    def has_ended(self, jurisdiction: str, report: str) -> bool:
+        """Say whether the incident that a report is of is closed or cancelled.
+
+        One that was merged into another is that one. A report that no desk decided yet is of none.
+        """
+        columns = _journal.c
+        ours = columns.jurisdiction == jurisdiction
+        with transaction(self._engine, writes=False) as connection:
+            seq = connection.execute(
+                select(columns.seq).where(ours, columns.event_id == report)
+            ).scalar()
+            if seq is None:
+                return False
+            # What a desk decides on an input stands right behind it.
+            near = (columns.seq > seq) & (columns.seq <= seq + DECIDED_WITHIN)
+            decided = connection.execute(
+                select(columns.incident)
+                .where(ours, near, columns.cause == report, columns.incident.is_not(None))
+                .order_by(columns.seq)
+            ).scalars()
+            incident = next((name for name in decided if name), None)
+            for _ in range(MERGES_FOLLOWED):
+                row = connection.execute(
+                    select(_incident.c.state, _incident.c.doc).where(
+                        _incident.c.jurisdiction == jurisdiction, _incident.c.id == incident
+                    )
+                ).first()
+                if row is None:
+                    return False
+                into = msgspec.json.decode(row.doc, type=_Merged).merged_into
+                if not into:
+                    return IncidentState(row.state) in ENDED_INCIDENT
+                incident = into
+        return False
 
     def episodes(self, place: str) -> list[Episode]:
         """Return the episodes that are on, by device and rule."""

@@ -1,7 +1,8 @@
-"""Who and what is registered: accounts, sessions, one-time links, devices, photos, drills.
+"""Who and what is registered: accounts, sessions, one-time links, photos, drills.
 
 Tokens are made here and leave once; the database keeps only their SHA-256. Passwords come in
-hashed (argon2, by the console). Not for: deciding what a role may do.
+hashed (argon2, by the console). Not for: deciding what a role may do; devices
+(:mod:`models.devices`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from models.database import transaction
 from models.errors import StoreError
 from models.tables import (
     AccountRecord,
-    DeviceRecord,
     DrillRecord,
     PhotoPlaceRecord,
     PhotoRecord,
@@ -31,7 +31,6 @@ from models.words import Role
 _account = AccountRecord.__table__  # type: ignore[attr-defined]
 _session = SessionRecord.__table__  # type: ignore[attr-defined]
 _link = SignInLinkRecord.__table__  # type: ignore[attr-defined]
-_device = DeviceRecord.__table__  # type: ignore[attr-defined]
 _photo = PhotoRecord.__table__  # type: ignore[attr-defined]
 _place = PhotoPlaceRecord.__table__  # type: ignore[attr-defined]
 _drill = DrillRecord.__table__  # type: ignore[attr-defined]
@@ -60,15 +59,31 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """A sensor that may send readings."""
+    """A sensor that may send readings.
+
+    Attributes
+    ----------
+    kind, owner
+        What it is and whose, in the city's words.
+    lon, lat
+        Where it is, WGS-84 degrees; the place of its alarms unless it sends its own.
+    last_seen_at
+        When readings of it were last taken, to a minute; None: never.
+    fault, fault_at
+        What was refused of it last and when; empty: nothing.
+    """
 
     id: str
     jurisdiction: str
     kind: str = ""
+    owner: str = ""
     lon: float | None = None
     lat: float | None = None
     cell: str = ""
     disabled: bool = False
+    last_seen_at: datetime | None = None
+    fault: str = ""
+    fault_at: datetime | None = None
 
 
 class Photo(msgspec.Struct, frozen=True, kw_only=True):
@@ -310,40 +325,7 @@ class Registers:
             ).first()
         return None if row is None else (_to_account(row), row.at_jurisdiction)
 
-    # ── devices and photos ────────────────────────────────────────────────────────────────────
-
-    def add_device(self, device: Device) -> str:
-        """Register a sensor (again: with a new key) and return its key."""
-        key = secrets.token_urlsafe(24)
-        row = {
-            **msgspec.structs.asdict(device),
-            "key_hash": token_hash(key),
-        }
-        with transaction(self._engine, writes=True) as connection:
-            connection.execute(delete(_device).where(_device.c.id == device.id))
-            connection.execute(insert(_device), row)
-        return key
-
-    def device(self, device_id: str, key: str | None = None) -> Device | None:
-        """Return a sensor; with a key only when the key is its own and it is not disabled."""
-        query = select(_device).where(_device.c.id == device_id)
-        if key is not None:
-            query = query.where(
-                _device.c.key_hash == token_hash(key), _device.c.disabled.is_(False)
-            )
-        with transaction(self._engine, writes=False) as connection:
-            row = connection.execute(query).first()
-        if row is None:
-            return None
-        return Device(
-            id=row.id,
-            jurisdiction=row.jurisdiction,
-            kind=row.kind,
-            lon=row.lon,
-            lat=row.lat,
-            cell=row.cell,
-            disabled=bool(row.disabled),
-        )
+    # ── photos ────────────────────────────────────────────────────────────────────────────────
 
     def add_photo(self, photo: Photo) -> None:
         """Note a photo whose file is written."""

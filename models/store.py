@@ -3,7 +3,8 @@
 :class:`Store` joins :class:`~models.inbox.Inbox`, :class:`~models.journal.Journal`,
 :class:`~models.proof.Proof` with :class:`~models.archive.Archive`,
 :class:`~models.episodes.Episodes` (what sense must not forget),
-:class:`~models.registers.Registers` (accounts, sessions, devices, photos, drills),
+:class:`~models.registers.Registers` (accounts, sessions, photos, drills),
+:class:`~models.devices.Devices` (sensors, their keys and places),
 :class:`~models.workers.Workers` (their signs of life), dead letters and
 :class:`~models.backup.Backups` on one engine. All calls are blocking; callers on an event loop use
 a thread, or :class:`~models.inbox.GroupedInbox` for intake.
@@ -18,6 +19,7 @@ from sqlalchemy import text
 from models.backup import Backups
 from models.database import make_engine, transaction
 from models.dead_letters import DeadLetterRow, DeadLetters
+from models.devices import Devices
 from models.episodes import Episodes
 from models.errors import StoreError
 from models.inbox import Inbox, InboxRow
@@ -35,7 +37,7 @@ MIGRATION_LOCK = 0x6772_6964
 """PostgreSQL's advisory lock while tables are made; any number that is always the same."""
 
 
-class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Workers, Backups):
+class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Devices, Workers, Backups):
     """Everything that is remembered.
 
     Parameters

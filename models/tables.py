@@ -283,6 +283,11 @@ class DeviceRecord(SQLModel, table=True):
     lat: float | None = Field(default=None, sa_type=Float)
     cell: str = ""
     disabled: bool = False
+    owner: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    changed_at: datetime | None = _time(default=None)
+    last_seen_at: datetime | None = _time(default=None)
+    fault: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    fault_at: datetime | None = _time(default=None)
 
 
 class PhotoRecord(SQLModel, table=True):

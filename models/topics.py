@@ -27,6 +27,9 @@ BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
 EVENT_CONTENT_TYPE = "application/cloudevents+json"
 SENML_CONTENT_TYPE = "application/senml+json"
 
+JURISDICTION_HEADER = "jurisdiction"
+"""Of a record of readings: whose device it came from. Without it, it is the city's own."""
+
 
 class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a topic is for and how it is made.

@@ -33,6 +33,7 @@ from models.steps import Position
 from models.topics import (
     DESK,
     EXERCISE_PREFIX,
+    JURISDICTION_HEADER,
     READINGS,
     REPORTS,
     TopicSpec,
@@ -45,7 +46,7 @@ from streams.classify import classify
 from streams.dead_letters import DeadLetters
 from streams.own_records import is_own
 from streams.publisher import OVERSIZE, Publisher
-from streams.senml import parse_senml
+from streams.senml import in_words, parse_senml
 from streams.sense_keeper import SenseKeeper
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,9 @@ PRIORITY_OF_OTHERS = 2
 DATABASE_PAUSE_S = 1.0
 CLOCKS_DIFFER = timedelta(seconds=60)
 """How far ahead of ours the clock of another machine may be and still be believed."""
+
+FAULTS_REMEMBERED = 10_000
+"""Units of devices that no rule can use and that were told."""
 
 YIELD_EVERY_S = 0.01
 """How long classify works before it lets the other agents have a turn."""
@@ -132,6 +136,7 @@ class Agents:
     ) -> None:
         self._app = app
         self._stages = stages
+        self._told: set[bytes] = set()
         handlers: dict[str, Callable[[TopicSpec, Any], Awaitable[None]]] = {
             READINGS: self._on_readings,
             REPORTS: self._on_reports,
@@ -220,15 +225,27 @@ class Agents:
         except EventError as error:
             await self._give_up(spec, record, record.value, UNREADABLE, str(error))
             return
-        await self._stages.sense.take(
+        if readings.refused:
+            await self._give_up(spec, record, record.value, UNREADABLE, in_words(readings))
+        unusable = await self._stages.sense.take(
             message.topic,
             message.partition,
             readings,
             received_at,
             exercise=exercise,
+            jurisdiction=header_of(message.headers, JURISDICTION_HEADER),
             record=_Held(message, self._app.consumer),
             traceparent=traceparent_of(message.headers) if tracing.is_on() else "",
         )
+        for (device, quantity), unit in unusable.items():
+            # Alike whenever it comes again, so it is one letter.
+            fault = msgspec.json.encode({"device": device, "quantity": quantity, "unit": unit})
+            if fault not in self._told:
+                reason = f"device {device}: no rule for {quantity} can use the unit {unit!r}"
+                await self._give_up(spec, record, fault, UNREADABLE, reason)
+                self._told.add(fault)
+                if len(self._told) > FAULTS_REMEMBERED:
+                    self._told.pop()
 
     async def _take_in(self, spec: TopicSpec, record: Any) -> None:
         """Put what another system wrote into the inbox; return when it is durable."""
@@ -342,10 +359,15 @@ def classified_event(event: Event, pack: CityPack) -> Event:
     )
 
 
+def header_of(headers: Iterable[tuple[str, bytes]] | None, name: str) -> str:
+    """Return what a record's sender says in a header; empty: nothing."""
+    found = (value for header, value in headers or () if header == name)
+    return (next(found, None) or b"").decode(errors="replace")
+
+
 def traceparent_of(headers: Iterable[tuple[str, bytes]] | None) -> str:
     """Return the trace that a record's sender says in a header of that name; empty: none."""
-    found = (value for name, value in headers or () if name == tracing.TRACEPARENT)
-    return (next(found, None) or b"").decode(errors="replace")
+    return header_of(headers, tracing.TRACEPARENT)
 
 
 def wrong_side(event: Event, *, exercise: bool) -> str:

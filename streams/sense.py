@@ -21,11 +21,14 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
+import msgspec
+
 from models.episodes import Episode
-from models.events import FactValue, Point, ReportReceived
+from models.events import AlarmEnded, FactValue, Point, ReportReceived
+from models.senml import Reading
+from models.units import conversion
 from models.words import Channel
-from streams.senml import Reading
-from streams.sense_alarms import Alarm, Sensed, episode_id
+from streams.sense_alarms import Alarm, Ended, Sensed, episode_id
 from streams.sense_devices import DeviceMemory, RisingWindow, dump, load
 from streams.sense_quorum import Neighbours
 from streams.sense_rules import RateRule, Rule, SenseRules, SilenceRule, ThresholdRule
@@ -66,6 +69,9 @@ class SenseState:
             if isinstance(rule, ThresholdRule) and rule.quorum is not None
         }
         self._listening = Listening(self._silence)
+        self._listened_s = 0.0
+        # Events that are on, and how long there had been listening when each was last said.
+        self._events: dict[tuple[str, str], float] = {}
 
     def sense(self, readings: Collection[Reading], latest_s: float = math.inf) -> Sensed:
         """Take readings in.
@@ -100,16 +106,21 @@ class SenseState:
                 device.hear_on(quantity)
             heard[quantity] = at
             for rule in device.rules.get(quantity, ()):
+                read: Reading | None = reading
                 # Nearly all are in the rule's own unit, and a call costs more than to see that.
-                if unit != rule.unit and _is_in_other_unit(rule, reading):
+                if unit != rule.unit:
+                    read = _in_unit_of(rule, reading)
+                if read is None:
                     out.other_unit += 1
+                    if not any(_in_unit_of(one, reading) for one in device.rules[quantity]):
+                        out.unusable[name, quantity] = unit
                 elif type(rule) is ThresholdRule:  # isinstance() is slow on these
                     # Nearly all are quiet readings of devices of which nothing is waited for.
-                    if device.active or device.since or rule.is_beyond(reading.value):
-                        self._threshold(rule, device, reading, out)
+                    if device.active or device.since or rule.is_beyond(read.value):
+                        self._threshold(rule, device, read, out)
                 elif type(rule) is RateRule:
-                    lowest = _window(device, rule).add(at, reading.value, rule.window_s)
-                    self._rate(rule, device, reading, lowest, out)
+                    lowest = _window(device, rule).add(at, read.value, rule.window_s)
+                    self._rate(rule, device, read, lowest, out)
                 else:
                     device.spoke[rule.id] = listened_s
                     device.excused.discard(rule.id)
@@ -137,16 +148,28 @@ class SenseState:
         last, device.heard[quantity] = device.heard[quantity], at
         for rule in device.rules.get(quantity, ()):
             is_known = at <= device.known.get(rule.id, -math.inf)
-            if isinstance(rule, SilenceRule) or _is_in_other_unit(rule, reading):
+            read = _in_unit_of(rule, reading)
+            if isinstance(rule, SilenceRule) or read is None:
                 continue
             if isinstance(rule, RateRule):
-                lowest = _window(device, rule).add(at, reading.value, rule.window_s)
+                lowest = _window(device, rule).add(at, read.value, rule.window_s)
                 if not is_known:
-                    self._rate(rule, device, reading, lowest, out)
+                    self._rate(rule, device, read, lowest, out)
             elif not is_known:
-                self._threshold(rule, device, reading, out)
+                self._threshold(rule, device, read, out)
         device.heard[quantity] = last
         return True
+
+    def begin_again(self, rule_id: str, reading: Reading) -> Sensed:
+        """Take an event that was said again for a new one: nobody minds the one before any more."""
+        out, device = Sensed(), self._device(reading.device)
+        for rule in device.rules.get(reading.quantity, ()):
+            if rule.id == rule_id and isinstance(rule, ThresholdRule):
+                if rule.id in device.active:
+                    self._end(rule, device, reading.device, out, by_itself=True)
+                device.since.pop(rule.id, None)
+                self._threshold(rule, device, reading, out)
+        return out
 
     def pass_time(self, now: datetime) -> Sensed:
         """Let silences begin that are due by ``now``, where readings are all the time there is.
@@ -159,6 +182,9 @@ class SenseState:
                 silent_s = now_s - device.heard.get(rule.quantity, now_s)
                 if silent_s >= rule.after_s and rule.id not in device.active:
                     self._fall_silent(rule, device, name, now, silent_s, out)
+        for name, rule_id in list(self._events):
+            last_s = self._device(name).since.get(rule_id, now_s)
+            self._end_event(name, rule_id, now_s - last_s, out)
         return out
 
     def listen(self, for_s: float, now: datetime) -> Sensed:
@@ -169,6 +195,9 @@ class SenseState:
         """
         out = Sensed()
         self._listening.pass_time(for_s)
+        self._listened_s += for_s
+        for (name, rule_id), said_s in list(self._events.items()):
+            self._end_event(name, rule_id, self._listened_s - said_s, out)
         counted_s, unheard_s = self._listening.counted_s, self._listening.unheard_s
         for rule in self._silence:
             for name, device in self._speakers(rule, counted_s - rule.after_s):
@@ -202,7 +231,11 @@ class SenseState:
         last = list(episodes)
         active = [episode for episode in last if not episode.is_over]
         for episode in active:
-            self._device(episode.device).active.add(episode.rule)
+            device = self._device(episode.device)
+            device.active.add(episode.rule)
+            device.began[episode.rule] = episode.began.timestamp()
+            if self._rules.is_event(episode.rule):
+                self._events[episode.device, episode.rule] = 0.0
         if kept:
             load(kept, self._device)
         # The dump is older than what was written when an episode began or ended: what its rule
@@ -215,7 +248,9 @@ class SenseState:
                 device.recall(rule, at)
                 if not episode.is_over:
                     # Its neighbours may have begun it, by no reading of its own.
-                    device.since.pop(rule.id, None)
+                    last_s = device.since.pop(rule.id, at)
+                    if isinstance(rule, ThresholdRule) and rule.off_after_s:
+                        device.since[rule.id] = max(last_s, at)
                 elif isinstance(rule, RateRule):
                     device.since[rule.id] = max(device.since.get(rule.id, at), at)
         for silence in self._silence:
@@ -270,13 +305,33 @@ class SenseState:
         name, at = reading.device, reading.at
         if rule.id in device.active:
             if rule.is_clear(reading.value):
+                device.since.pop(rule.id, None)
                 self._end(rule, device, name, out)
-            return
+                device.began.pop(rule.id, None)
+                return
+            if not rule.off_after_s or not rule.is_beyond(reading.value):
+                return
+            last, device.since[rule.id] = device.since.get(rule.id, at), at
+            self._events[name, rule.id] = self._listened_s
+            if at - last < rule.off_after_s:
+                out.repeated[name, rule.id] = self._report_of(name, device, rule), reading
+                return
+            # It was over by itself, so this is another one.
+            device.since.pop(rule.id)
+            self._end(rule, device, name, out, by_itself=True)
+            device.began.pop(rule.id, None)
         if not rule.is_beyond(reading.value):
             # Who waits with its neighbours has been beyond for a while.
             if device.since.pop(rule.id, None) is not None and rule.quorum is not None:
                 self._groups[rule.id].leave(name)
             return
+        if rule.off_after_s and rule.id in device.began:
+            # It ended by itself, by the clock; its own time says whether this is of it still.
+            before = device.since.pop(rule.id, -math.inf)
+            if at - before < rule.off_after_s:
+                device.since[rule.id] = at
+                out.repeated[name, rule.id] = self._report_of(name, device, rule), reading
+                return
         since = device.since.setdefault(rule.id, at)
         if at - since < rule.hold_s:
             return
@@ -398,6 +453,11 @@ class SenseState:
     ) -> None:
         device.since.pop(rule.id, None)
         device.active.add(rule.id)
+        device.began[rule.id] = since
+        out.repeated.pop((name, rule.id), None)
+        if isinstance(rule, ThresholdRule) and rule.off_after_s:
+            device.since[rule.id] = device.heard[rule.quantity]
+            self._events[name, rule.id] = self._listened_s
         out.episodes[name, rule.id] = Episode(
             device=name, rule=rule.id, began=_time(since), heard=_heard(device, rule)
         )
@@ -405,11 +465,46 @@ class SenseState:
         if group is not None:
             group.activate(name, self._place(name, device))
 
-    def _end(self, rule: Rule, device: DeviceMemory, name: str, out: Sensed) -> None:
+    def _report_of(self, name: str, device: DeviceMemory, rule: Rule) -> str:
+        return episode_id(name, rule.id, _time(device.began[rule.id]), scope=self._scope)
+
+    def _end_event(self, name: str, rule_id: str, quiet_s: float, out: Sensed) -> None:
+        """Let an event be over that was not said again for so long."""
+        device = self._device(name)
+        for rule in self._rules.rules:
+            if rule.id == rule_id and isinstance(rule, ThresholdRule) and quiet_s >= (
+                rule.off_after_s
+            ):  # fmt: skip
+                self._end(rule, device, name, out, by_itself=True)
+
+    def _end(
+        self,
+        rule: Rule,
+        device: DeviceMemory,
+        name: str,
+        out: Sensed,
+        *,
+        by_itself: bool = False,
+    ) -> None:
         device.active.discard(rule.id)
+        self._events.pop((name, rule.id), None)
         if isinstance(rule, RateRule):
             device.since[rule.id] = device.heard[rule.quantity]
         heard = _heard(device, rule)
+        if rule.id in device.began:
+            out.ended.append(
+                Ended(
+                    id=episode_id(name, f"{rule.id}/ended", heard, scope=self._scope),
+                    device=name,
+                    data=AlarmEnded(
+                        report=self._report_of(name, device, rule),
+                        device=name,
+                        rule=rule.id,
+                        at=heard,
+                        by_itself=by_itself,
+                    ),
+                )
+            )
         out.episodes[name, rule.id] = Episode(
             device=name, rule=rule.id, began=heard, heard=heard, is_over=True
         )
@@ -434,8 +529,16 @@ def _window(device: DeviceMemory, rule: RateRule) -> RisingWindow:
     return window
 
 
-def _is_in_other_unit(rule: Rule, reading: Reading) -> bool:
-    return bool(reading.unit and rule.unit) and reading.unit != rule.unit
+def _in_unit_of(rule: Rule, reading: Reading) -> Reading | None:
+    """The reading as the rule reads it; None where its unit is of another kind."""
+    if reading.unit == rule.unit or not reading.unit or not rule.unit:
+        return reading
+    scale = conversion(reading.unit, rule.unit)
+    if scale is None:
+        return None
+    # Twelve digits: what stands exactly at a limit does so in every unit.
+    value = float(f"{reading.value * scale.factor + scale.offset:.12g}")
+    return msgspec.structs.replace(reading, value=value)
 
 
 def _heard(device: DeviceMemory, rule: Rule) -> datetime:

@@ -12,7 +12,8 @@ from datetime import datetime
 import msgspec
 
 from models.episodes import Episode
-from models.events import Event, ReportReceived
+from models.events import AlarmEnded, Event, ReportReceived
+from models.senml import Reading
 
 SOURCE = "/sense"
 
@@ -41,6 +42,26 @@ class Alarm(msgspec.Struct, frozen=True):
         )
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """An alarm's episode that is over, with an id that a replay repeats."""
+
+    id: str
+    device: str
+    data: AlarmEnded
+
+    def as_event(self, jurisdiction: str, time: datetime, *, exercise: bool) -> Event:
+        """Return it as it enters the inbox."""
+        return Event(
+            id=self.id,
+            source=SOURCE,
+            time=time,
+            jurisdiction=jurisdiction,
+            exercise=exercise,
+            subject=self.device,
+            data=self.data,
+        )
+
+
 class Sensed(msgspec.Struct):
     """What came out of some readings.
 
@@ -50,19 +71,29 @@ class Sensed(msgspec.Struct):
         To be reported.
     episodes
         By device and rule, those that are on now and weren't, or are over now.
+    ended
+        Of those that are over now, what is to be told.
     taken
         Readings that were news.
     late
         Those that weren't: not younger than the last of their device and quantity.
     other_unit
         Of those taken, times that a rule didn't read one for its unit.
+    repeated
+        By device and rule, of events that were said again: the report of their episode, and the
+        last reading that did.
+    unusable
+        Units that no rule of the quantity can use, by device and quantity.
     """
 
     alarms: list[Alarm] = msgspec.field(default_factory=list)
     episodes: dict[tuple[str, str], Episode] = msgspec.field(default_factory=dict)
+    ended: list[Ended] = msgspec.field(default_factory=list)
     taken: int = 0
     late: int = 0
     other_unit: int = 0
+    repeated: dict[tuple[str, str], tuple[str, Reading]] = msgspec.field(default_factory=dict)
+    unusable: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
 
 def episode_id(device: str, rule: str, began: datetime, *, scope: str = "") -> str:

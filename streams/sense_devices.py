@@ -61,8 +61,8 @@ class DeviceMemory:
     heard
         Time of the last reading of each quantity.
     since
-        When each threshold that is passed and not yet held long enough was passed, and when each
-        rate's last episode was over.
+        When each threshold that is passed and not yet held long enough was passed, when each
+        rate's last episode was over, and when an event that is on was last told.
     spoke
         For each rule of silence, how long there had been listening when the device last spoke, or
         was excused.
@@ -73,6 +73,8 @@ class DeviceMemory:
         Of each rate.
     active
         Rules whose episode is on.
+    began
+        When each of those began, or the last that did.
     again
         Of quantities whose readings may come again after a crash: up to when they have, or were
         in what was kept.
@@ -82,8 +84,8 @@ class DeviceMemory:
     """
 
     __slots__ = (
-        "active", "again", "excused", "heard", "known", "lat", "lon", "rules", "since", "spoke",
-        "windows",
+        "active", "again", "began", "excused", "heard", "known", "lat", "lon", "rules", "since",
+        "spoke", "windows",
     )  # fmt: skip
 
     def __init__(self, rules: Mapping[str, tuple[Rule, ...]]) -> None:
@@ -96,6 +98,7 @@ class DeviceMemory:
         self.excused: set[str] = set()
         self.windows: dict[str, RisingWindow] = {}
         self.active: set[str] = set()
+        self.began: dict[str, float] = {}
         self.again: dict[str, float] = {}
         self.known: dict[str, float] = {}
 

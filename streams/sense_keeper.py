@@ -1,6 +1,6 @@
 """Sense on the partitions that this worker holds, and its memory in the database.
 
-Each partition of the readings' topics has a :class:`~streams.sense.SenseState` of its own. What
+Each partition of the readings' topics has states of its own (:mod:`streams.sense_places`). What
 begins or ends is written, with the reports, before anything else is sensed, so a record that
 comes twice after a crash raises nothing twice and a condition that lasts is known. Windows and
 times follow every :data:`KEEP_EVERY_S`, and no record counts as handled before: those that came
@@ -23,20 +23,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
+
+import msgspec
 
 from models import tracing
 from models.city import CityPack
-from models.episodes import Episode, SenseMemory
 from models.errors import EventError, FencedError, StoreError
 from models.events import Point, encode
 from models.inbox import InboxRow
-from models.topics import READINGS, REPORTS, topic_for
-from models.words import EXERCISE_MARK
+from models.senml import Reading
+from models.topics import DESK, READINGS, REPORTS, topic_for
+from models.words import EXERCISE_MARK, is_exercise
 from streams import metrics
-from streams.senml import Reading
 from streams.sense import SenseState
-from streams.sense_alarms import Sensed
+from streams.sense_alarms import Alarm, Sensed
+from streams.sense_places import Memory, Place, Record
 from streams.sense_rules import SenseRules, load_sense_rules
 
 log = logging.getLogger(__name__)
@@ -54,50 +56,9 @@ TURNED_BACK_S = 30.0
 """A reading this far ahead of both its receipt and our clock was given its time by a clock that
 has been set back since. More than clocks differ; a smaller step back deafens for as long as it
 was."""
+PRIORITY_OF_ENDS = 4
+"""Of the word that an alarm is over: behind every alarm."""
 DATABASE_PAUSE_S = 1.0
-
-
-class Memory(Protocol):
-    """The store, as much as sense sees of it; called on threads."""
-
-    def claim_sense(self, place: str, at: datetime) -> SenseMemory:
-        """Be the one that senses a partition."""
-
-    def sense_epoch(self, place: str) -> int:
-        """Return the epoch of who claimed last."""
-
-    def note_episodes(
-        self,
-        place: str,
-        epoch: int,
-        episodes: Mapping[tuple[str, str], Episode],
-        reports: Sequence[InboxRow],
-    ) -> None:
-        """Write episodes and the reports they became, in one transaction."""
-
-    def keep_windows(self, place: str, epoch: int, doc: bytes, at: datetime) -> None:
-        """Keep a partition's windows."""
-
-
-class Record(Protocol):
-    """What readings came in: it and those behind it come again, unless it counts as handled."""
-
-    @property
-    def offset(self) -> int:
-        """Its place in the partition."""
-
-    def hold(self) -> None:
-        """Let it, and those behind it, not count as handled when their agent is done with them."""
-
-    def let_go(self) -> None:
-        """Let them count as handled after all."""
-
-
-class _Held(NamedTuple):
-    """The first record that windows don't have yet, and how many there are from it on."""
-
-    record: Record
-    records: int
 
 
 class _Pack(NamedTuple):
@@ -108,37 +69,14 @@ class _Pack(NamedTuple):
     began: float
 
 
-class _Place:
-    """A partition's state; ``epoch`` is that of our claim, ``None``: not claimed."""
-
-    def __init__(self, state: SenseState) -> None:
-        self.state = state
-        self.lock = asyncio.Lock()
-        self.epoch: int | None = None
-        self.is_sure = False
-        self.is_changed = False
-        self.is_deaf = False
-        self.listened_at = 0.0
-        self.held: dict[int, _Held] = {}
-
-    def hold(self, partition: int, record: Record) -> None:
-        """Hold a partition's offset back at the first record since windows were kept."""
-        held = self.held.get(partition)
-        # One that isn't behind the first came again, and the first of before is nobody's now.
-        if held is not None and record.offset > held.record.offset:
-            self.held[partition] = held._replace(records=held.records + 1)
-        else:
-            record.hold()
-            self.held[partition] = _Held(record, 1)
-
-
 class SenseKeeper:
     """Sense for all partitions of one worker.
 
     Parameters
     ----------
     pack
-        Names the jurisdiction; its facilities are places of devices that don't send their own.
+        Names the jurisdiction; its facilities are places of devices that don't send their own and
+        that the register has no place of.
     memory
         The store.
     now
@@ -165,16 +103,19 @@ class SenseKeeper:
         alone: bool = False,
     ) -> None:
         self._home = pack.jurisdiction
-        self._where: dict[str, Point] = {
+        self._facilities: dict[str, Point] = {
             place.id: (place.lon, place.lat) for place in pack.facilities
         }
+        # One and the same for all states, and changed where the register does.
+        self._where = dict(self._facilities)
+        self._register_mark: object = None
         self._memory = memory
         self._rules = rules or load_sense_rules()
         self._now = now
         self._monotonic = monotonic
         self._hears = hears
         self._alone = alone
-        self._places: dict[tuple[str, int], _Place] = {}
+        self._places: dict[tuple[str, int], Place] = {}
 
     def doubt(self) -> None:
         """Partitions moved: before anything else, look whether somebody else claimed ours.
@@ -219,9 +160,10 @@ class SenseKeeper:
         received_at: datetime,
         *,
         exercise: bool,
+        jurisdiction: str = "",
         record: Record | None = None,
         traceparent: str = "",
-    ) -> None:
+    ) -> Mapping[tuple[str, str], str]:
         """Take readings of a partition in; return when what they began is durable.
 
         Parameters
@@ -234,15 +176,24 @@ class SenseKeeper:
             The record's time, which is the same when it comes again.
         exercise
             A drill's readings bring their own time.
+        jurisdiction
+            Whose devices they are of; empty, or of the other side: the topic's own.
         record
             What they came in; held until the windows with them in are kept. Without it they are
             of those that don't come again.
         traceparent
             The trace of who sent them, if it has one.
+
+        Returns
+        -------
+            Units that no rule of their quantity can use, by device and quantity.
         """
         origin = _Pack(received_at, traceparent, time.perf_counter())
         key = self._key(topic, partition)
         place = self._place(key)
+        whose = self._own(exercise=exercise)
+        if jurisdiction and is_exercise(jurisdiction) == exercise:
+            whose = jurisdiction
         # A record that comes again is older than what was heard since, and that is no clock's
         # fault; so our own has a say.
         latest_s = max(received_at, self._now()).timestamp() + TURNED_BACK_S
@@ -252,22 +203,27 @@ class SenseKeeper:
             while True:
                 await self._load(key, place)
                 try:
-                    sensed = place.state.sense(readings, math.inf if exercise else latest_s)
-                    await self._note(key, place, sensed, origin, exercise=exercise)
+                    state = place.state(whose)
+                    sensed = state.sense(readings, math.inf if exercise else latest_s)
+                    await self._note(key, place, sensed, origin, whose)
+                    for (_, rule), (report, reading) in sensed.repeated.items():
+                        # Its incident was closed, so this is a call of its own.
+                        if await self._patiently(self._memory.has_ended, whose, report):
+                            again = state.begin_again(rule, reading)
+                            await self._note(key, place, again, origin, whose)
                     if exercise and readings:
                         # A drill's time is that of its readings.
                         latest = datetime.fromtimestamp(max(r.at for r in readings), UTC)
-                        passed = place.state.pass_time(latest)
-                        await self._note(key, place, passed, None, exercise=True)
+                        await self._note(key, place, state.pass_time(latest), None, whose)
                 except FencedError as error:
                     log.info("%s; going on from what it wrote", error)
-                    self._renew(key, place)
+                    place.renew()
                     continue
                 place.is_changed = True
                 metrics.READINGS_TAKEN.inc(sensed.taken)
                 _LATE.inc(sensed.late)
                 _OTHER_UNIT.inc(sensed.other_unit)
-                return
+                return sensed.unusable
 
     async def run(self) -> None:
         """Raise the silences of live devices and keep windows; runs until cancelled."""
@@ -276,6 +232,7 @@ class SenseKeeper:
             await asyncio.sleep(SILENCE_EVERY_S)
             try:
                 await self.watch_silence()
+                await asyncio.to_thread(self._read_register)
                 if (now := asyncio.get_running_loop().time()) - kept_at >= KEEP_EVERY_S:
                     await self.keep()
                     kept_at = now
@@ -300,9 +257,10 @@ class SenseKeeper:
                         continue
                     if place.is_deaf or for_s > LISTENED_MOST_S:
                         self._hear_again(place)
-                    with self._fenced(key, place):
-                        passed = place.state.listen(min(for_s, LISTENED_MOST_S), self._now())
-                        await self._note(key, place, passed, None, exercise=False)
+                    with self._fenced(place):
+                        for whose, state in list(place.states.items()):
+                            passed = state.listen(min(for_s, LISTENED_MOST_S), self._now())
+                            await self._note(key, place, passed, None, whose)
 
     async def keep(self) -> None:
         """Write the windows of the partitions that heard something since they were kept."""
@@ -311,8 +269,8 @@ class SenseKeeper:
                 epoch, is_ours = place.epoch, self._places.get(key) is place
                 if epoch is None or not is_ours or not place.is_changed:
                     continue
-                doc = place.state.dump()
-                with self._fenced(key, place):
+                doc = place.dump()
+                with self._fenced(place):
                     await asyncio.to_thread(
                         self._memory.keep_windows, _name(key), epoch, doc, self._now()
                     )
@@ -324,102 +282,156 @@ class SenseKeeper:
     def _key(self, topic: str, partition: int) -> tuple[str, int]:
         return topic, 0 if self._alone else partition
 
-    def _place(self, key: tuple[str, int]) -> _Place:
+    def _place(self, key: tuple[str, int]) -> Place:
         place = self._places.get(key)
         if place is None:
-            place = self._places[key] = _Place(self._empty(key))
+            place = self._places[key] = Place(
+                self._own(exercise=key[0] == topic_for(READINGS, exercise=True)), self._empty
+            )
         return place
 
-    def _empty(self, key: tuple[str, int]) -> SenseState:
-        scope = EXERCISE_MARK if key[0] == topic_for(READINGS, exercise=True) else ""
+    def _own(self, *, exercise: bool) -> str:
+        """The jurisdiction of readings that name none."""
+        return self._home + EXERCISE_MARK if exercise else self._home
+
+    def _empty(self, jurisdiction: str) -> SenseState:
+        scope = jurisdiction.removeprefix(self._home)
         return SenseState(self._rules, self._where, scope=scope)
 
-    def _renew(self, key: tuple[str, int], place: _Place) -> None:
-        place.state = self._empty(key)
-        place.epoch = None
-        place.is_sure = place.is_changed = False
-
     @contextmanager
-    def _fenced(self, key: tuple[str, int], place: _Place) -> Iterator[None]:
+    def _fenced(self, place: Place) -> Iterator[None]:
         try:
             yield
         except FencedError as error:
             log.info("%s; what is remembered here is dropped", error)
-            self._renew(key, place)
+            place.renew()
 
-    async def _load(self, key: tuple[str, int], place: _Place) -> None:
+    async def _load(self, key: tuple[str, int], place: Place) -> None:
         if place.is_sure:
             return
         if place.epoch is not None:
             if await self._patiently(self._memory.sense_epoch, _name(key)) == place.epoch:
                 self._begin_to_listen(place)
                 return
-            self._renew(key, place)
+            place.renew()
         memory = await self._patiently(self._memory.claim_sense, _name(key), self._now())
+        await self._patiently(self._read_register)
         try:
-            place.state.restore(memory.windows, memory.episodes)
+            place.restore(memory)
         except EventError as error:
             log.warning("windows of %s are made anew: %s", _name(key), error)
         place.epoch = memory.epoch
         self._begin_to_listen(place)
 
-    def _begin_to_listen(self, place: _Place) -> None:
+    def _begin_to_listen(self, place: Place) -> None:
         place.is_sure = True
         place.listened_at = self._monotonic()
         self._hear_again(place)
 
-    def _hear_again(self, place: _Place) -> None:
+    def _hear_again(self, place: Place) -> None:
         place.is_deaf = False
-        if place.state.hear_again():
+        heard = [state.hear_again() for state in place.states.values()]
+        if any(heard):
             place.is_changed = True  # A worker that ends again and again excuses nobody twice.
 
     async def _note(
         self,
         key: tuple[str, int],
-        place: _Place,
+        place: Place,
         sensed: Sensed,
         origin: _Pack | None,
-        *,
-        exercise: bool,
+        whose: str,
     ) -> None:
         """Make durable what began or ended; ``origin`` is what was heard, unless it was nothing."""
         if not sensed.alarms:
             if sensed.episodes:
-                await self._write(key, place, sensed, "", exercise=exercise)
+                await self._write(key, place, sensed, "", whose)
         elif origin is None:
             with tracing.begun("sense") as trace:
-                await self._write(key, place, sensed, trace, exercise=exercise)
+                await self._write(key, place, sensed, trace, whose)
         else:
             with tracing.begun("reading", origin.traceparent, origin.received_at) as trace:
-                await self._write(key, place, sensed, trace, exercise=exercise)
+                await self._write(key, place, sensed, trace, whose)
                 tracing.note("sense", trace, time.perf_counter() - origin.began)
 
     async def _write(
-        self, key: tuple[str, int], place: _Place, sensed: Sensed, trace: str, *, exercise: bool
+        self, key: tuple[str, int], place: Place, sensed: Sensed, trace: str, whose: str
     ) -> None:
-        jurisdiction = self._home + EXERCISE_MARK if exercise else self._home
+        exercise = is_exercise(whose)
         now = self._now()
+        alarms = [alarm for one in sensed.alarms if (alarm := await self._known(one)) is not None]
         rows = [
             InboxRow(
                 event_id=event.id,
-                jurisdiction=jurisdiction,
+                jurisdiction=whose,
                 topic=topic_for(REPORTS, exercise=exercise),
-                key=jurisdiction,
+                key=whose,
                 body=encode(event),
                 received_at=now,
                 exercise=exercise,
                 priority=alarm.priority,
             )
             for alarm, event in (
-                (alarm, alarm.as_event(jurisdiction, exercise=exercise, traceparent=trace))
-                for alarm in sensed.alarms
+                (alarm, alarm.as_event(whose, exercise=exercise, traceparent=trace))
+                for alarm in alarms
             )
         ]
+        rows += [
+            InboxRow(
+                event_id=one.id,
+                jurisdiction=whose,
+                topic=topic_for(DESK, exercise=exercise),
+                key=whose,
+                body=encode(
+                    # An exercise has its own time.
+                    one.as_event(whose, one.data.at if exercise else now, exercise=exercise)
+                ),
+                received_at=now,
+                exercise=exercise,
+                priority=PRIORITY_OF_ENDS,
+            )
+            for one in sensed.ended
+        ]
         await self._patiently(
-            self._memory.note_episodes, _name(key), place.epoch, sensed.episodes, rows
+            self._memory.note_episodes,
+            _name(key),
+            place.epoch,
+            place.as_kept(whose, sensed.episodes),
+            rows,
         )
-        for alarm in sensed.alarms:
+        for alarm in alarms:
             metrics.SENSOR_ALARMS.labels(alarm.rule, str(exercise).lower()).inc()
+
+    async def _known(self, alarm: Alarm) -> Alarm | None:
+        """The alarm with the register's place, where it has none of its own by now.
+
+        None: it is the silence of a device that was disabled.
+        """
+        device = await self._patiently(self._memory.device, alarm.device)
+        if device is None:
+            return alarm
+        tells_for_all = "others" in alarm.report.attributes
+        if device.disabled and self._rules.is_silence(alarm.rule) and not tells_for_all:
+            return None
+        report = alarm.report
+        if report.lon is None and device.lon is not None and device.lat is not None:
+            report = msgspec.structs.replace(report, lon=device.lon, lat=device.lat)
+        return msgspec.structs.replace(alarm, report=report)
+
+    def _read_register(self) -> None:
+        """Take the register's places in, if it changed since."""
+        mark = self._memory.register_mark()
+        if mark == self._register_mark:
+            return
+        known = {
+            one.id: (one.lon, one.lat)
+            for one in self._memory.devices()
+            if one.lon is not None and one.lat is not None
+        }
+        self._where.update(known)
+        for name in self._where.keys() - known.keys() - self._facilities.keys():
+            del self._where[name]
+        self._register_mark = mark
 
     async def _patiently(self, call: Callable[..., _T], *given: object) -> _T:
         """Call the database on a thread, again and again while it is away: alarms must not go."""

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from models.categories import categories
+from models.settings import Settings
 from streams.errors import RulesError
 
 OUR_RULES = Path(__file__).parent / "data" / "sense_rules.yaml"
@@ -32,8 +33,8 @@ class RuleBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     id
         Part of an episode's id; never reused.
     quantity, unit
-        What the rule looks at, as SenML names it. A reading in another unit is not for it; one
-        without unit is.
+        What the rule looks at, as SenML names it. A reading in another unit of the same kind is
+        converted (:mod:`models.units`); one of another kind is not for it, one without unit is.
     category, priority
         Of the report that an alarm becomes.
     zh, en
@@ -69,11 +70,19 @@ class Quorum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ThresholdRule(RuleBase, frozen=True, kw_only=True, tag_field="kind", tag="threshold"):
-    """Raised at ``raise_at`` once held for ``hold_s`` seconds, over again at ``clear_at``."""
+    """Raised at ``raise_at`` once held for ``hold_s`` seconds, over again at ``clear_at``.
+
+    Attributes
+    ----------
+    off_after_s
+        For events, such as a button that never says it was let go: over as well so many seconds
+        after the last reading beyond, by the readings' own time. 0: never by itself.
+    """
 
     raise_at: float
     clear_at: float
     hold_s: float = 0.0
+    off_after_s: float = 0.0
     direction: str = "above"
     quorum: Quorum | None = None
 
@@ -125,6 +134,25 @@ class SenseRules:
             found = self._found[key] = fitting
         return found
 
+    def is_silence(self, rule: str) -> bool:
+        """Whether a rule of that id looks for silence."""
+        return any(isinstance(one, SilenceRule) and one.id == rule for one in self.rules)
+
+    def is_event(self, rule: str) -> bool:
+        """Whether a rule of that id is for an event, which ends by itself."""
+        return any(
+            isinstance(one, ThresholdRule) and one.off_after_s > 0 and one.id == rule
+            for one in self.rules
+        )
+
+    def units_of(self, device: str, quantity: str) -> tuple[str, ...] | None:
+        """Return the units that rules read a device's quantity in; None: no rule looks at it.
+
+        One of them is empty where a rule takes any.
+        """
+        rules = self.for_device(device).get(quantity)
+        return None if rules is None else tuple(rule.unit for rule in rules)
+
 
 @lru_cache(maxsize=4)
 def load_sense_rules(path: Path = OUR_RULES) -> SenseRules:
@@ -148,6 +176,17 @@ def load_sense_rules(path: Path = OUR_RULES) -> SenseRules:
     return SenseRules(rules)
 
 
+def rules_in_force(settings: Settings) -> SenseRules:
+    """Return the city pack's own rules where it has some, else ours.
+
+    Raises
+    ------
+    RulesError
+        When they can't be read or a rule makes no sense.
+    """
+    return load_sense_rules(settings.own_sense_rules or OUR_RULES)
+
+
 def _wrong(rule: Rule, seen: set[str]) -> str:
     if not rule.id or rule.id in seen:
         return "id is empty or there twice"
@@ -160,6 +199,8 @@ def _wrong(rule: Rule, seen: set[str]) -> str:
             return f"direction {rule.direction!r} must be above or below"
         if rule.is_clear(rule.raise_at) or rule.hold_s < 0:
             return "clear_at must lie on the quiet side of raise_at, and hold_s not below 0"
+        if rule.off_after_s < 0 or (rule.off_after_s and (rule.quorum or rule.hold_s)):
+            return "off_after_s must be 0 or more, and goes with neither quorum nor hold_s"
         quorum = rule.quorum
         if quorum and not (quorum.count >= 2 and quorum.radius_m > 0 and quorum.within_s > 0):
             return "quorum needs a count of 2 or more, and radius_m and within_s above 0"

@@ -43,7 +43,7 @@ from streams.own_records import OwnPublisher
 from streams.publisher import Publisher
 from streams.relay import Relay
 from streams.sense_keeper import SenseKeeper
-from streams.sense_rules import OUR_RULES, SenseRules, load_sense_rules
+from streams.sense_rules import SenseRules, rules_in_force
 from streams.sign_of_life import give_signs
 from streams.updates import Updates
 from streams.watchdog import LOOK_S, Watchdog
@@ -84,7 +84,7 @@ def load_city(settings: Settings) -> City:
     """
     pack = CityPack.load(settings.city_path)
     playbooks = PlaybookSet.load(settings.plans_dir, settings.data_dir / "cache")
-    rules = load_sense_rules(settings.own_sense_rules or OUR_RULES)
+    rules = rules_in_force(settings)
     city = City(pack, playbooks, RoadGraph.load(pack), rules)
     # The first report of a night must not wait for indexes and word lists.
     lon, lat = pack.center

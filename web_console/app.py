@@ -18,6 +18,7 @@ from web_console import (
     pages,
     problems,
     routes_desk,
+    routes_devices,
     routes_intake,
     routes_read,
     routes_session,
@@ -60,7 +61,7 @@ def create_app(console: Console) -> FastAPI:
     app.state.console = console
     app.state.default_language = console.settings.language
     problems.install(app)
-    for module in (routes_intake, routes_desk, routes_session, routes_read):
+    for module in (routes_intake, routes_desk, routes_devices, routes_session, routes_read):
         app.include_router(module.router)
     _add_health(app)
     app.include_router(metrics.router)

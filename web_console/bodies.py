@@ -25,6 +25,7 @@ from models.categories import categories
 from models.lifecycles import TaskState, UnitState
 from models.named import LONGEST_ID, wrong_with_id
 from models.plain_text import is_blank
+from models.senml import NAME_MAX, is_device
 from models.words import Datum, Grade, Posture, Role
 from web_console.accounts import PASSWORD_MAX, PASSWORD_MIN
 from web_console.values import Moment, Said, no_half
@@ -427,6 +428,35 @@ class AccountIn(Body):
         description="Where the person may look and act; `*`: everywhere in this installation."
     )
     cells: Annotated[list[Id], Field(max_length=2000)] = []
+
+
+class DeviceIn(Body):
+    """A new device; the answer has its key, once."""
+
+    id: Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX)] = Field(
+        description="As its readings name it: A-Z a-z 0-9 -:./_", examples=["gas-7"]
+    )
+    kind: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
+    owner: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
+    lon: Lon | None = None
+    lat: Lat | None = None
+    cell: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = Field(
+        "", description="Empty: that of its place."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> DeviceIn:
+        if not is_device(self.id):
+            raise PydanticCustomError("device_name", "no device's name", {"value": self.id[:80]})
+        if (self.lon is None) != (self.lat is None):
+            raise PydanticCustomError("half_a_place", "lon and lat belong together")
+        return self
+
+
+class DeviceChangeIn(Body):
+    """What to change of a device."""
+
+    disabled: bool
 
 
 class DrillIn(Body):

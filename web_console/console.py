@@ -35,7 +35,8 @@ from web_console.hub import Hub, Room
 from web_console.live import LiveChannel
 from web_console.photos import Photos
 from web_console.problems import Problem
-from web_console.readings import Readings
+from web_console.readings import Readings, RuleUnits, no_rules
+from web_console.sightings import Sightings
 
 DRILLS_CACHED_S: Final = 1.0
 
@@ -52,6 +53,8 @@ class Console:
     ----------
     settings, store, pack
         The settings in force, the database (migrated), the city.
+    rule_units
+        In which units sense looks for alarms.
 
     Attributes
     ----------
@@ -60,7 +63,13 @@ class Console:
         for those who look something up, and for the hub and its feed.
     """
 
-    def __init__(self, settings: Settings, store: Store, pack: CityPack) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        pack: CityPack,
+        rule_units: RuleUnits = no_rules,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.pack = pack
@@ -74,7 +83,8 @@ class Console:
         self.sign_in = SignIn(store, self.intake, settings.session_hours)
         self.live = LiveChannel(settings, self.hub, self.sign_in, self.allows)
         self.photos = Photos(settings)
-        self.readings = Readings(settings)
+        self.readings = Readings(settings, rule_units)
+        self.sightings = Sightings(store, self.reads)
         self.photo_work = asyncio.Semaphore(2)
         self._known_drills: Sequence[Drill] = ()
         self._drills_read_at = -math.inf
@@ -162,6 +172,7 @@ class Console:
     async def close(self) -> None:
         """Commit what waits in the inbox, and ask the database no more."""
         await self.readings.close()
+        await self.sightings.close()
         await self.inbox.close()
         for ask in (self.intake, self.reads, self.journal):
             ask.close()

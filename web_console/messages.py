@@ -51,6 +51,39 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "名称“{value}”不属于设备“{device}”，写法为 {device}/量名。",
         "The name {value!r} isn't of device {device!r}; write {device}/quantity.",
     ),
+    "device_name": (
+        "设备编号“{value}”不对，只用 A-Z a-z 0-9 -:./_，以字母或数字开头。",
+        "{value!r} can't be a device's id; write it in A-Z a-z 0-9 -:./_, "
+        "a letter or figure first.",
+    ),
+    "unknown_cell": ("没有单元网格“{value}”。", "There is no cell {value!r}."),
+    "senml_empty": (
+        "没有可读的数值：请以 v（数字）或 vb（布尔值）提供。",
+        "There is no reading in it: send numbers as v or booleans as vb.",
+    ),
+    "senml_record": ("这条记录无法识别：{error}", "This record {error}"),
+    "senml_base": (
+        "这条记录所依据的第 {value} 条记录无法识别。",
+        "Record {value}, on which this one builds, can't be read.",
+    ),
+    "senml_name": (
+        "名称“{value}”不对，写法为 设备/量名，只用 A-Z a-z 0-9 -:./_。",
+        "The name {value!r} is wrong; write device/quantity in A-Z a-z 0-9 -:./_.",
+    ),
+    "senml_time": (
+        "时间 {value} 不对：请用 1970 年以来的秒数，或相对于现在的秒数。",
+        "The time {value} is none; send seconds since 1970, or seconds from now.",
+    ),
+    "senml_value": ("数值必须是有限的数字。", "The value must be a finite number."),
+    "senml_values": ("一条记录只能有一个值。", "A record may have one value only."),
+    "senml_text": (
+        "“{value}”用于报警，必须是数字或布尔值。",
+        "{value!r} raises alarms, so it must be a number or a boolean.",
+    ),
+    "senml_unit": (
+        "单位无法用于报警规则（{value}）。可用单位：{error}。",
+        "No alarm rule can use this unit ({value}). Usable are: {error}.",
+    ),
     "string_type": ("必须是文字。", "This must be text."),
     "string_unicode": ("文字含有无法识别的字符。", "The text has characters that can't be read."),
     "string_too_long": ("最多 {max_length} 个字符。", "At most {max_length} characters."),

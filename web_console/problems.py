@@ -121,20 +121,26 @@ def request_language(request: Request) -> Language:
 
 def answer(problem: Problem, language: Language) -> JSONResponse:
     """Return the problem as a response."""
-    errors = [
-        FieldError(field=field, code=kind, message=clean(field_sentence(kind, language, context)))
-        for field, kind, context in problem.errors
-    ]
     body = ProblemBody(
         type=f"/problems/{problem.code}",
         code=problem.code,
         title=title(problem.code, language),
         status=problem.status,
         detail=clean(detail(problem.hint, language, problem.context)) if problem.hint else "",
-        errors=errors,
+        errors=field_errors(problem.errors, language),
     )
     headers = {"Content-Language": language, **problem.headers}
     return JSONResponse(body.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)
+
+
+def field_errors(
+    errors: Sequence[tuple[str, str, Mapping[str, Any]]], language: Language
+) -> list[FieldError]:
+    """Return what is wrong field by field; ``errors`` are a :class:`Problem`'s."""
+    return [
+        FieldError(field=field, code=kind, message=clean(field_sentence(kind, language, context)))
+        for field, kind, context in errors
+    ]
 
 
 def install(app: FastAPI) -> None:

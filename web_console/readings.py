@@ -11,46 +11,46 @@ import asyncio
 import logging
 import math
 import time
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias
 
-import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from models import tracing
+from models.errors import EventError
 from models.registers import Device
+from models.senml import Refused, Wrong, read_pack, without
 from models.settings import Settings
-from models.topics import EMBEDDED_PARTITION, READINGS, topic_for
+from models.topics import EMBEDDED_PARTITION, JURISDICTION_HEADER, READINGS, topic_for
+from models.units import is_usable, units_like
 from models.words import is_exercise
 from web_console.feed import bootstrap_servers, stop_client
 from web_console.problems import RETRY_AFTER_S, Problem, invalid
 
 log = logging.getLogger(__name__)
 
-RECORDS_MAX: Final = 5_000
+REFUSED_TOLD: Final = 20
+"""Records that are wrong and told; all are counted."""
 SEND_WITHIN_S: Final = 5.0
 CONNECT_AGAIN_S: Final = 2.0
 
 
-class _Record(msgspec.Struct, rename=None):
-    bn: str = ""
-    bt: float = 0.0
-    bu: str = ""
-    bv: float | None = None
-    bs: float | None = None
-    bver: int = 10
-    n: str = ""
-    u: str = ""
-    v: float | None = None
-    vs: str | None = None
-    vb: bool | None = None
-    vd: str | None = None
-    s: float | None = None
-    t: float = 0.0
-    ut: float | None = None
+RuleUnits: TypeAlias = Callable[[str, str], Collection[str] | None]
+"""Units in which alarms of a device and quantity are looked for; None: for none are."""
 
 
-_decode = msgspec.json.Decoder(list[_Record]).decode
+def no_rules(_device: str, _quantity: str) -> None:
+    """Look for no alarm at all."""
+
+
+class Checked(NamedTuple):
+    """What of a device's pack goes on: its bytes, how many readings, and which records don't."""
+
+    pack: bytes
+    readings: int
+    refused: list[Refused]
 
 
 class Readings:
@@ -61,9 +61,12 @@ class Readings:
     settings
         Names the brokers. On Kafka the producer is idempotent: what it sends again after a broken
         connection is there once.
+    rule_units
+        In which units sense looks for alarms.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rule_units: RuleUnits = no_rules) -> None:
+        self._rule_units = rule_units
         self.servers = bootstrap_servers(settings)
         # The embedded broker has no idempotent producer.
         self._is_idempotent = bool(settings.kafka_servers)
@@ -72,8 +75,8 @@ class Readings:
         self._starting = asyncio.Lock()
         self._failed_at = -math.inf
 
-    async def publish(self, device: Device, pack: bytes, traceparent: str = "") -> int:
-        """Check a pack and publish it; return how many readings it holds.
+    async def publish(self, device: Device, pack: bytes, traceparent: str = "") -> Checked:
+        """Check a pack and publish what of it can be read; return what that was.
 
         Devices of one cell share a key, so that sense sees a quorum of neighbours together. The
         sender's trace, if it has one, goes along where traces are on.
@@ -81,12 +84,12 @@ class Readings:
         Raises
         ------
         Problem
-            422 when it is no SenML or speaks for another device, 413 when the broker takes no
+            422 when nothing of it can be read or is of this device, 413 when the broker takes no
             record of its size, 503 when the broker is away.
         """
-        count = check(device.id, pack)
+        checked = check(device.id, pack, self._rule_units)
         topic = topic_for(READINGS, exercise=is_exercise(device.jurisdiction))
-        headers = []
+        headers = [(JURISDICTION_HEADER, device.jurisdiction.encode())]
         if traceparent and tracing.is_on():
             headers.append((tracing.TRACEPARENT, traceparent.encode()))
         producer = None
@@ -95,7 +98,7 @@ class Readings:
             async with asyncio.timeout(SEND_WITHIN_S):
                 key = (device.cell or device.id).encode()
                 await producer.send_and_wait(
-                    topic, pack, key=key, partition=self._partition, headers=headers
+                    topic, checked.pack, key=key, partition=self._partition, headers=headers
                 )
         except (KafkaError, OSError, TimeoutError) as error:
             is_final = isinstance(error, KafkaError) and not error.retriable
@@ -107,7 +110,7 @@ class Readings:
             log.warning("readings of %s can't be published: %r", device.id, error)
             again = {"Retry-After": str(RETRY_AFTER_S)}
             raise Problem(503, "broker_away", "retry", headers=again) from error
-        return count
+        return checked
 
     async def close(self) -> None:
         """Stop the producer."""
@@ -140,34 +143,56 @@ class Readings:
             return self._producer
 
 
-def check(device: str, pack: bytes) -> int:
-    """Return how many readings a pack holds.
+def check(device: str, pack: bytes, rule_units: RuleUnits = no_rules) -> Checked:
+    """Return what of a pack goes on: all that sense can read and the device may say.
+
+    A record that is wrong costs only itself. It isn't handed on: behind the topic nobody knows
+    whose key the pack came with.
 
     Raises
     ------
     Problem
-        422 naming the record that is wrong.
+        422 naming each record that is wrong, when none is left.
     """
+    units = partial(_wrong_here, device, rule_units)
     try:
-        records = _decode(pack)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        readings = read_pack(pack, time.time(), units)
+    except EventError as error:
         raise invalid("", "senml", error=str(error)) from error
-    if not records:
-        raise invalid("", "too_short", min_length=1)
-    if len(records) > RECORDS_MAX:
-        raise invalid("", "too_long", max_length=RECORDS_MAX)
-    base, readings = "", 0
-    for number, record in enumerate(records):
-        base = record.bn or base
-        name = base + record.n
-        if name[: max(name.rfind("/"), name.rfind(":"), 0)] != device:
-            raise invalid(str(number), "foreign_device", value=name[:80], device=device)
-        held = (record.v, record.vs, record.vb, record.vd)
-        values = sum(value is not None for value in held)
-        if values > 1:
-            raise invalid(str(number), "senml", error="more than one value")
-        if values or record.s is not None:
-            readings += 1
+    refused = readings.refused
+    if not readings and refused:
+        raise Problem(
+            422,
+            "validation",
+            "fields",
+            errors=[field_error(one, device) for one in refused[:REFUSED_TOLD]],
+            count=len(refused),
+        )
     if not readings:
-        raise invalid("", "senml", error="no value")
-    return readings
+        raise invalid("", "senml_empty")
+    return Checked(without(pack, refused) if refused else pack, len(readings), refused)
+
+
+def field_error(refused: Refused, device: str) -> tuple[str, str, Mapping[str, Any]]:
+    """Return what is wrong with a record as a problem says it: field, kind, context."""
+    wrong = refused.wrong
+    context = {"value": wrong.value, "error": wrong.error, "device": device}
+    return str(refused.record), wrong.code, context
+
+
+def _wrong_here(
+    own: str, rule_units: RuleUnits, device: str, quantity: str, unit: str | None
+) -> Wrong | None:
+    if device != own:
+        name = f"{device}/{quantity}"[:80]
+        return Wrong("foreign_device", name, f"name {name!r} isn't of device {own!r}")
+    wanted = rule_units(device, quantity)
+    if wanted is None:
+        return None
+    if unit is None:
+        said = f"{quantity} must be a number or a boolean, for alarms are looked for in it"
+        return Wrong("senml_text", quantity, said)
+    if any(is_usable(unit, one) for one in wanted):
+        return None
+    usable = ", ".join(units_like(wanted))
+    return Wrong("senml_unit", f"{quantity}: {unit}"[:80], usable)

@@ -7,12 +7,13 @@ later is the pipeline's to mend.
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Header, Query, Request, UploadFile
 from fastapi.responses import FileResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from models.events import ReportReceived
 from models.registers import Photo
@@ -22,7 +23,13 @@ from web_console.access import Asked, ConsoleOf, SignedIn
 from web_console.accounts import Person
 from web_console.bodies import Received, ReportIn
 from web_console.console import Console
-from web_console.problems import Problem, responses
+from web_console.problems import (
+    Problem,
+    field_errors,
+    request_language,
+    responses,
+)
+from web_console.readings import REFUSED_TOLD, field_error
 
 router = APIRouter(prefix="/api", tags=["intake"])
 
@@ -40,10 +47,20 @@ class PhotoOut(BaseModel):
     url: str
 
 
+class RefusedRecord(BaseModel):
+    """A record of a pack that is not taken, and why."""
+
+    record: int = Field(description="Its number in the pack, from 0.")
+    code: str = Field(description="Machine word of what is wrong.")
+    message: str = Field(description="The same for a person, in the asker's language.")
+
+
 class ReadingsOut(BaseModel):
-    """How many readings were taken."""
+    """How many readings were taken, and which records were not."""
 
     accepted: int
+    refused_count: int = Field(0, description="Records that were not taken.")
+    refused: list[RefusedRecord] = Field([], description="The first of them.")
 
 
 @router.post(
@@ -195,7 +212,11 @@ async def readings(
         str, Header(max_length=100, description="The sender's trace (W3C), if it has one.")
     ] = "",
 ) -> ReadingsOut:
-    """Take a SenML pack in. Names are ``device/quantity``, of the device that the key is of."""
+    """Take a SenML pack in. Names are ``device/quantity``, of the device that the key is of.
+
+    A record that is wrong costs only itself: the others are taken, and the answer names it. When
+    none is left, all are named in a 422.
+    """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type not in SENML_TYPES:
         raise Problem(415, "unsupported_type", "senml_only")
@@ -206,8 +227,27 @@ async def readings(
     if device is None:
         raise Problem(401, "not_signed_in", "device")
     pack = await request.body()
-    count = await console.readings.publish(device, pack, traceparent)
-    return ReadingsOut(accepted=count)
+    try:
+        checked = await console.readings.publish(device, pack, traceparent)
+    except Problem as problem:
+        if problem.status == 422:
+            console.sightings.note(device_id, _fault(problem.errors))
+        raise
+    refused = [field_error(one, device_id) for one in checked.refused[:REFUSED_TOLD]]
+    console.sightings.note(device_id, _fault(refused))
+    return ReadingsOut(
+        accepted=checked.readings,
+        refused_count=len(checked.refused),
+        refused=[
+            RefusedRecord(record=int(error.field), code=error.code, message=error.message)
+            for error in field_errors(refused, request_language(request))
+        ],
+    )
+
+
+def _fault(errors: Sequence[tuple[str, str, Mapping[str, Any]]]) -> str:
+    """What was refused of a device, for the register: in English, as in logs."""
+    return next((error.message for error in field_errors(errors, "en")), "")
 
 
 async def place_photos(

@@ -23,6 +23,7 @@ from web_console.app import create_app
 from web_console.asking import ANSWER_WITHIN_S
 from web_console.console import Console
 from web_console.descriptors import screens_borne
+from web_console.readings import RuleUnits, no_rules
 from web_console.roads import roads_file
 
 log = logging.getLogger(__name__)
@@ -35,12 +36,17 @@ class ConsoleError(GridcommandError):
 
 
 async def run_console(
-    settings: Settings, stop: asyncio.Event, on_ready: Callable[[], None] | None = None
+    settings: Settings,
+    stop: asyncio.Event,
+    on_ready: Callable[[], None] | None = None,
+    rule_units: RuleUnits = no_rules,
 ) -> None:
     """Run until ``stop`` is set.
 
     Parameters
     ----------
+    rule_units
+        In which units sense looks for alarms.
     on_ready
         Called once, when pages and channel are there and the journals were read.
 
@@ -62,7 +68,7 @@ async def run_console(
         tracing.start(settings.otlp_endpoint, "gridcommand-console", settings.trace_share)
         stack.callback(tracing.stop)
         pack = await asyncio.to_thread(CityPack.load, settings.city_path)
-        await _run(Console(settings, store, pack), pages, live, stop, on_ready)
+        await _run(Console(settings, store, pack, rule_units), pages, live, stop, on_ready)
 
 
 async def _run(

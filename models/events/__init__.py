@@ -31,6 +31,7 @@ from models.events.incidents import (
     IncidentRevised,
     OrderCarriedOut,
     PlanAdopted,
+    ReportEnded,
     ReportLinked,
     Requirement,
 )
@@ -88,6 +89,7 @@ from models.events.units import (
     UnitQueued,
 )
 from models.events.world import (
+    AlarmEnded,
     ClockTicked,
     DeskOpened,
     HospitalRegistered,
@@ -104,6 +106,7 @@ __all__ = [
     "ORDERS",
     "PAYLOADS",
     "TYPE_PREFIX",
+    "AlarmEnded",
     "AssignmentMoved",
     "AssignmentOrdered",
     "AssignmentRerouted",
@@ -161,6 +164,7 @@ __all__ = [
     "RefuseMoveUp",
     "ReopenRoad",
     "ReportClassified",
+    "ReportEnded",
     "ReportLinked",
     "ReportReceived",
     "Requirement",

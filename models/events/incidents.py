@@ -80,6 +80,17 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
     life_threat: bool = False
 
 
+class ReportEnded(Payload, frozen=True, kw_only=True):
+    """What a sensor reported of an open incident is over; the incident is as it was."""
+
+    type_name: ClassVar[str] = "report.ended"
+    incident: str
+    report: str
+    device: str
+    at: Time
+    by_itself: bool = False
+
+
 class IncidentRevised(Payload, frozen=True, kw_only=True):
     """Category, priority, grade or playbooks of an incident changed."""
 

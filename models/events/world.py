@@ -146,6 +146,27 @@ class TaskReported(Payload, frozen=True, kw_only=True):
     photos: tuple[str, ...] = ()
 
 
+class AlarmEnded(Payload, frozen=True, kw_only=True):
+    """What a sensor's report told is over: the device says so, or says nothing more of it.
+
+    Attributes
+    ----------
+    report
+        Id of the report that the alarm was.
+    at
+        Time of the reading that said so, or of the last.
+    by_itself
+        An event, such as a button, that is over for it was not said again.
+    """
+
+    type_name: ClassVar[str] = "alarm.ended"
+    report: str
+    device: str
+    rule: str
+    at: Time
+    by_itself: bool = False
+
+
 class ClockTicked(Payload, frozen=True, kw_only=True):
     """Time passed: a deadline that the desk named is due."""
 

@@ -62,6 +62,7 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Situation, Event, Any, Touched], Non
     ev.IncidentOpened: incidents.incident_opened,
     ev.IncidentPlaced: incidents.incident_placed,
     ev.ReportLinked: incidents.report_linked,
+    ev.ReportEnded: incidents.report_ended,
     ev.IncidentRevised: incidents.incident_revised,
     ev.IncidentMoved: incidents.incident_moved,
     ev.PlanAdopted: incidents.plan_adopted,

@@ -89,6 +89,10 @@ def report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: To
         incident.life_threat = s.plan_due = True
 
 
+def report_ended(s: Situation, event: Event, data: ev.ReportEnded, touched: Touched) -> None:
+    touch_incident(s, event, data.incident, touched)
+
+
 def incident_revised(
     s: Situation, event: Event, data: ev.IncidentRevised, touched: Touched
 ) -> None:

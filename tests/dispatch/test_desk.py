@@ -492,3 +492,22 @@ def test_who_was_out_for_long_comes_second_until_it_has_rested(world: DeskWorld)
     assert goes_next((2, 1), 0.1) == "E02"
     world.wait(5 * 24 * 3600)
     assert goes_next((1, 2), 0.1) == "E01"
+
+
+def test_the_end_of_an_alarm_stands_in_its_incidents_log_and_ends_nothing(
+    world: DeskWorld,
+) -> None:
+    world.report(at=(1, 0))
+    world.report(at=(1, 0))
+    incident = world.situation.incidents["i000001"]
+    second = incident.reports[1]
+    ended = ev.AlarmEnded(report=second, device="gas-7", rule="gas", at=world.now)
+    made = world.say(ended)
+    (said,) = of(made, ev.ReportEnded)
+    assert (said.incident, said.report, said.device) == ("i000001", second, "gas-7")
+    assert made[1].subject == "i000001"
+    assert incident.updated_seq == made[1].seq, "screens ask for the log again"
+    assert not incident.ended
+    assert not of(world.say(msgspec.structs.replace(ended, report="unknown")), ev.ReportEnded)
+    world.say(ev.CloseIncident(by="x", incident="i000001", reason="done"))
+    assert not of(world.say(ended), ev.ReportEnded)

@@ -29,6 +29,7 @@ from models.events import (
     encode_batch,
 )
 from models.inbox import InboxRow
+from models.registers import Device
 from models.settings import Settings
 from models.steps import Position
 from models.topics import READINGS, TopicSpec, all_topics
@@ -56,6 +57,7 @@ class World:
     reported: list[Event] = field(default_factory=list)
     inbox: list[InboxRow] = field(default_factory=list)
     fails: list[Exception] = field(default_factory=list)
+    register: list[Device] = field(default_factory=list)
 
     def put(self, rows: Sequence[InboxRow]) -> None:
         if self.fails:
@@ -87,10 +89,23 @@ class World:
         episodes: Mapping[tuple[str, str], Episode],
         reports: Sequence[InboxRow],
     ) -> None:
-        self.reported.extend(decode(row.body) for row in reports)
+        events = [decode(row.body) for row in reports]
+        self.reported.extend(one for one in events if isinstance(one.data, ReportReceived))
 
     def keep_windows(self, place: str, epoch: int, doc: bytes, at: datetime) -> None:
         raise AssertionError("nothing is kept here")
+
+    def has_ended(self, jurisdiction: str, report: str) -> bool:
+        return False
+
+    def register_mark(self) -> int:
+        return len(self.register)
+
+    def devices(self) -> list[Device]:
+        return self.register
+
+    def device(self, device_id: str) -> Device | None:
+        return next((one for one in self.register if one.id == device_id), None)
 
 
 def agents(pack: CityPack) -> tuple[Agents, World]:
@@ -437,3 +452,41 @@ async def test_poison_is_a_dead_letter_and_raises_nothing(
     assert not world.desk
     given_up = set() if poison == b"[]" else {"reports", "desk"}
     assert {letter.topic for letter in world.letters} == given_up
+
+
+async def test_of_a_pack_with_a_wrong_record_the_others_are_sensed(liyang: CityPack) -> None:
+    subject, world = agents(liyang)
+    pack = b'[{"bn":"d/","n":"smoke alarm","vb":true},{"n":"smoke_alarm","vb":true}]'
+    await subject._on_readings(spec(READINGS), record(pack))
+    assert [event.subject for event in world.reported] == ["d"]
+    (letter,) = world.letters
+    assert (letter.code, letter.body) == (UNREADABLE, pack)
+    assert "record 0" in letter.reason
+
+
+async def test_a_unit_that_no_rule_can_use_is_told_once(liyang: CityPack) -> None:
+    subject, world = agents(liyang)
+    for second in range(3):
+        pack = msgspec.json.encode([{"n": "d/ch4", "u": "mg/m3", "v": 9, "t": second - 3}])
+        await subject._on_readings(spec(READINGS), record(pack))
+    (letter,) = world.letters
+    assert msgspec.json.decode(letter.body) == {"device": "d", "quantity": "ch4", "unit": "mg/m3"}
+
+
+@pytest.mark.parametrize(
+    ("topic", "told", "expected"),
+    [
+        ("exercise.readings", f"{HOME}.exercise.2", f"{HOME}.exercise.2"),
+        ("exercise.readings", "", f"{HOME}.exercise"),
+        ("exercise.readings", HOME, f"{HOME}.exercise"),
+        ("readings", f"{HOME}.exercise", HOME),
+        ("readings", HOME, HOME),
+    ],
+)
+async def test_an_alarm_goes_where_its_device_belongs_and_never_to_the_other_side(
+    liyang: CityPack, topic: str, told: str, expected: str
+) -> None:
+    subject, world = agents(liyang)
+    sent = record(b'[{"n":"d/sos","vb":true}]', [("jurisdiction", told.encode())])
+    await subject._on_readings(spec(topic), sent)
+    assert [event.jurisdiction for event in world.reported] == [expected]

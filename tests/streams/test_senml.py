@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import EventError
-from streams.senml import AHEAD_S, BEHIND_S, Reading, parse_senml
+from models.senml import Reading
+from streams.senml import AHEAD_S, BEHIND_S, in_words, parse_senml
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -93,12 +94,32 @@ def test_no_reading_is_younger_than_its_receipt_and_all_keep_their_order(
             )
 
 
-def test_units_come_to_the_base_unit_and_base_values_add() -> None:
+def test_units_stay_as_told_and_base_values_add() -> None:
     raw = pack({"bn": "d/", "bv": 10, "n": "depth", "u": "cm", "v": 20}, {"n": "on", "vb": True})
-    depth, on = parse_senml(raw, NOW)
-    assert depth == Reading("d", "depth", depth.value, "m", NOW.timestamp())
-    assert depth.value == pytest.approx(0.3)
-    assert on == Reading("d", "on", 1.0, "", NOW.timestamp())
+    assert parse_senml(raw, NOW) == [
+        Reading("d", "depth", 30.0, "cm", NOW.timestamp()),
+        Reading("d", "on", 1.0, "", NOW.timestamp()),
+    ]
+
+
+def test_milliseconds_since_1970_are_read_as_such() -> None:
+    now_ms = NOW.timestamp() * 1000
+    raw = pack({"bn": "d/", "bt": now_ms, "n": "q", "t": -1500, "v": 1}, {"n": "q", "v": 2})
+    assert [r.at for r in parse_senml(raw, NOW)] == [NOW.timestamp() - 1.5, NOW.timestamp()]
+
+
+def test_a_record_that_is_wrong_costs_only_itself_and_is_named() -> None:
+    raw = pack(
+        {"bn": "d/", "n": "smoke alarm", "v": 1},
+        {"n": "smoke", "v": "much"},
+        {"bn": "e/", "n": "a", "v": "2"},
+        {"n": "b", "v": 3},
+    )
+    found = parse_senml(raw, NOW)
+    assert found == [Reading("e", "b", 3.0, "", NOW.timestamp())], "the base of a wrong one holds"
+    assert [one.record for one in found.refused] == [0, 1, 2]
+    assert "SenML record 0: name 'd/smoke alarm' must be" in in_words(found, 1)
+    assert in_words(found, 1).endswith("and 2 more")
 
 
 @settings(deadline=None)

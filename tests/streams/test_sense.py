@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from models.episodes import Episode
 from models.errors import EventError
+from models.senml import Reading
 from models.words import Channel
 from streams import sense as sense_module
 from streams.errors import RulesError
-from streams.senml import AHEAD_S, BEHIND_S, Reading, parse_senml
+from streams.senml import AHEAD_S, BEHIND_S, parse_senml
 from streams.sense import SenseState
 from streams.sense_alarms import Alarm, episode_id
 from streams.sense_rules import (
@@ -72,6 +73,31 @@ def test_a_threshold_is_raised_once_and_again_only_after_it_cleared() -> None:
     alarms = state(DEPTH).sense([at(i, value) for i, value in enumerate(values)]).alarms
     assert [(alarm.time - START).total_seconds() for alarm in alarms] == [1, 7]
     assert alarms[0].id != alarms[1].id
+
+
+PRESSED = ThresholdRule(
+    id="pressed", quantity="depth", raise_at=1, clear_at=0.5, off_after_s=300, **WORDS
+)
+
+
+def test_an_event_ends_by_itself_by_its_own_time_and_the_next_is_another() -> None:
+    sense = state(PRESSED)
+    presses = [0, 5, 299, 598, 898, 899, 90_000]
+    alarms = [alarm for s in presses for alarm in sense.sense([at(s, 1)]).alarms]
+    assert [(alarm.time - START).total_seconds() for alarm in alarms] == [0, 898, 90_000]
+    late = state(PRESSED).sense([at(s, 1) for s in presses])
+    assert [alarm.id for alarm in late.alarms] == [alarm.id for alarm in alarms], "in one pack"
+    assert sense.sense([at(90_001, 0), at(90_002, 1)]).alarms, "let go, and pressed again"
+
+
+def test_an_event_that_was_told_before_a_restart_ends_by_itself_after_it() -> None:
+    sense = state(PRESSED)
+    told = dict(sense.sense([at(0, 1)]).episodes)
+    sense.sense([at(200, 1)])
+    for kept, new in ((sense.dump(), [False, False, True]), (b"", [True, False, True])):
+        woken = state(PRESSED)
+        woken.restore(kept, told.values())
+        assert [bool(woken.sense([at(s, 1)]).alarms) for s in (400, 650, 950)] == new
 
 
 def test_a_threshold_must_hold() -> None:
@@ -191,7 +217,40 @@ def test_late_and_repeated_readings_change_nothing() -> None:
 def test_another_unit_is_not_for_the_rule_and_none_is() -> None:
     other = state(DEPTH).sense([at(0, 500, unit="Pa")])
     assert (other.alarms, other.taken, other.other_unit) == ([], 1, 1)
+    assert other.unusable == {("d1", "depth"): "Pa"}
     assert len(state(DEPTH).sense([at(0, 0.5, unit="")]).alarms) == 1
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit", "value"),
+    [
+        *(("ch4", *said) for said in (("ppm", 5000), ("ppb", 5e6), ("%", 0.5), ("/", 0.005),
+                                      ("/100", 0.5), ("/1000", 5))),
+        *(("hydrant_pressure", *said) for said in (("Pa", 140_000), ("hPa", 1400), ("kPa", 140),
+                                                   ("MPa", 0.14), ("bar", 1.4))),
+        *(("temperature", *said) for said in (("Cel", 60), ("K", 333.15), ("degF", 140))),
+        *(("water_level", *said) for said in (("m", 4.5), ("cm", 450), ("mm", 4500))),
+    ],
+)  # fmt: skip
+def test_a_limit_is_met_exactly_in_every_unit_of_its_kind(
+    quantity: str, unit: str, value: float
+) -> None:
+    def alarms(told: float) -> int:
+        sense = SenseState(load_sense_rules())
+        found = [
+            sense.sense([Reading("d1", quantity, told, unit, START.timestamp() + s)])
+            for s in (0, 200, 400)
+        ]
+        assert not any(one.other_unit for one in found)
+        return sum(len(one.alarms) for one in found)
+
+    quieter = value * (1.001 if quantity == "hydrant_pressure" else 0.999)
+    assert (alarms(value), alarms(quieter)) == (1, 0)
+
+
+def test_a_rise_is_measured_in_the_rules_unit() -> None:
+    (alarm,) = state(RISE).sense([at(0, 10, unit="cm"), at(60, 0.6), at(90, 70, unit="cm")]).alarms
+    assert alarm.report.attributes["value"] == "0.5 m"
 
 
 def test_a_time_that_none_can_be_deafens_nobody() -> None:

@@ -19,13 +19,15 @@ from hypothesis import strategies as st
 from models.episodes import Episode, SenseMemory
 from models.errors import FencedError, StoreError
 from models.inbox import InboxRow
-from streams.senml import Reading
+from models.registers import Device
+from models.senml import Reading
 from streams.sense_keeper import SenseKeeper
 from tests.conftest import InvariantCases
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 LIVE = "readings"
 CITY: Any = SimpleNamespace(jurisdiction="320481", facilities=())
+BUTTON_OFF_S = 300
 DEVICES = ("a", "b", "c", "d")
 LEVELS = {
     "temperature": ("Cel", (20.0, 25.0, 35.0, 62.0)),
@@ -70,6 +72,18 @@ class Table:
         self._fence(epoch)
         self.windows = doc
 
+    def has_ended(self, jurisdiction: str, report: str) -> bool:
+        return False
+
+    def register_mark(self) -> int:
+        return 0
+
+    def devices(self) -> list[Device]:
+        return []
+
+    def device(self, device_id: str) -> Device | None:
+        return None
+
     def _fence(self, epoch: int) -> None:
         if epoch != self.epoch:
             raise FencedError("not ours")
@@ -105,7 +119,9 @@ def steps(draw: st.DrawFn) -> list[object]:
     """Readings of some devices and quantities, and when windows are kept and sense crashes."""
     devices = draw(st.lists(st.sampled_from(DEVICES), min_size=1, max_size=4, unique=True))
     quantities = draw(st.lists(st.sampled_from(sorted(LEVELS)), min_size=1, max_size=2))
-    after, device, level = st.integers(1, 20), st.sampled_from(devices), st.integers(0, 3)
+    # Now and then longer than a button's episode lasts.
+    after = st.integers(1, 20) | st.integers(BUTTON_OFF_S - 20, BUTTON_OFF_S + 20)
+    device, level = st.sampled_from(devices), st.integers(0, 3)
     reading = st.tuples(after, device, st.sampled_from(quantities), level)
     some = st.lists(reading, min_size=1, max_size=15)
     parts = draw(st.lists(st.tuples(some, st.sampled_from(["keep", "crash"])), min_size=3))

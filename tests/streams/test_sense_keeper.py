@@ -17,15 +17,30 @@ from prometheus_client import REGISTRY
 from models import tracing
 from models.city import CityPack
 from models.errors import StoreError
-from models.events import decode
+from models.events import (
+    AlarmEnded,
+    ClockTicked,
+    DeadlineDropped,
+    Event,
+    Payload,
+    ReportReceived,
+    decode,
+    encode,
+)
+from models.inbox import UnfinishedRow
+from models.lifecycles import IncidentState
+from models.registers import Device
+from models.senml import Reading
+from models.situation import Incident
 from models.store import Store
+from models.words import Grade
 from streams import sense_keeper
-from streams.senml import Reading
 from streams.sense_keeper import SenseKeeper
 from tests.waiting import HANG_S
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 LIVE, DRILL = "readings", "exercise.readings"
+REPORTS_TOPICS = ("reports", "exercise.reports")
 
 
 def at(seconds: float, value: float, device: str = "d1", quantity: str = "sos") -> Reading:
@@ -79,7 +94,12 @@ def traces(store: Store) -> list[str]:
 
 
 def reports(store: Store) -> list[str]:
-    return [row.event_id for row in store.unfinished_after(0, 100)]
+    return [row.event_id for row in store.unfinished_after(0, 100) if row.topic in REPORTS_TOPICS]
+
+
+def ends(store: Store) -> list[AlarmEnded]:
+    found = [decode(row.body).data for row in store.unfinished_after(0, 100)]
+    return [one for one in found if isinstance(one, AlarmEnded)]
 
 
 async def test_a_worker_killed_after_an_alarm_does_not_raise_it_again(
@@ -173,7 +193,8 @@ async def test_an_alarm_waits_in_the_inbox_behind_what_is_more_urgent(
     ]
     await keeper.take(LIVE, 0, readings, START, exercise=False)
     await listen(keeper, ticks, 900)
-    assert [row.priority for row in store.unfinished_after(0, 100)] == [2, 1, 4]
+    rows = [row for row in store.unfinished_after(0, 100) if row.topic in REPORTS_TOPICS]
+    assert [row.priority for row in rows] == [2, 1, 4]
 
 
 async def test_what_sense_takes_ignores_and_raises_is_counted(
@@ -340,11 +361,180 @@ async def test_an_exercise_has_its_own_ids_and_time(liyang: CityPack, store: Sto
     await keeper.take(LIVE, 0, [at(0, 1)], START, exercise=False)
     await keeper.take(DRILL, 0, [at(0, 1), beat(0)], START, exercise=True)
     await keeper.take(DRILL, 0, [at(5000, 0)], START, exercise=True)
-    rows = store.unfinished_after(0, 100)
+    rows = [row for row in store.unfinished_after(0, 100) if row.topic in REPORTS_TOPICS]
     assert [row.exercise for row in rows] == [False, True, True]
     live, drill = ("reports", "320481"), ("exercise.reports", "320481.exercise")
     assert [(row.topic, row.jurisdiction) for row in rows] == [live, drill, drill]
     assert len({row.event_id for row in rows}) == 3
+
+
+async def test_two_exercises_share_nothing_but_their_topic(liyang: CityPack, store: Store) -> None:
+    """The second plays the same night with the same devices again."""
+
+    def smoke(seconds: float, value: float) -> Reading:
+        return at(seconds, value, quantity="smoke_alarm")
+
+    first, second = "320481.exercise", "320481.exercise.2"
+
+    def raised() -> list[UnfinishedRow]:
+        return [row for row in store.unfinished_after(0, 100) if row.topic in REPORTS_TOPICS]
+
+    async def play(keeper: SenseKeeper, jurisdiction: str, *readings: Reading) -> list[str]:
+        before = len(raised())
+        await keeper.take(DRILL, 0, readings, START, exercise=True, jurisdiction=jurisdiction)
+        return [row.jurisdiction for row in raised()[before:]]
+
+    keeper = SenseKeeper(liyang, store)
+    assert await play(keeper, first, smoke(0, 1), beat(0)) == [first]
+    assert await play(keeper, second, smoke(0, 1), beat(0)) == [second]
+    assert await play(keeper, first, smoke(5000, 1), beat(5000, "d2")) == [first], "d1 is silent"
+    assert await play(keeper, second, smoke(10, 1), beat(10)) == []
+    await keeper.keep()
+    woken = SenseKeeper(liyang, store)
+    assert await play(woken, second, smoke(11, 1), beat(11)) == []
+    assert await play(woken, second, smoke(12, 0), smoke(13, 1)) == [second]
+    rows = store.unfinished_after(0, 100)
+    assert len({(row.jurisdiction, row.event_id) for row in rows}) == len(rows)
+
+
+async def test_the_end_of_an_alarm_goes_to_the_desk_of_its_jurisdiction(
+    liyang: CityPack, store: Store
+) -> None:
+    ticks = Ticks()
+    keeper = SenseKeeper(liyang, store, monotonic=ticks)
+    smoke = [at(s, value, quantity="smoke_alarm") for s, value in ((0, 1), (7, 0))]
+    await keeper.take(LIVE, 0, [*smoke, at(7, 1)], START, exercise=False)
+    alarm, button = reports(store)
+    (over,) = ends(store)
+    assert (over.report, over.device, over.by_itself) == (alarm, "d1", False)
+    assert over.at == START + timedelta(seconds=7)
+    await listen(keeper, ticks, 290)
+    assert len(ends(store)) == 1
+    await listen(keeper, ticks, 15)
+    assert [(one.report, one.by_itself) for one in ends(store)[1:]] == [(button, True)]
+    rows = [row for row in store.unfinished_after(0, 100) if row.topic not in REPORTS_TOPICS]
+    assert {(row.topic, row.jurisdiction, row.priority) for row in rows} == {("desk", "320481", 4)}
+    # Handed in late: by its own time it is of the press before.
+    await keeper.take(LIVE, 0, [at(20, 1)], START, exercise=False)
+    assert len(reports(store)) == 2
+    await keeper.take(LIVE, 0, [at(400, 1)], START, exercise=False)
+    assert len(reports(store)) == 3
+
+
+PLACE = (119.48, 31.42)
+
+
+def registered(name: str, **fields: Any) -> Device:
+    return Device(id=name, jurisdiction="320481", lon=PLACE[0], lat=PLACE[1], **fields)
+
+
+def places(store: Store) -> list[tuple[float | None, float | None]]:
+    found = [decode(row.body).data for row in store.unfinished_after(0, 100)]
+    return [(one.lon, one.lat) for one in found if isinstance(one, ReportReceived)]
+
+
+async def test_the_registers_place_is_the_alarms_place(liyang: CityPack, store: Store) -> None:
+    keeper = SenseKeeper(liyang, store)
+    await keeper.take(LIVE, 0, [at(0, 0)], START, exercise=False)
+    # Registered a moment ago, by somebody else.
+    store.add_device(registered("d1"))
+    own = [at(0, 119.5, "d2", "lon"), at(0, 31.5, "d2", "lat")]
+    store.add_device(registered("d2"))
+    await keeper.take(LIVE, 0, [at(1, 1), *own, at(1, 1, "d2")], START, exercise=False)
+    assert places(store) == [PLACE, (119.5, 31.5)], "its own word about its place goes before"
+
+
+async def test_registered_neighbours_are_a_quorum_also_after_a_restart(
+    liyang: CityPack, store: Store
+) -> None:
+    for name in ("w1", "w2", "w3"):
+        store.add_device(registered(name))
+
+    def deep(seconds: float, *names: str) -> list[Reading]:
+        return [at(seconds, 0.2, name, "water_depth") for name in names]
+
+    keeper = SenseKeeper(liyang, store)
+    for second in (0, 70):
+        await keeper.take(LIVE, 0, deep(second, "w1", "w2"), START, exercise=False)
+    await keeper.keep()
+    woken = SenseKeeper(liyang, store)
+    for second in (71, 132):
+        await woken.take(LIVE, 0, deep(second, "w3"), START, exercise=False)
+    assert places(store) == [PLACE]
+
+
+async def test_nobody_is_told_of_the_silence_of_a_disabled_device(
+    liyang: CityPack, store: Store
+) -> None:
+    ticks = Ticks()
+    keeper = SenseKeeper(liyang, store, monotonic=ticks)
+    store.add_device(registered("d1", disabled=True))
+    store.add_device(registered("d2"))
+    await keeper.take(LIVE, 0, [at(0, 1), beat(0), beat(0, "d2")], START, exercise=False)
+
+    def told() -> list[tuple[str, object]]:
+        found = [decode(row.body).data for row in store.unfinished_after(0, 100)]
+        alarms = [one for one in found if isinstance(one, ReportReceived)]
+        return [(one.reporter, one.attributes["rule"]) for one in alarms]
+
+    for minutes in range(1, 40):
+        await listen(keeper, ticks, 60)
+        beats = [beat(60 * minutes, "d2")]
+        await keeper.take(LIVE, 0, beats, START, exercise=False)
+    assert told() == [("d1", "sos-button")], "what it said before is told"
+    await keeper.take(LIVE, 0, [beat(2400)], START, exercise=False)
+    await listen(keeper, ticks, 2000)
+    assert told()[1:] == [("d1", "heartbeat")], "the last one heard tells for all"
+
+
+@pytest.mark.parametrize(
+    ("state", "merged_into", "is_new"),
+    [
+        (IncidentState.OPEN, "", False),
+        (IncidentState.ACTIVE, "", False),
+        (IncidentState.CLOSED, "", True),
+        (IncidentState.CANCELLED, "", True),
+        (IncidentState.CLOSED, "i2", False),
+    ],
+)
+async def test_a_press_after_the_incident_was_closed_is_a_new_alarm(
+    liyang: CityPack, store: Store, state: IncidentState, merged_into: str, is_new: bool
+) -> None:
+    keeper = SenseKeeper(liyang, store)
+    await keeper.take(LIVE, 0, [at(0, 1)], START, exercise=False)
+    (first,) = reports(store)
+    await keeper.take(LIVE, 0, [at(10, 1)], START, exercise=False)
+    assert reports(store) == [first], "no desk has decided yet"
+
+    def event(seq: int, data: Payload, **fields: str) -> Event:
+        return Event(
+            id=fields.get("name", f"{first}/{seq}"), source="/desk", time=START, seq=seq,
+            jurisdiction="320481", cause=fields.get("cause", ""),
+            subject=fields.get("incident", ""), data=data,
+        )  # fmt: skip
+
+    made = [
+        event(1, ClockTicked(), name=first),
+        event(2, DeadlineDropped(deadline="x", incident="i9"), cause="other", incident="i9"),
+        event(3, DeadlineDropped(deadline="x", incident="i1"), cause=first, incident="i1"),
+    ]
+    kept = [
+        Incident(
+            id=name, number=name, state=now, category="city.elderly_alarm", priority=2,
+            grade=Grade.IV, confidence=1.0, opened_at=START, updated_at=START, updated_seq=1,
+            merged_into=into,
+        )
+        for name, now, into in (("i1", state, merged_into), ("i2", IncidentState.OPEN, ""),
+                                ("i9", IncidentState.CLOSED, ""))
+    ]  # fmt: skip
+    store.commit_step(
+        store.claim("320481", exercise=False, at=START), made, [encode(one) for one in made],
+        wall=START, entities=kept,
+    )  # fmt: skip
+    await keeper.take(LIVE, 0, [at(20, 1)], START, exercise=False)
+    assert len(reports(store)) == 1 + is_new
+    await keeper.take(LIVE, 0, [at(25, 1)], START, exercise=False)
+    assert len(reports(store)) == 1 + is_new, "the new one is undecided"
 
 
 SENDERS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from models.city import CityPack
 from models.episodes import Episode
+from models.senml import Reading
 from models.store import Store
-from streams.senml import Reading
 from streams.sense import SenseState
 from streams.sense_keeper import SILENCE_EVERY_S, SenseKeeper
 from streams.sense_rules import SenseRules, SilenceRule

@@ -23,6 +23,7 @@ from models.situation import Incident
 from models.store import Store
 from models.words import Grade, Role
 from tests.web_console.conftest import inbox
+from web_console import readings
 from web_console.console import Console
 from web_console.problems import MEDIA_TYPE, Problem
 
@@ -165,11 +166,9 @@ async def test_readings_need_the_devices_own_key_and_name(
     key = store.add_device(Device(id="level-7", jurisdiction=HOME))
     sent: list[tuple[str, str]] = []
 
-    async def publish(device: Device, pack: bytes, traceparent: str) -> int:
+    async def publish(device: Device, pack: bytes, traceparent: str) -> readings.Checked:
         sent.append((device.id, traceparent))
-        return 1
-
-    from web_console import readings
+        return readings.check(device.id, pack)
 
     pack = [{"bn": "level-7/", "n": "water", "v": 0.4}]
     headers = {"X-Device-Key": f"level-7:{key}"}
@@ -184,6 +183,12 @@ async def test_readings_need_the_devices_own_key_and_name(
     for raw in (b"{}", b"[]", b'[{"n":"level-8/water","v":1}]', b'[{"n":"level-7/x"}]'):
         with pytest.raises(Problem):
             readings.check("level-7", raw)
+    mixed = [*pack, {"n": "烟感", "v": 1}]
+    answer = await client.post("/api/readings?lang=en", json=mixed, headers=headers)
+    told = answer.json()
+    assert (answer.status_code, told["accepted"], told["refused_count"]) == (202, 1, 1)
+    assert (told["refused"][0]["record"], told["refused"][0]["code"]) == (1, "senml_name")
+    assert "烟感" in told["refused"][0]["message"]
 
 
 async def test_who_leaves_in_the_middle_of_a_pack_is_no_fault_of_ours(

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pytest
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from gridcommand.rehearsal.servers import Servers
 from models import tracing
 from models.registers import Device
 from models.settings import Settings
+from streams.senml import parse_senml
+from streams.sense_rules import load_sense_rules
 from streams.topic_plan import make_missing
 from tests.waiting import HANG_S
 from web_console import readings as module
 from web_console.middleware import READINGS_MAX
 from web_console.problems import Problem
-from web_console.readings import Readings
+from web_console.readings import Readings, check
 
 DEVICE = Device(id="level-7", jurisdiction="tiny")
 PACK = b'[{"bn":"level-7/","n":"water","v":0.4}]'
@@ -90,6 +97,8 @@ async def test_what_a_device_of_an_exercise_measures_reaches_no_live_topic(
     for jurisdiction in ("tiny", "tiny.exercise", "tiny.exercise.2"):
         await readings.publish(Device(id="level-7", jurisdiction=jurisdiction), PACK)
     assert made[0].topics == ["readings", "exercise.readings", "exercise.readings"]
+    whose = [dict(headers)["jurisdiction"].decode() for headers in made[0].headers]
+    assert whose == ["tiny", "tiny.exercise", "tiny.exercise.2"]
     await readings.close()
 
 
@@ -117,8 +126,108 @@ async def test_a_senders_trace_goes_along_where_traces_are_on(
     readings = Readings(Settings(kafka_servers="kafka:9092"))
     await readings.publish(DEVICE, PACK, "00-01-02-01")
     await readings.publish(DEVICE, PACK)
-    assert made[0].headers == [[("traceparent", b"00-01-02-01")] if is_on else [], []]
+    whose = ("jurisdiction", b"tiny")
+    traced = [whose, ("traceparent", b"00-01-02-01")]
+    assert made[0].headers == [traced if is_on else [whose], [whose]]
     await readings.close()
+
+
+def senml(*records: object) -> bytes:
+    return json.dumps(records, ensure_ascii=False).encode()
+
+
+ALARM = {"n": "smoke_alarm", "vb": True}
+MILLISECONDS = 1_796_078_711_361
+
+
+@pytest.mark.parametrize(
+    ("records", "refused"),
+    [
+        ([{"bn": "d/", "bt": MILLISECONDS, **ALARM}], {}),
+        ([{"bn": "d/", "n": "smoke alarm", "v": 1}, ALARM], {0: "senml_name"}),
+        ([{"bn": "d/", "n": "烟感", "v": 1}, ALARM], {0: "senml_name"}),
+        ([{"bn": "d/", "n": "battery (V)", "v": "3"}, ALARM], {0: "senml_record"}),
+        ([{"bn": "d/", "n": "x", "v": 1, "vb": True}, ALARM], {0: "senml_values"}),
+        ([{"bn": "d/", "n": "x", "v": 1}, {**ALARM, "t": 1e300}], {1: "senml_time"}),
+        ([{"bn": "d/", "n": "x", "v": 1, "bv": 1.7e308}, {"n": "y", "v": 1.7e308}, {**ALARM}],
+         {1: "senml_value"}),
+        ([{"bn": "d/", "n": "x", "v": 1}, {"bn": "", "n": "d/smoke_alarm", "vb": True}], {}),
+        ([{"bn": "e/", **ALARM}, {"bn": "d/", **ALARM}], {0: "foreign_device"}),
+        ([{"bn": "d/", **ALARM}, {"bn": "d/e/", **ALARM}], {1: "foreign_device"}),
+        ([{"bn": "d/", **ALARM}, {"bn": "", "n": "e/smoke_alarm", "v": 1}], {1: "foreign_device"}),
+        ([{"bn": "d/", **ALARM}, {"bn": 7, "n": "x", "v": 1}, ALARM],
+         {1: "senml_base", 2: "senml_base"}),
+        ([{"bn": "d/", **ALARM}, 7], {1: "senml_base"}),
+    ],
+)  # fmt: skip
+def test_what_intake_takes_sense_reads_and_one_wrong_record_costs_itself(
+    records: list[object], refused: dict[int, str]
+) -> None:
+    checked = check("d", senml(*records))
+    assert {one.record: one.wrong.code for one in checked.refused} == refused
+    read = parse_senml(checked.pack, datetime.now(UTC))
+    assert (len(read), read.refused) == (checked.readings, [])
+    assert {reading.device for reading in read} == {"d"}
+    assert checked.readings == len(records) - len(refused)
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        [{"bn": "d/", "bver": 11, "n": "x", "v": 1}],
+        [{"bn": "d/", "n": "x", "v": 1, "x_": 1}],
+        [{"bn": "d/", "n": "x", "vs": "open"}],
+        [{"bn": "e/", **ALARM}],
+        [{"bn": "d/", "bt": 1e300, **ALARM}],
+    ],
+)
+def test_what_sense_cannot_read_intake_does_not_take(records: list[object]) -> None:
+    with pytest.raises(Problem) as told:
+        check("d", senml(*records))
+    assert told.value.status == 422
+
+
+leaves = st.none() | st.booleans() | st.floats() | st.text("d/e:x ", max_size=4) | st.just(1e12)
+names = st.sampled_from(["bn", "bt", "bu", "bv", "bver", "n", "u", "v", "vb", "vs", "t", "x_"])
+whole = st.fixed_dictionaries(
+    {"n": st.sampled_from(["d/x", "d:y", "z"]), "v": st.floats(-9, 9)},
+    optional={"bn": st.sampled_from(["", "d/", "e/"]), "t": st.floats(-9, 2e12)},
+)
+
+
+@hypothesis_settings(deadline=None)
+@given(st.lists(whole | st.dictionaries(names, leaves, max_size=4), max_size=6))
+def test_whatever_intake_takes_sense_reads_whole_and_of_that_device(records: list[object]) -> None:
+    try:
+        checked = check("d", json.dumps(records).encode())
+    except Problem:
+        return
+    read = parse_senml(checked.pack, datetime.now(UTC))
+    assert (len(read), read.refused) == (checked.readings, [])
+    assert {reading.device for reading in read} == {"d"}
+
+
+@pytest.mark.parametrize(
+    ("records", "refused"),
+    [
+        ([{"bn": "d/", "n": "ch4", "u": unit, "v": 1}], {})
+        for unit in ("", "ppm", "ppb", "%", "/", "/100", "/1000")
+    ]
+    + [
+        ([{"bn": "d/", "n": "ch4", "u": "mg/m3", "v": 1}, ALARM], {0: "senml_unit"}),
+        ([{"bn": "d/", "n": "ch4", "u": "%LEL", "v": 1}, ALARM], {0: "senml_unit"}),
+        ([{"bn": "d/", "n": "temperature", "u": "C", "v": 1}, ALARM], {0: "senml_unit"}),
+        ([{"bn": "d/", "n": "smoke_alarm", "vs": "ON"}, ALARM], {0: "senml_text"}),
+        ([{"bn": "d/", "n": "firmware", "vs": "1.2"}, ALARM], {}),
+        ([{"bn": "d/", "n": "wind", "u": "furlong", "v": 1}], {}),
+    ],
+)
+def test_what_no_rule_could_ever_use_is_refused(
+    records: list[object], refused: dict[int, str]
+) -> None:
+    checked = check("d", senml(*records), load_sense_rules().units_of)
+    assert {one.record: one.wrong.code for one in checked.refused} == refused
 
 
 @pytest.mark.parametrize(
@@ -133,5 +242,5 @@ async def test_kafka_takes_the_largest_pack_that_the_door_lets_in(
     await make_missing(address)
     readings = Readings(Settings(kafka_servers=address))
     pack = PACK + b" " * (READINGS_MAX - len(PACK))
-    assert await readings.publish(DEVICE, pack) == 1
+    assert (await readings.publish(DEVICE, pack)).readings == 1
     await readings.close()

@@ -1,4 +1,4 @@
-// For an administrator: what could not be read and why, and who may sign in.
+// For an administrator: what could not be read and why, devices, and who may sign in.
 
 import { html, render } from 'htm/preact';
 import { useEffect, useState } from 'preact/hooks';
@@ -7,6 +7,7 @@ import { clockTime, dayOf } from '../lib/format.js';
 import { ApiError, get, post, session } from '../lib/http.js';
 import { otherLang, t } from '../lib/i18n.js';
 import { prefs, setLang, setTheme, usePrefs } from '../lib/prefs.js';
+import { Devices } from './devices.js';
 
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const ROLES = ['grid_worker', 'dispatcher', 'commander', 'admin'];
@@ -17,7 +18,7 @@ const wordsOf = (problem) => (problem instanceof ApiError
 
 function App() {
   usePrefs();
-  const [tab, setTab] = useState(/** @type {'letters' | 'accounts'} */ ('letters'));
+  const [tab, setTab] = useState(/** @type {'letters' | 'devices' | 'accounts'} */ ('letters'));
   document.title = t('page.admin');
   return html`<div class="admin">
     <header><img src="/static/icon.svg" alt="" width="28" height="28" /><h1>${t('admin.title')}</h1>
@@ -27,10 +28,12 @@ function App() {
       <button type="button" class="button quiet" onClick=${() =>
         setTheme(prefs.get().theme === 'dark' ? 'light' : 'dark')}>${t('top.theme')}</button></header>
     <div class="admin-tabs" role="group" aria-label=${t('admin.title')}>
-      ${/** @type {const} */ (['letters', 'accounts']).map((id) => html`<button type="button" key=${id}
+      ${/** @type {const} */ (['letters', 'devices', 'accounts']).map((id) => html`<button type="button" key=${id}
         class="button" aria-pressed=${tab === id} onClick=${() => setTab(id)}>${t(`admin.${id}`)}</button>`)}
     </div>
-    ${tab === 'letters' ? html`<${Letters} />` : html`<${Accounts} />`}
+    ${tab === 'letters' && html`<${Letters} />`}
+    ${tab === 'devices' && html`<${Devices} />`}
+    ${tab === 'accounts' && html`<${Accounts} />`}
   </div>`;
 }
 

@@ -74,6 +74,7 @@ export function sentence(entry) {
     title: type === 'escalation.raised' && data.kind
       ? t(`escalation.${data.kind}`, { unit: callSign(data.unit ?? '') })
       : nameOf(data.title ?? data.notice, data.task ?? data.deadline ?? ''),
+    device: data.device ?? '',
     detail: data.code ? refusal(data.code, data.detail ?? '') : data.detail ?? '',
     role: data.to_role ? tOr(`role.${data.to_role}`, data.to_role) : data.assignee || (data.role
       ? tOr(`role.${data.role}`, data.role) : ''),
@@ -109,6 +110,7 @@ export function sentence(entry) {
     else if (added <= 0) key += added < 0 ? '.sooner' : '.same';
     values.reason = t(`because.${data.why}`);
   }
+  if (type === 'report.ended' && data.by_itself) key += '.by_itself';
   if (type === 'unit.held' && data.held === false) key = 'log.unit.lifted';
   if (type === 'unit.queued' && data.queued === false) key = 'log.unit.unqueued';
   if (type === 'proposal.withdrawn') values.reason = tOr(`withdrawn.${data.why}`, data.why ?? '');

@@ -1,0 +1,124 @@
+"""The register of devices, for administrators."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
+
+from models.devices import DeviceTakenError, located
+from models.registers import Device
+from web_console.access import Admin, ConsoleOf
+from web_console.accounts import Person
+from web_console.bodies import NO_NUL, DeviceChangeIn, DeviceIn
+from web_console.console import Console
+from web_console.problems import Problem, invalid, responses
+
+log = logging.getLogger("gridcommand.audit")
+
+router = APIRouter(prefix="/api", tags=["devices"])
+
+# A device's id may have slashes, so it is the rest of the path.
+DeviceId = Annotated[str, Path(min_length=1, max_length=200, pattern=NO_NUL)]
+
+
+class DeviceOut(BaseModel):
+    """A device."""
+
+    id: str
+    jurisdiction: str
+    kind: str
+    owner: str
+    lon: float | None
+    lat: float | None
+    cell: str
+    disabled: bool
+    last_seen_at: datetime | None
+    fault: str
+    fault_at: datetime | None
+
+
+class DevicesOut(BaseModel):
+    """All devices that the asker may see."""
+
+    items: list[DeviceOut]
+
+
+class DeviceKeyOut(BaseModel):
+    """A device's key; it is not shown again."""
+
+    id: str
+    key: str
+
+
+@router.get("/devices", responses=responses(401, 403, 503), summary="Devices")
+async def devices(console: ConsoleOf, person: Admin) -> DevicesOut:
+    """Return the devices of the asker's jurisdictions, by id."""
+    known = await console.reads(console.store.devices)
+    return DevicesOut(items=[_out(one) for one in known if person.belongs_to(one.jurisdiction)])
+
+
+@router.post(
+    "/devices", status_code=201, responses=responses(401, 403, 409, 503), summary="New device"
+)
+async def add_device(body: DeviceIn, console: ConsoleOf, person: Admin) -> DeviceKeyOut:
+    """Register a device where the asker's screens begin; the answer has its key, once."""
+    if body.cell and console.pack.cells.get(body.cell) is None:
+        raise invalid("cell", "unknown_cell", value=body.cell[:80])
+    whose = await console.jurisdiction_for(person, "")
+    device = Device(jurisdiction=whose, **body.model_dump())
+    # Which cell it lies in takes an index that the console has no other use for.
+    device = await asyncio.to_thread(located, device, console.pack)
+    try:
+        keys = await console.reads(console.store.add_devices, [device])
+    except DeviceTakenError as error:
+        raise Problem(409, "conflict", "taken", value=body.id) from error
+    log.info("%s registered device %s", person.name, body.id)
+    return DeviceKeyOut(id=body.id, key=keys[body.id])
+
+
+@router.post(
+    "/devices/{device_id:path}/key",
+    status_code=201,
+    responses=responses(401, 403, 404, 503),
+    summary="New key",
+)
+async def rotate_device(device_id: DeviceId, console: ConsoleOf, person: Admin) -> DeviceKeyOut:
+    """Give a device a new key; the old one ends at once."""
+    await _own(device_id, console, person)
+    key = await console.reads(console.store.rotate_device, device_id)
+    if key is None:
+        raise Problem(404, "unknown", "not_there", value=device_id[:80])
+    log.info("%s gave device %s a new key", person.name, device_id)
+    return DeviceKeyOut(id=device_id, key=key)
+
+
+@router.patch(
+    "/devices/{device_id:path}", responses=responses(401, 403, 404, 503), summary="Disable"
+)
+async def change_device(
+    device_id: DeviceId, body: DeviceChangeIn, console: ConsoleOf, person: Admin
+) -> DeviceOut:
+    """Let a device send no more, or again."""
+    await _own(device_id, console, person)
+    await console.reads(console.store.set_device_disabled, device_id, disabled=body.disabled)
+    what = "disabled" if body.disabled else "enabled"
+    log.info("%s %s device %s", person.name, what, device_id)
+    return _out(await _own(device_id, console, person))
+
+
+async def _own(device_id: str, console: Console, person: Person) -> Device:
+    device = await console.reads(console.store.device, device_id)
+    if device is None or not person.belongs_to(device.jurisdiction):
+        raise Problem(404, "unknown", "not_there", value=device_id[:80])
+    return device
+
+
+def _out(device: Device) -> DeviceOut:
+    return DeviceOut(
+        **{name: getattr(device, name) for name in DeviceOut.model_fields},
+    )
