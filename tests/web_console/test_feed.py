@@ -146,7 +146,8 @@ async def test_a_broker_that_dies_and_comes_back_empty_hides_nothing(
 
 async def test_readings_reach_their_topic(listening: Console) -> None:
     pack = b'[{"bn":"level-7/","n":"water","v":0.4}]'
-    assert await listening.readings.publish(Device(id="level-7", jurisdiction="tiny"), pack) .readings == 1
+    checked = await listening.readings.publish(Device(id="level-7", jurisdiction="tiny"), pack)
+    assert checked.readings == 1
     await listening.readings.close()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=listening.readings.servers, auto_offset_reset="earliest"
