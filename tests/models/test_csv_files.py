@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
         TABLE.encode("gb18030"),
         codecs.BOM_UTF16_LE + TABLE.encode("utf-16-le"),
         codecs.BOM_UTF16_BE + TABLE.encode("utf-16-be"),
-        gzip.compress(TABLE.encode("gb18030")),
+        gzip.compress(TABLE.encode("gb18030"), mtime=0),
         TABLE.replace("\n", "\r\n").encode("gb18030"),
         TABLE.replace("\n", "\r").encode(),
         TABLE.replace(",", ";").encode(),
