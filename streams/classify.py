@@ -72,7 +72,7 @@ def classify(
         for name, value in facts.items():
             if value and name in words.facts:
                 priority = min(priority, words.facts[name].priority)
-    lon, lat, is_place_wrong = _place(report)
+    lon, lat = _place(report)
     cell = near = None
     if lon is not None and lat is not None:
         cell = pack.cells.locate(lon, lat)
@@ -88,7 +88,7 @@ def classify(
         priority=priority,
         grade=grade or _grade(facts),
         confidence=confidence,
-        triage=confidence < TRIAGE_BELOW or is_place_wrong,
+        triage=confidence < TRIAGE_BELOW,
         life_threat=priority == LIFE_THREATENING and max(confidence, urgency) >= TRIAGE_BELOW,
         text=report.text,
         code=report.code,
@@ -188,17 +188,15 @@ def _family(category_id: str) -> str:
     return ".".join(category_id.split(".")[:2])
 
 
-def _place(report: ReportReceived) -> tuple[float | None, float | None, bool]:
-    """Longitude and latitude in WGS-84, and whether what was sent is no place on earth."""
+def _place(report: ReportReceived) -> tuple[float | None, float | None]:
+    """Longitude and latitude in WGS-84; None where what was sent is no place on earth."""
     lon, lat = report.lon, report.lat
-    if lon is None and lat is None:
-        return None, None, False
     if lon is None or lat is None or not (math.isfinite(lon) and math.isfinite(lat)):
-        return None, None, True
+        return None, None
     if abs(lon) > 180 or abs(lat) > 90 or (lon == 0 and lat == 0):
         # 0, 0 is what a phone without a fix says.
-        return None, None, True
-    return *to_wgs84(lon, lat, report.datum), False
+        return None, None
+    return to_wgs84(lon, lat, report.datum)
 
 
 def _grade(facts: dict[str, FactValue]) -> Grade:

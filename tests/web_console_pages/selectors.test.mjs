@@ -202,3 +202,13 @@ test('what is far apart or of another kind is doubted before it is merged', () =
   assert.deepEqual(doubts({ category: 'accident.traffic', lon: -122.3 }), ['far', 'kind']);
   assert.deepEqual(doubts({ lon: null, lat: null }), []);
 });
+
+test('a unit in two roles is missing in neither', () => {
+  const need = (key) => ({ key, skills: [], count: 1, within_s: 300, playbook: 'p' });
+  const one = incident('a', 1, AT, { assignments: ['x'] });
+  const state = situation({
+    incidents: [one],
+    assignments: [{ id: 'x', unit: 'A1', state: 'en_route', requirement: 'ambulance', also: 'nearest' }],
+  });
+  assert.deepEqual(['ambulance', 'nearest'].map((key) => coverage(state, one, need(key)).missing), [0, 0]);
+});

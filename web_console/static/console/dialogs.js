@@ -226,17 +226,17 @@ function Place({ id, lon, lat }) {
       setUi({ picking: id, pane: 'map' });
     }}>${t('place.pick')}</button></p>
     <label class="field"><span>${t('place.point')}</span>
-      <input value=${point} placeholder="31.43210, 119.48321" inputmode="text" autocomplete="off"
+      <input type="text" value=${point} placeholder="31.43210, 119.48321" inputmode="text" autocomplete="off"
         aria-invalid=${!!point.trim() && !at}
         onInput=${(/** @type {any} */ e) => setPoint(e.currentTarget.value)} /></label>
     ${point.trim() && !at && html`<p class="notice bad">${t('place.bad_point')}</p>`}
     <label class="field"><span>${t('place.cell')}</span>
-      <input list="place-cells" value=${cell} autocomplete="off" disabled=${!!point.trim()}
+      <input type="text" list="place-cells" value=${cell} autocomplete="off" disabled=${!!point.trim()}
         onInput=${(/** @type {any} */ e) => setCell(e.currentTarget.value)} />
       <datalist id="place-cells">${cells.map((one) => html`<option key=${one.code}
         value=${cellName(one)} />`)}</datalist></label>
     <label class="field"><span>${t('place.words')}</span>
-      <input value=${words} maxlength="500" autocomplete="off"
+      <input type="text" value=${words} maxlength="500" autocomplete="off"
         onInput=${(/** @type {any} */ e) => setWords(e.currentTarget.value)} /></label>
     <${ReasonField} value=${reason} onInput=${setReason} />
   </${Sheet}>`;

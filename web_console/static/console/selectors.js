@@ -217,7 +217,7 @@ export function assignmentsOf(state, incident) {
  */
 export function coverage(state, incident, requirement) {
   const had = assignmentsOf(state, incident)
-    .filter((a) => a.requirement === requirement.key && a.state !== 'cancelled');
+    .filter((a) => [a.requirement, a.also].includes(requirement.key) && a.state !== 'cancelled');
   const proposed = (state.proposals.get(incident.proposal ?? '')?.choices ?? [])
     .filter((c) => c.requirement === requirement.key && c.chosen);
   return { had, proposed, missing: Math.max(0, requirement.count - had.length - proposed.length) };

@@ -70,7 +70,7 @@ export function sentence(entry) {
     state: data.state ?? '',
     category: data.category ? categoryName(data.category) : '',
     priority: data.priority ?? '',
-    units: (data.units ?? chosenOf(data)).map(callSign).join(', '),
+    units: [...new Set(data.units ?? chosenOf(data))].map(callSign).join(', '),
     title: type === 'escalation.raised' && data.kind
       ? t(`escalation.${data.kind}`, { unit: callSign(data.unit ?? '') })
       : nameOf(data.title ?? data.notice, data.task ?? data.deadline ?? ''),
