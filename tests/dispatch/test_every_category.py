@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -18,13 +19,16 @@ from models.categories import categories
 from models.city import CityPack, UnitSpec
 from models.lifecycles import UnitState
 from models.settings import CHECKOUT
-from models.words import Posture
+from models.words import Grade, Posture
 from playbooks.engine import PlaybookSet
-from tests.dispatch.desk_world import DeskWorld, undecided
+from playbooks.facts import IncidentFacts
+from playbooks.samples import Samples
+from tests.dispatch.desk_world import START, DeskWorld, undecided
 
 PLANS = CHECKOUT / "playbooks" / "plans"
 CITIES = ("liyang", "san_francisco")
 AT_ONCE = 6
+LOCAL_HOUR = START.astimezone(ZoneInfo("Asia/Shanghai")).hour
 Fleet = Callable[[tuple[UnitSpec, ...]], tuple[UnitSpec, ...]]
 
 FLEETS: dict[str, Fleet] = {
@@ -71,6 +75,39 @@ def test_every_category_is_decided_with_everybody_out_of_service() -> None:
     for unit in pack.units:
         world.status(unit.id, UnitState.OUT_OF_SERVICE)
     decide_all(world, pack)
+
+
+@pytest.mark.parametrize("posture", list(Posture))
+@pytest.mark.parametrize("city", CITIES)
+def test_every_playbook_is_decided(city: str, posture: Posture) -> None:
+    pack, roads, plans = loaded(city)
+    world = DeskWorld(pack, roads, plans=plans, exercise=posture is Posture.EMERGENCY)
+    world.say(ev.SetPosture(posture=posture, by="li", reason="test"))
+    never = []
+    for number, name in enumerate(plans.playbooks):
+        asked = asking_for(name, plans, posture)
+        if asked is None:
+            never.append(name)
+            continue
+        unit = pack.units[number % len(pack.units)]
+        world.report(
+            asked.category, priority=asked.priority, grade=Grade(asked.grade), code=asked.code,
+            facts=asked.facts, lon=unit.lon, lat=unit.lat, cell=asked.cell,
+        )  # fmt: skip
+        (incident,) = [one for one in world.situation.incidents.values() if not one.ended]
+        assert name in incident.playbooks
+        look(world)
+    assert len(never) < len(plans.playbooks) / 4, f"no sample for {never}"
+
+
+def asking_for(name: str, plans: PlaybookSet, posture: Posture) -> IncidentFacts | None:
+    """Return an incident to which a playbook applies now, of those that its condition names."""
+    playbook = plans.playbooks[name]
+    for sample in Samples(playbook.when, sorted(playbook.categories)):
+        asked = msgspec.structs.replace(sample, posture=posture.value, hour=LOCAL_HOUR, alarms=1)
+        if name in plans.match(asked).playbooks:
+            return asked
+    return None
 
 
 def decide_all(world: DeskWorld, pack: CityPack) -> None:
