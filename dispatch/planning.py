@@ -34,6 +34,7 @@ from dispatch.wanted import (
     close_roads,
     counted_priority,
     missing,
+    next_free_s,
     place_of,
     sendable,
     slot_id,
@@ -248,6 +249,7 @@ class Planner:
             policy=self.policy.name,
             gap=found.solution.gap if found.solution else 0.0,
             solved=found.solution.solved if found.solution else "",
+            next_free_s=next_free_s(step, wants, shortage, found.able, self.policy),
             coverage=None if found.share is None else round(found.share, 4),
             coverage_after=None if after is None else round(max(0.0, after), 4),
         )

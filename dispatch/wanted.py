@@ -5,7 +5,7 @@ For: the planner and what it is made of. Pure functions of the situation; not fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import datetime
 from typing import TypeAlias
 
@@ -14,6 +14,7 @@ import msgspec
 from dispatch import roads
 from dispatch.policy import Policy
 from dispatch.roads import AreaClosure, CircleClosure, EdgeClosure, RoadGraph, SlowZone
+from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
 from models.events import Point, Requirement, RoadClosed
 from models.lifecycles import SENDABLE_UNIT, AssignmentState, UnitState
@@ -84,6 +85,26 @@ def able_units(situation: Situation, waiting: Iterable[Wanted]) -> Able:
     asked = {w.kind: w.requirement for w in waiting}
     units = [(u, frozenset(u.skills)) for _, u in sorted(situation.units.items())]
     return {kind: [u for u, has in units if r.met_by(has)] for kind, r in asked.items()}
+
+
+def next_free_s(
+    step: Step, wants: Iterable[Wanted], shortage: Container[str], able: Able, policy: Policy
+) -> float | None:
+    """Return the seconds until a unit for what is short may be free; None: nobody who fits works.
+
+    Each is taken to be gone for ``policy.busy_s`` from its order, and a minute more where that is
+    over.
+    """
+    lefts = []
+    for wanted in wants:
+        if wanted.requirement.key not in shortage:
+            continue
+        for unit in able[wanted.kind]:
+            if unit.assignment and not unit.held_by and unit.id not in wanted.incident.bans:
+                sent = step.situation.assignments[unit.assignment]
+                gone_s = (step.now - sent.times[AssignmentState.ORDERED.value]).total_seconds()
+                lefts.append(max(60.0, policy.busy_s - gone_s))
+    return round(min(lefts), 1) if lefts else None
 
 
 def sendable(unit: Unit) -> bool:

@@ -266,6 +266,7 @@ class Proposal(msgspec.Struct, kw_only=True, omit_defaults=True):
     solved: str = ""
     coverage: float | None = None
     coverage_after: float | None = None
+    next_free_s: float | None = None
 
 
 class MoveUp(msgspec.Struct, kw_only=True, omit_defaults=True):

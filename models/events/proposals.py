@@ -108,6 +108,9 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
     coverage, coverage_after
         Expected share of urgent calls that would be reached in time, before and after these
         units go; None where the policy doesn't look at it.
+    next_free_s
+        Where units are missing: seconds until one that fits is free, if those under way and at
+        work are gone for as long as is usual; None where there is none.
     """
 
     type_name: ClassVar[str] = "proposal.made"
@@ -126,6 +129,7 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
     solved: str = ""
     coverage: float | None = None
     coverage_after: float | None = None
+    next_free_s: float | None = None
 
 
 class ProposalWithdrawn(Payload, frozen=True, kw_only=True):

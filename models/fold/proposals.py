@@ -31,6 +31,7 @@ def proposal_made(s: Situation, event: Event, data: ev.ProposalMade, touched: To
         solved=data.solved,
         coverage=data.coverage,
         coverage_after=data.coverage_after,
+        next_free_s=data.next_free_s,
     )
     touched.add(("proposals", data.proposal))
 

@@ -112,3 +112,16 @@ def test_a_reserve_counts_the_units_of_earlier_groups_as_gone(
     world.settle()
     assert sum(bool(named(world, incident)) for incident in waiting) == len(city.units) - 20
     assert not list(undecided(world))
+
+
+def test_who_waits_is_told_when_the_next_unit_may_be_free(
+    tiny_city: CityPack, tiny_roads: RoadGraph
+) -> None:
+    world = DeskWorld(tiny_city, tiny_roads, automatic=(1,))
+    fires(world, priority=1)
+    world.settle()
+    world.wait(600)
+    world.report(at=(0, 3), priority=1, attributes={"source_incident": "another"})
+    (proposal,) = of(world.settle(), ev.ProposalMade)
+    assert proposal.shortage
+    assert proposal.next_free_s == Policy().busy_s - 600

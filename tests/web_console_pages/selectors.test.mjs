@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import {
   arrival, choosable, counts, coverage, decision, filtered, kinds, lateness,
-  mergeDoubts, nextDecision,
+  mergeDoubts, nextDecision, nextFree,
   parsePoint, pinsNotKept, rows,
 } from '../../web_console/static/console/selectors.js';
 import { uuid7 } from '../../web_console/static/lib/ids.js';
@@ -201,6 +201,14 @@ test('what is far apart or of another kind is doubted before it is merged', () =
   assert.deepEqual(doubts({ category: 'health.medical' }), ['kind']);
   assert.deepEqual(doubts({ category: 'accident.traffic', lon: -122.3 }), ['far', 'kind']);
   assert.deepEqual(doubts({ lon: null, lat: null }), []);
+});
+
+test('where units are short the next that may be free is counted down, to a minute', () => {
+  const short = { id: 'p', made_at: AT, choices: [], next_free_s: 720 };
+  assert.equal(nextFree(short, Date.parse(AT) + 120_000), 600);
+  assert.equal(nextFree(short, Date.parse(AT) + 9_000_000), 60);
+  assert.equal(nextFree({ ...short, next_free_s: null }, 0), null);
+  assert.equal(nextFree(undefined, 0), null);
 });
 
 test('a unit in two roles is missing in neither', () => {

@@ -68,6 +68,7 @@ export interface Proposal {
   id: string; incident: string; made_at: string; choices: Choice[]; updated_seq: number;
   shortage?: Record<string, number>; automatic?: boolean; held?: string; counted_priority?: number; status?: string;
   policy?: string; gap?: number; solved?: string; coverage?: number | null; coverage_after?: number | null;
+  next_free_s?: number | null;
 }
 export interface Task {
   id: string; incident: string; title: Names; role: string; due: string; state: string;

@@ -4,13 +4,13 @@
 import { html } from 'htm/preact';
 import { useState } from 'preact/hooks';
 
-import { clockTime, difference, distance, minutes } from '../lib/format.js';
+import { clockTime, difference, distance, minutes, span } from '../lib/format.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { order, pending, tell, waits } from './orders.js';
 import { OrderButton, kindName, skillName } from './parts.js';
-import { ended, isPlaced, pinsNotKept } from './selectors.js';
+import { ended, isPlaced, nextFree, pinsNotKept } from './selectors.js';
 import { ask, callSign, live, theCity, tick } from './state.js';
 
 const NAMED_AT_ONCE = 8;
@@ -62,6 +62,7 @@ export function ProposalCard({ incident, state }) {
   }
   const short = Object.entries(proposal.shortage ?? {}).filter(([, n]) => n > 0);
   const chosen = sent(proposal);
+  const next = nextFree(proposal, jurisdictionNow(state, Date.now()));
   return html`<section class="proposal" aria-label=${t('proposal.title')}>
     <div class="proposal-head"><h3>${t('proposal.title')}</h3>
       <span class="faint">${t(proposal.automatic ? 'proposal.automatic' : 'proposal.by_hand')}</span>
@@ -78,7 +79,7 @@ export function ProposalCard({ incident, state }) {
     })}</p>`}
     ${short.length > 0 && html`<p class="notice bad">${short.map(([key, n]) => t('proposal.shortage', {
       n, what: needName(incident, key),
-    })).join(' · ')}</p>`}
+    })).join(' · ')}${next !== null && ` · ${t('proposal.next_free', { time: span(next) })}`}</p>`}
     ${proposal.policy && html`<${Model} proposal=${proposal} />`}
     <div class="proposal-act">
       <${OrderButton} kind="primary" orderKey=${`confirm-${incident.id}`} hotkey="c"

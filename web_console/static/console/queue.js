@@ -10,7 +10,7 @@ import { usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { Empty, Priority, StateChip, UnitChip, categoryName } from './parts.js';
-import { counts, filtered, rows } from './selectors.js';
+import { counts, filtered, nextFree, rows } from './selectors.js';
 import { live, select, setUi, tick, ui } from './state.js';
 
 const ROW_PX = 76;
@@ -105,6 +105,8 @@ function QueueRow({ row, index, total, selected, state }) {
   const { incident } = row;
   const until = incident.closed_at ? Date.parse(incident.closed_at)
     : jurisdictionNow(state, Date.now());
+  const next = row.decision === 'short'
+    ? nextFree(state.proposals.get(incident.proposal ?? ''), jurisdictionNow(state, Date.now())) : null;
   const age = (until - Date.parse(incident.opened_at)) / 1000;
   return html`<div class="row prio-edge-${incident.priority} ${selected ? 'selected' : ''}
       ${row.group === 'closed' ? 'ended' : ''}" id="row-${row.id}" role="option"
@@ -125,7 +127,7 @@ function QueueRow({ row, index, total, selected, state }) {
     <div class="row-side">
       <span class="age ${row.group === 'waiting' ? 'hot' : ''}">${span(age)}</span>
       ${row.decision ? html`<span class="chip decide" title=${t(`decide.${row.decision}_text`)}>
-        ${t(`decide.${row.decision}`)}</span>`
+        ${t(`decide.${row.decision}`)}${next !== null && ` · ${span(next)}`}</span>`
         : html`<${StateChip} state=${row.group === 'waiting' ? 'open'
           : incident.state === 'open' ? 'assigned' : incident.state} />`}
     </div>

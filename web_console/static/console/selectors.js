@@ -223,6 +223,16 @@ export function coverage(state, incident, requirement) {
   return { had, proposed, missing: Math.max(0, requirement.count - had.length - proposed.length) };
 }
 
+/**
+ * Seconds until a unit that fits may be free, where a proposal lacks some; null where nobody knows.
+ * @param {import('../types.js').Proposal | undefined} proposal
+ * @param {number} now ms
+ */
+export function nextFree(proposal, now) {
+  if (proposal?.next_free_s == null) return null;
+  return Math.max(60, (Date.parse(proposal.made_at) - now) / 1000 + proposal.next_free_s);
+}
+
 /** @param {import('../types.js').Assignment} assignment */
 export const running = (assignment) => !ENDED_ASSIGNMENT.has(assignment.state);
 

@@ -278,6 +278,7 @@ export const en = {
   'proposal.near': 'The place is known only as {name}: these are the nearest to it. Ask where it is, and give it a place.',
   'proposal.counted': 'Waited so long that it counts as {priority}',
   'proposal.shortage': '{n} short: {what}',
+  'proposal.next_free': 'the next may be free in {time}',
   'proposal.nobody': 'No unit can go',
   'proposal.there_at': 'there {at}',
   'proposal.legs': 'turnout {turnout} · drive {drive} · {length}',

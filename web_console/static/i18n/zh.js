@@ -278,6 +278,7 @@ export const zh = {
   'proposal.near': '只知在{name}一带：以下为距其最近的力量。请问清位置并标注。',
   'proposal.counted': '等待过久，按“{priority}”计',
   'proposal.shortage': '缺 {n}：{what}',
+  'proposal.next_free': '预计 {time}后有力量空出',
   'proposal.nobody': '没有可派的力量',
   'proposal.there_at': '{at} 到',
   'proposal.legs': '出动 {turnout} · 行驶 {drive} · {length}',
