@@ -132,7 +132,12 @@ async def paused_drill(bench: Bench, speed: float) -> None:
 
 
 def escalations(bench: Bench, jurisdiction: str) -> list[Event]:
-    return [e for e in bench.journal(jurisdiction) if isinstance(e.data, ev.EscalationRaised)]
+    """Return what the playbook's deadlines raised; no crew answers here."""
+    return [
+        event
+        for event in bench.journal(jurisdiction)
+        if isinstance(event.data, ev.EscalationRaised) and not event.data.kind
+    ]
 
 
 async def test_a_drills_clock_that_cannot_be_read_is_read_later(

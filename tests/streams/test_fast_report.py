@@ -220,7 +220,7 @@ def test_a_fleet_replaces_the_units_and_a_broken_one_is_named(
     file = tmp_path / "fleet.csv"
     file.write_text(
         "id,kind,skills,owner,station,lon,lat,call_sign\n"
-        "E9,engine,fire_suppression,government,S,119.4,31.4,\n",
+        "E9,engine,fire_suppression,government,station-01,-122.41,37.77,\n",
         encoding="utf-8",
     )
     other = san_francisco.with_fleet(file)
@@ -242,7 +242,7 @@ def test_a_fleet_is_the_whole_fleet(
     fleet = tmp_path / "fleet.csv"
     fleet.write_text(
         "id,kind,skills,owner,station,lon,lat,call_sign\n"
-        "E9,engine,fire_suppression|medical_first_response,government,S,-122.41,37.77,\n",
+        "E9,engine,fire_suppression|medical_first_response,government,station-01,-122.41,37.77,\n",
         encoding="utf-8-sig",
     )
     until = recording.described.first + HOURS
