@@ -27,6 +27,7 @@ FIELDS: Final[dict[type[ev.Order], dict[str, Any]]] = {
         "priority": 2,
         "grade": Grade.IV,
     },
+    ev.PlaceIncident: {"incident": "i000001", "cell": "tiny-r0c0"},
     ev.MergeIncidents: {"incident": "i000001", "duplicate": "i000002"},
     ev.CloseIncident: {"incident": "i000001"},
     ev.CloseRoad: {"closure": "c1", "lon": 119.4, "lat": 31.4, "radius_m": 50.0},

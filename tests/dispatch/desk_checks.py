@@ -282,9 +282,8 @@ class DeskChecks:
         assert unit.id not in incident.bans
         self._there_in(side, unit, incident, choice.chosen)
         self.goes_over_open_roads(side, unit.id, choice.route)
-        assert incident.lon is not None
-        assert incident.lat is not None
-        goal = (incident.lon, incident.lat)
+        assert incident.at is not None
+        goal = incident.at
         if not choice.chosen.diverted_from:
             way = self.travel.of_kind(unit.kind).route((unit.lon, unit.lat), goal)
             assert way is not None
@@ -301,13 +300,12 @@ class DeskChecks:
         self, side: Side, unit: Unit, incident: Incident, candidate: ev.Candidate
     ) -> None:
         """The seconds are those of the fastest open way, asked for again and on its own."""
-        assert incident.lon is not None
-        assert incident.lat is not None
+        assert incident.at is not None
         if candidate.diverted_from:
             sent = side.folded.assignments[unit.assignment]
             assert (sent.incident, sent.state in UNDER_WAY) == (candidate.diverted_from, True)
             return  # from where it should be by now
-        goal = [(incident.lon, incident.lat)]
+        goal = [incident.at]
         travel = self.travel.of_kind(unit.kind)
         drive_s = float(travel.matrix([(unit.lon, unit.lat)], goal)[0, 0])
         assert candidate.drive_s == pytest.approx(drive_s, abs=ROUNDED_S)
@@ -329,10 +327,9 @@ class DeskChecks:
             return "off_duty"
         if unit.assignment or unit.state not in SENDABLE_UNIT:
             return "busy"
-        assert incident.lon is not None
-        assert incident.lat is not None
+        assert incident.at is not None
         travel = self.travel.of_kind(unit.kind)
-        way = travel.route((unit.lon, unit.lat), (incident.lon, incident.lat))
+        way = travel.route((unit.lon, unit.lat), incident.at)
         return "road_closed" if way is None else "nothing is against it"
 
     # ── invariant 8 ───────────────────────────────────────────────────────────────────────────

@@ -138,6 +138,13 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         if waiting := self.side.on_its_way:
             self.world.hand(waiting.pop(which % len(waiting)))
 
+    @rule(which=pick, by_itself=st.booleans())
+    def alarm_ended(self, which: int, by_itself: bool) -> None:
+        """A sensor says that what it told is over; it may be of no report of ours."""
+        at = self.world.now
+        data = ev.AlarmEnded(report=f"r{which}", device="d", rule="x", at=at, by_itself=by_itself)
+        self.world.say(data)
+
     @rule(seconds=st.sampled_from([0, 5, 60, 400, 1900]))
     def wait(self, seconds: int) -> None:
         self.world.wait(seconds)

@@ -104,6 +104,7 @@ def test_one_case_has_every_kind_of_input_and_every_invariant_holds(
         (case.register_again, {"unit": "E01"}),
         (case.task, {"which": 0, "state": TaskState.DONE}),
         (case.triage, {"which": 1, "category": "city.other", "priority": 3}),
+        (case.alarm_ended, {"which": 1, "by_itself": True}),
         (case.place, {"which": 1, "at": (2, 2), "far": False}),
         (case.merge, {"one": 0, "other": 1}),
         (case.close, {"which": 0, "cancelled": True}),

@@ -126,7 +126,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.mark.broker
 def test_up_starts_all_mends_what_dies_and_lets_all_end_by_themselves(start: Start) -> None:
-    up = start("--demo", "--speed", "60")
+    up = start("--demo", "--speed", "10")
     running = up.read_until(r"Running\s+(.*); (\d+) MB together")
     pids = dict(part.split() for part in running[1].split(", "))
     assert set(pids) == {"broker", "worker", "console", "drill"}
