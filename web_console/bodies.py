@@ -28,7 +28,7 @@ from models.plain_text import is_blank
 from models.senml import NAME_MAX, is_device
 from models.words import Datum, Grade, Posture, Role
 from web_console.accounts import PASSWORD_MAX, PASSWORD_MIN
-from web_console.values import Moment, Said, no_half
+from web_console.values import Moment, Said, SenderTime, no_half
 
 TEXT_MAX = 4000
 LONG_MAX = 2**63 - 1
@@ -110,7 +110,7 @@ class ReportIn(Body):
     datum: Datum = Datum.WGS84
     accuracy_m: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
     place: Annotated[Short, Said] = Field("", description="Address or description of the place.")
-    observed_at: Moment | None = Field(None, description="The sender's clock; with a zone.")
+    observed_at: SenderTime | None = Field(None, description="The sender's clock; with a zone.")
     photos: Photos = []
     language: Annotated[str, Field(max_length=16, pattern=NO_NUL)] = ""
     attributes: Annotated[dict[FactName, Fact], Field(max_length=32)] = {}
@@ -381,7 +381,7 @@ class UnitStatusIn(Body):
     assignment: Annotated[str, Field(max_length=200, pattern=NO_NUL)] = ""
     lon: Lon | None = None
     lat: Lat | None = None
-    observed_at: Moment | None = Field(
+    observed_at: SenderTime | None = Field(
         None, description="The crew's clock when it said so; with a zone."
     )
     jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""

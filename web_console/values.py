@@ -61,5 +61,8 @@ def _without_leap(value: Any) -> Any:
     return _LEAP_SECOND.sub(r"\1:59.999", value) if isinstance(value, str) else value
 
 
+SenderTime = Annotated[AwareDatetime, BeforeValidator(_without_leap)]
+"""What a sender's clock says. It decides nothing, so no year is refused."""
+
 Moment = Annotated[AwareDatetime, BeforeValidator(_without_leap), AfterValidator(_moment)]
 """A time that is computed with, in UTC."""

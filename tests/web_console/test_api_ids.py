@@ -130,12 +130,13 @@ async def test_an_account_is_made_and_gets_a_link(
     client: httpx.AsyncClient, sign_in: Any, store: Store, name: str
 ) -> None:
     sign_in("root", Role.ADMIN)
-    made = await client.post("/api/accounts", json={"name": name, "role": "grid_worker"})
+    account = {"role": "grid_worker", "jurisdictions": ["tiny"]}
+    made = await client.post("/api/accounts", json={"name": name, **account})
     assert made.status_code == 201, made.text
     assert store.account(name) is not None
     again = await client.post(f"/api/accounts/{at(name)}/link")
     assert again.status_code == 201
     assert again.json()["name"] == name
-    bad = await client.post("/api/accounts", json={"name": f"{name}/", "role": "grid_worker"})
+    bad = await client.post("/api/accounts", json={"name": f"{name}/", **account})
     assert bad.status_code == 422
     assert "nor twice" in bad.text or "连写" in bad.text
