@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ START = datetime(2026, 7, 1, tzinfo=UTC)
 OURS, THEIRS = "joint", "closest-idle"
 
 
-def measured(*days_s: list[float | None]) -> Measures:
+def measured(*days_s: Sequence[float | None]) -> Measures:
     """Urgent calls that were reached after so many seconds, or never, day by day."""
     made = Measures()
     for day, seconds in enumerate(days_s):
