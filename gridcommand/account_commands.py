@@ -53,7 +53,7 @@ def add(
     ] = None,
     hours: Annotated[float, typer.Option(min=0.1, help="How long the link holds.")] = 24.0,
 ) -> None:
-    """Make an account and its first sign-in link.
+    """Make an account and its first sign-in link; where a drill runs, it leads to the exercise.
 
     Example: `gridcommand user add li_wei --role grid_worker --cell 320481100001001`
     """
@@ -70,11 +70,13 @@ def add(
             jurisdictions=belongs,
             cells=tuple(cell or ()),
         )
-        token = store.make_link(account, at=now, hours=hours)
+        exercise = _running_exercise(settings, store, account)
+        token = store.make_link(account, at=now, hours=hours, jurisdiction=exercise)
     where = "every jurisdiction" if EVERYWHERE in belongs else ", ".join(belongs)
     typer.echo(
         f"{name} has the role {role.value} in {where} now and signs in with (one use, {hours:g} h):"
     )
+    _say_exercise(exercise, name, settings)
     typer.echo(link_url(settings, token))
 
 
@@ -96,17 +98,16 @@ def link(
     settings = load_settings()
     with open_migrated(settings) as store:
         account = _known(store, name)
-        leads_to = jurisdiction or _running_exercise(settings, store)
-        if leads_to and not belongs_to(account.jurisdictions, leads_to):
-            if jurisdiction:
-                belongs = ", ".join(account.jurisdictions) or "nowhere"
-                raise NotTheirsError(
-                    f"{name} belongs to {belongs}, and may not look into {jurisdiction}"
-                )
-            leads_to = ""
-        token = store.make_link(account, at=datetime.now(UTC), hours=hours, jurisdiction=leads_to)
-    if leads_to and not jurisdiction:
-        typer.echo(f"A drill runs, so the link leads to the exercise {leads_to}:")
+        if jurisdiction and not belongs_to(account.jurisdictions, jurisdiction):
+            belongs = ", ".join(account.jurisdictions) or "nowhere"
+            raise NotTheirsError(
+                f"{name} belongs to {belongs}, and may not look into {jurisdiction}"
+            )
+        exercise = "" if jurisdiction else _running_exercise(settings, store, account)
+        token = store.make_link(
+            account, at=datetime.now(UTC), hours=hours, jurisdiction=jurisdiction or exercise
+        )
+    _say_exercise(exercise, name, settings)
     typer.echo(link_url(settings, token))
 
 
@@ -151,11 +152,23 @@ def _known(store: Store, name: str) -> Account:
     return account
 
 
-def _running_exercise(settings: Settings, store: Store) -> str:
-    """Return the exercise of our city's newest drill; empty unless that one runs."""
+def _running_exercise(settings: Settings, store: Store, account: Account) -> str:
+    """Return the exercise of our city's newest drill; empty unless it runs and is the account's."""
     home = CityPack.load(settings.city_path).jurisdiction
     newest = next((d for d in store.drills() if home_jurisdiction(d.jurisdiction) == home), None)
-    return newest.jurisdiction if newest is not None and newest.state == "running" else ""
+    if newest is None or not newest.is_driven(datetime.now(UTC)):
+        return ""
+    return newest.jurisdiction if belongs_to(account.jurisdictions, newest.jurisdiction) else ""
+
+
+def _say_exercise(exercise: str, name: str, settings: Settings) -> None:
+    """Say that a link leads to the exercise, and how to get one that doesn't."""
+    if exercise:
+        home = CityPack.load(settings.city_path).jurisdiction
+        typer.echo(
+            f"A drill runs, so the link leads to the exercise {exercise}; the live side: "
+            f"gridcommand user link {name} --jurisdiction {home}"
+        )
 
 
 @contextlib.contextmanager

@@ -164,7 +164,11 @@ class _Supervisor:
             title += f", drill {self.drill} at {self.speed:g} times life"
         self._say(title)
         if self.drill_was_wanted and not self.drill:
-            self._say(f"{prepared.city} has no recording yet, so this is live, without a drill.")
+            self._say(
+                f"{prepared.city} has no recording yet, so this is live, without a drill: "
+                "gridcommand drill import CALLS --name NAME makes one of a table of calls, and "
+                "up --drill NAME replays it."
+            )
 
         console = self._begin("console", ["console"])
         if self.drill:

@@ -98,6 +98,10 @@ class Photo(msgspec.Struct, frozen=True, kw_only=True):
     file: str
 
 
+GAP_S = 30.0
+"""How long a drill's driver may give no sign of life and is still believed to be there."""
+
+
 class Drill(msgspec.Struct, frozen=True, kw_only=True):
     """A live drill. Its clock says ``anchor_sim`` at ``anchor_wall`` and runs ``speed`` times life.
 
@@ -115,6 +119,14 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
     paused: bool = False
     position: int = 0
     state: str = "running"
+
+    def is_driven(self, wall: datetime) -> bool:
+        """Whether it runs, and its driver gave a sign of life in the last `GAP_S` seconds.
+
+        One whose process died without a word is running by its row for good: nobody is led there.
+        A driver's clock may be ahead of ours.
+        """
+        return self.state == "running" and wall - self.updated_at <= timedelta(seconds=GAP_S)
 
 
 def token_hash(token: str) -> str:

@@ -69,6 +69,8 @@ class ImportSummary:
         Units that responded; those among them that the city pack doesn't list.
     without_place
         Calls whose coordinates are missing or wrong: kept with their address alone.
+    outside
+        Lines of the calls that lie far outside the city: kept, but the machine sends nobody there.
     unknown_types
         Call types that the pack's code map doesn't know, with how many calls: their text decides.
     problems
@@ -87,6 +89,7 @@ class ImportSummary:
     unknown_kinds: dict[str, int]
     without_station: tuple[str, ...]
     without_place: int
+    outside: tuple[int, ...]
     unknown_types: dict[str, int]
     missing_columns: tuple[str, ...]
     problems: tuple[str, ...]
@@ -121,6 +124,13 @@ class ImportSummary:
             )
         if self.without_place:
             lines.append(f"{self.without_place} calls have no usable coordinates: address only")
+        if self.outside:
+            listed = _listed([str(line) for line in self.outside])
+            lines.append(
+                f"{len(self.outside)} of the {self.calls} calls lie far outside the city, where "
+                f"the machine sends nobody (lines {listed}): correct lon and lat, or name the "
+                "calls' own city with --city"
+            )
         if self.unknown_types:
             named = [f"{code!r} ({count})" for code, count in self.unknown_types.items()]
             lines.append(f"call types that the pack doesn't know, left to triage: {_listed(named)}")
@@ -202,6 +212,7 @@ def import_calls(
         ),
         without_station=tuple(unit.unit for unit in writer.new_units if not unit.station),
         without_place=writer.without_place,
+        outside=tuple(sorted(writer.outside)),
         unknown_types=dict(sorted(writer.unknown_types.items())),
         missing_columns=table.missing_columns,
         problems=tuple(table.problems.named),
@@ -218,6 +229,7 @@ class _Writer:
     def __init__(self, name: str, pack: CityPack, table: CallsTable) -> None:
         self.services = 0
         self.without_place = 0
+        self.outside: list[int] = []
         self.unknown_types: Counter[str] = Counter()
         self._name = name
         self._pack = pack
@@ -287,6 +299,7 @@ class _Writer:
                 place = 0.0, 0.0
             if place != (0.0, 0.0) and abs(place[0]) <= 180 and abs(place[1]) <= 90:
                 if self._box is not None and (wrong := self._box.wrong(*place)):
+                    self.outside.append(call.line)
                     self._table.problems.add(call.line, wrong)
                 return round(place[0], 6), round(place[1], 6)
             self._table.problems.add(

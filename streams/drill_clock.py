@@ -23,7 +23,7 @@ from pathlib import Path
 import msgspec
 
 from models.clock import JurisdictionClock
-from models.registers import Drill
+from models.registers import GAP_S, Drill
 from models.store import Store
 from models.words import EXERCISE_MARK, home_jurisdiction
 from streams.recording import Recording
@@ -31,7 +31,6 @@ from streams.recording import Recording
 log = logging.getLogger(__name__)
 
 RUNNING, STOPPED, ENDED = "running", "stopped", "ended"
-GAP_S = 30.0
 ALIVE_S = 5.0
 HOLD_S = 0.5
 HOLD_ABOVE = 150

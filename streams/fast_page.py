@@ -3,24 +3,24 @@
 For: people who compare policies: a table, curves of first arrival and full complement, a map of
 lateness over the city's own streets, coverage over time, each priority, unit hours, what each
 figure is of, and the certificate at the foot. Charts are plain SVG made here. Every text stands
-twice; which one shows is a choice at the top of the page, kept by the page itself, without script.
+twice; which one shows is a choice at the top of the page, which begins with the browser's
+language. Where there are two policies, what the first has more than the second stands beside them.
 Not for: figures that aren't in the JSON beside it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
 from dispatch.roads import RoadGraph
 from models.skills import UNIT_KINDS
+from streams.fast_map import both, late_map, map_legend
 from streams.measures import CURVE_END_S, Measures
+from streams.verdict import DAYS_LEAST
 
 COLOURS = ("#c2410c", "#1d4ed8", "#047857", "#7e22ce")
-ROADS_DRAWN = 12_000
-SQUARE_DEG = 0.006
 DAYS_FROM_H = 48
 """A run of so many hours has days on its axis, a shorter one hours."""
 WIDTH, HEIGHT = 720, 300
@@ -39,9 +39,16 @@ code{overflow-wrap:anywhere;font-size:.85em}footer{margin-top:2rem;border-top:2p
 figure{margin:1rem 0}.maps{display:flex;flex-wrap:wrap;gap:1rem}.maps figure{flex:1 1 20rem}
 figcaption span{display:inline-block;margin-right:1.25rem}
 figcaption i{display:inline-block;width:1.5em;border-top:3px solid;margin-right:.4em;
-vertical-align:middle}
+vertical-align:middle}figcaption i.square{border:0;height:1em}figcaption b{font-weight:400}
 @media(max-width:40rem){body{margin:1rem auto}th,td{padding:.25rem .5rem}
 .chart text{font-size:19px}td:first-child{white-space:normal}}
+"""
+
+_SCRIPT = """
+const en=document.getElementById('en'),say=()=>{
+document.documentElement.lang=en.checked?'en':'zh-CN'};
+en.checked=!navigator.language.toLowerCase().startsWith('zh');
+for(const one of document.getElementsByName('language'))one.onchange=say;say();
 """
 
 
@@ -60,8 +67,8 @@ def page(report: Mapping[str, Any], measured: Mapping[str, Measures], graph: Roa
     policies = report["policies"]
     inputs, configuration = report["inputs"], report["configuration"]
     parts = [
-        _both("h1", "策略对比", "Policies compared"),
-        _both(
+        both("h1", "策略对比", "Policies compared"),
+        both(
             "p",
             f"录像 {escape(inputs['recording'])}，负荷 {configuration['load']:g} 倍。"
             "“紧急”指危及生命（优先级 1）；从接报到首支力量到场超过 "
@@ -72,41 +79,38 @@ def page(report: Mapping[str, Any], measured: Mapping[str, Measures], graph: Roa
             f"{_late_s(policies):g} seconds after the call, or none at all. An exercise: not what "
             "the department did that night.",
         ),
+        _verdict(report),
         _table(policies),
         *(
             part
             for group, curve, zh, en in _CURVES
             for part in (
-                _both("h2", zh, en),
-                _curves({name: one[group][curve] for name, one in policies.items()}),
+                both("h2", zh, en),
+                _curves({n: one[group][curve] for n, one in policies.items()}, _late_s(policies)),
             )
         ),
-        _both("h2", "紧急迟到的分布", "Where urgent calls were late"),
+        both("h2", "紧急迟到的分布", "Where urgent calls were late"),
+        map_legend(),
         '<div class="maps">',
-        *(_map(name, measured[name], graph, one["late_s"]) for name, one in policies.items()),
+        *(late_map(name, measured[name], graph, one["late_s"]) for name, one in policies.items()),
         "</div>",
         _coverage({name: one["run"]["coverage_by_hour"] for name, one in policies.items()}),
-        _both("h2", "各优先级", "By priority"),
+        both("h2", "各优先级", "By priority"),
         _priorities(policies),
-        _both("h2", "力量工时", "Unit hours"),
+        both("h2", "力量工时", "Unit hours"),
         _hours(policies),
-        _both("h2", "各项数字的依据", "What the figures are of"),
+        both("h2", "各项数字的依据", "What the figures are of"),
         _counts(policies),
         _foot(report),
     ]
     return (
-        '<!doctype html><html><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
+        '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>Gridcommand · {escape(inputs['recording'])}</title><style>{_STYLE}</style></head>"
         '<body><input type="radio" name="language" id="zh" checked><label for="zh">中文</label> '
-        '<input type="radio" name="language" id="en"><label for="en">English</label><main>'
-        + "\n".join(parts)
-        + "</main></body></html>\n"
+        '<input type="radio" name="language" id="en"><label for="en">English</label>'
+        f"<script>{_SCRIPT}</script><main>" + "\n".join(parts) + "</main></body></html>\n"
     )
-
-
-def _both(tag: str, zh: str, en: str) -> str:
-    return f'<{tag} lang="zh">{zh}</{tag}><{tag} lang="en">{en}</{tag}>'
 
 
 def _late_s(policies: Mapping[str, Any]) -> float:
@@ -142,10 +146,77 @@ _ROWS = (
 
 def _table(policies: Mapping[str, Any]) -> str:
     rows = [
-        [_both("span", zh, en), *(_number(one[group][key]) for one in policies.values())]
+        [both("span", zh, en), *(_number(one[group][key]) for one in policies.values())]
         for group, key, zh, en in _ROWS
     ]
-    return _grid(["", *map(_name, policies)], rows)
+    heads = ["", *map(_name, policies)]
+    if len(policies) == 2:
+        ours, theirs = policies.values()
+        heads.append(both("span", "差值（前者减后者）", "Difference (first − second)"))
+        for row, (group, key, _, _) in zip(rows, _ROWS, strict=True):
+            row.append(_more(ours[group][key], theirs[group][key]))
+    return _grid(heads, rows)
+
+
+def _more(ours: float | None, theirs: float | None) -> str:
+    """How much more the first has than the second, with sign, and per cent of the second's."""
+    if ours is None or theirs is None:
+        return "–"
+    more = ours - theirs
+    signed = f"{more:+,}" if isinstance(more, int) else f"{more:+,.1f}"
+    share = f" ({more / theirs:+.1%})" if theirs else ""
+    return (signed + share).replace("-", "−") if more else "0"
+
+
+_JUDGED = (
+    ("urgent_late", "紧急迟到", "Late urgent calls", "起/天", "a day"),
+    ("urgent_mean_s", "紧急平均到场时间", "Mean first arrival, urgent calls", "秒", "s"),
+)
+_VERDICTS = {
+    "better": ("更好", "better"),
+    "worse": ("更差", "worse"),
+    "unclear": ("无明显差别", "no clear difference"),
+    "too_few_days": (
+        f"不下结论（不足 {DAYS_LEAST} 天）",
+        f"no verdict (fewer than {DAYS_LEAST} days)",
+    ),
+}
+
+
+def _verdict(report: Mapping[str, Any]) -> str:
+    """Say in words which policy did better, as far as the recording's days can tell."""
+    found = report["differences"]
+    if not found:
+        return ""
+    ours, theirs = map(_name, report["policies"])
+    lines = []
+    for key, zh, en, unit_zh, unit_en in _JUDGED:
+        if (one := found[key]) is None:
+            continue
+        word_zh, word_en = _VERDICTS[one["verdict"]]
+        value, low, high = (
+            f"{one[part]:+,.1f}".replace("-", "−") for part in ("value", "low", "high")
+        )
+        lines.append(
+            both(
+                "li",
+                f"{zh}：<b>{word_zh}</b>，{value} {unit_zh}（95 % 区间 {low} 至 {high}）",
+                f"{en}: <b>{word_en}</b>, {value} {unit_en} (95 % interval {low} to {high})",
+            )
+        )
+    if not lines:
+        return both("h2", "没有可比的紧急事件", "No urgent calls to compare")
+    return (
+        both("h2", f"结论：{ours} 与 {theirs} 相比", f"Verdict: {ours} against {theirs}")
+        + f"<ul>{''.join(lines)}</ul>"
+        + both(
+            "p",
+            f"按录像的 {found['days']} 天逐天比较；平均只计有力量到场的。"
+            "整个区间在零的一侧才算有差别。",
+            f"Compared day by day over {found['days']} of the recording; the mean is of calls that "
+            "were reached. There is a difference where the whole interval lies on one side of 0.",
+        )
+    )
 
 
 def _priorities(policies: Mapping[str, Any]) -> str:
@@ -160,12 +231,12 @@ def _priorities(policies: Mapping[str, Any]) -> str:
                 + [_number(full[key]) for key in ("mean_s", "median_s", "p90_s")]
             )
     heads = [
-        _both("span", "策略 · 优先级", "Policy · priority"),
-        _both("span", "起数", "Calls"),
-        _both("span", "迟到", "Late"),
-        _both("span", "最长", "Longest"),
-        *(_both("span", f"首到{zh}", f"First, {en}") for zh, en in _STATISTICS),
-        *(_both("span", f"到齐{zh}", f"Full, {en}") for zh, en in _STATISTICS),
+        both("span", "策略 · 优先级", "Policy · priority"),
+        both("span", "起数", "Calls"),
+        both("span", "迟到", "Late"),
+        both("span", "最长", "Longest"),
+        *(both("span", f"首到{zh}", f"First, {en}") for zh, en in _STATISTICS),
+        *(both("span", f"到齐{zh}", f"Full, {en}") for zh, en in _STATISTICS),
     ]
     return _grid(heads, rows)
 
@@ -177,7 +248,7 @@ def _name(policy: str) -> str:
 
 def _kind(kind: str) -> str:
     known = UNIT_KINDS.get(kind)
-    return _both("span", known.names.zh, known.names.en) if known else escape(kind)
+    return both("span", known.names.zh, known.names.en) if known else escape(kind)
 
 
 _STATISTICS = (("平均", "mean"), ("中位", "median"), ("P90", "P90"))
@@ -218,13 +289,13 @@ def _counts(policies: Mapping[str, Any]) -> str:
     for group, group_zh, group_en in (("urgent", "紧急", "Urgent"), ("other", "其他", "Other")):
         counted = [one[group]["counts"] for one in policies.values()]
         for key, zh, en in _COUNTS:
-            label = _both("span", f"{group_zh}：{zh}", f"{group_en}: {en}")
+            label = both("span", f"{group_zh}：{zh}", f"{group_en}: {en}")
             rows.append([label, *(_number(one[key]) for one in counted)])
         for key, zh, en in _EXCLUDED:
-            label = _both("span", f"{group_zh}：{zh}", f"{group_en}: {en}")
+            label = both("span", f"{group_zh}：{zh}", f"{group_en}: {en}")
             rows.append([label, *(_number(one["excluded"][key]) for one in counted)])
         full = [one[group]["full_complement"] for one in policies.values()]
-        label = _both("span", f"{group_zh}：力量到齐", f"{group_en}: full complement")
+        label = both("span", f"{group_zh}：力量到齐", f"{group_en}: full complement")
         rows.append([label, *(_number(one["of"]) for one in full)])
     return _grid(["", *map(_name, policies)], rows)
 
@@ -242,12 +313,15 @@ def _number(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
-def _curves(curves: Mapping[str, list[tuple[int, float]]]) -> str:
+def _curves(curves: Mapping[str, list[tuple[int, float]]], late_s: float) -> str:
     lines = {
         name: [(s / CURVE_END_S, share) for s, share in points] for name, points in curves.items()
     }
-    minutes = [(m * 60 / CURVE_END_S, f"{m} min") for m in range(0, CURVE_END_S // 60 + 1, 5)]
-    return _chart(lines, minutes, [(share / 4, f"{share * 25} %") for share in range(5)])
+    minute = both("tspan", " 分", " min")
+    minutes = [(m * 60 / CURVE_END_S, f"{m}{minute}") for m in range(0, CURVE_END_S // 60 + 1, 5)]
+    limit = both("tspan", f"迟到界限 {late_s:g} 秒", f"late after {late_s:g} s")
+    mark = (late_s / CURVE_END_S, limit) if late_s <= CURVE_END_S else None
+    return _chart(lines, minutes, [(share / 4, f"{share * 25} %") for share in range(5)], mark)
 
 
 def _coverage(hours: Mapping[str, list[dict[str, Any]]]) -> str:
@@ -262,7 +336,7 @@ def _coverage(hours: Mapping[str, list[dict[str, Any]]]) -> str:
     days = [(at[name], name[5:10]) for name in names if name[11:13] == "00"]
     if len(names) < DAYS_FROM_H:
         days = [(at[name], name[11:16]) for name in names if int(name[11:13]) % 3 == 0]
-    return _both("h2", "预期覆盖率（逐小时，UTC）", "Expected coverage by hour (UTC)") + _chart(
+    return both("h2", "预期覆盖率（逐小时，UTC）", "Expected coverage by hour (UTC)") + _chart(
         lines, days, [(share / 4, f"{share * 25} %") for share in range(5)]
     )
 
@@ -271,6 +345,7 @@ def _chart(
     lines: Mapping[str, list[tuple[float, float]]],
     across: Iterable[tuple[float, str]],
     up: Iterable[tuple[float, str]],
+    mark: tuple[float, str] | None = None,
 ) -> str:
     def x(share: float) -> float:
         return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
@@ -287,6 +362,13 @@ def _chart(
         f'<text x="{x(at)}" y="{HEIGHT - BOTTOM + 22}" text-anchor="middle">{label}</text>'
         for at, label in across
     ]
+    if mark is not None:
+        at, label = mark
+        drawn.append(
+            f'<line class="limit" x1="{x(at)}" x2="{x(at)}" y1="{y(0)}" y2="{y(1)}" '
+            'stroke="#1c1917" stroke-dasharray="5 4"/>'
+            f'<text x="{x(at) + 6}" y="{y(0) - 8}">{label}</text>'
+        )
     legend = []
     for number, (name, points) in enumerate(lines.items()):
         colour = COLOURS[number % len(COLOURS)]
@@ -301,49 +383,6 @@ def _chart(
     )
 
 
-def _map(name: str, measured: Measures, graph: RoadGraph, late_s: float) -> str:
-    """Squares by the share of urgent calls that were late, over the longest of the streets."""
-    west, south = graph.node_lonlat.min(axis=0).tolist()
-    east, north = graph.node_lonlat.max(axis=0).tolist()
-    squint = math.cos(math.radians((south + north) / 2))
-    scale = 400 / max((east - west) * squint, north - south, 1e-6)
-
-    def at(lon: float, lat: float) -> tuple[float, float]:
-        return round((lon - west) * squint * scale, 1), round((north - lat) * scale, 1)
-
-    longest = sorted(range(len(graph.edge_ids)), key=lambda e: (-graph.edge_length_m[e], e))
-    roads = []
-    for edge in sorted(longest[:ROADS_DRAWN]):
-        (x1, y1), (x2, y2) = (
-            at(*graph.node_lonlat[int(node)].tolist())
-            for node in (graph.edge_u[edge], graph.edge_v[edge])
-        )
-        roads.append(f"M{x1} {y1}L{x2} {y2}")
-    squares: dict[tuple[int, int], list[bool]] = {}
-    for case in measured.counted(urgent=True):
-        if case.lon is not None and case.lat is not None:
-            key = math.floor(case.lon / SQUARE_DEG), math.floor(case.lat / SQUARE_DEG)
-            late = case.first_s is None or case.first_s > late_s
-            squares.setdefault(key, []).append(late)
-    shown = []
-    for (column, row), late_ones in sorted(squares.items()):
-        x1, y1 = at(column * SQUARE_DEG, (row + 1) * SQUARE_DEG)
-        x2, y2 = at((column + 1) * SQUARE_DEG, row * SQUARE_DEG)
-        share = sum(late_ones) / len(late_ones)
-        red, green, blue = 220 if share else 34, round(197 * (1 - share)), round(94 * (1 - share))
-        shown.append(
-            f'<rect x="{x1}" y="{y1}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" '
-            f'fill="rgb({red},{green},{blue})" fill-opacity=".55">'
-            f"<title>{sum(late_ones)} / {len(late_ones)}</title></rect>"
-        )
-    wide, high = at(east, south)
-    return (
-        f'<figure><figcaption>{escape(name)}</figcaption><svg viewBox="0 0 {wide} {high}" '
-        'role="img"><path d="' + "".join(roads) + '" stroke="#a8a29e" stroke-width=".4" '
-        'fill="none"/>' + "".join(shown) + "</svg></figure>"
-    )
-
-
 def _foot(report: Mapping[str, Any]) -> str:
     proof = report["certificate"]
     solvers = escape(", ".join(f"{name} {of}" for name, of in report["code"]["solvers"].items()))
@@ -352,7 +391,7 @@ def _foot(report: Mapping[str, Any]) -> str:
     )
     return (
         "<footer>"
-        + _both(
+        + both(
             "p",
             "证书：同样的输入、配置、代码与求解器得到同样的证书。代码版本 "
             f"{escape(report['code']['version'])}；{solvers}。",

@@ -31,6 +31,7 @@ from streams.geodesy import to_wgs84
 from streams.measures import URGENT, Measures
 from streams.overload import Overload
 from streams.recording import Recording
+from streams.verdict import differences
 
 ROOMS = ("models", "playbooks", "dispatch", "streams")
 SOLVERS = ("ortools", "routingkit-cch", "numpy")
@@ -229,6 +230,12 @@ def compare(
             p.name: _figures(measured[p.name], results[p.name], p.late_s) for p in policies
         },
     }
+    names = [p.name for p in policies]
+    report["differences"] = (
+        differences(measured[names[0]], measured[names[1]], policies[0].late_s)
+        if len(names) == 2
+        else {}
+    )
     report["certificate"] = certificate(report)
     return report, measured, results
 
@@ -254,7 +261,7 @@ def certificate(report: dict[str, Any]) -> dict[str, str]:
     """Return the hashes of a report's parts, and the one over them all."""
     parts = {
         name: _hash(json.dumps(report[name], sort_keys=True, ensure_ascii=False).encode())
-        for name in ("inputs", "configuration", "code", "policies")
+        for name in ("inputs", "configuration", "code", "policies", "differences")
     }
     return {**parts, "certificate": _hash("\n".join(parts.values()).encode())}
 

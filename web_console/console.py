@@ -117,6 +117,15 @@ class Console:
         ]
         return running[0] if running and chosen not in running else chosen
 
+    async def running_drills(self, person: Person) -> list[str]:
+        """Return the exercises of a person in which a drill runs now, the newest first."""
+        now = datetime.now(UTC)
+        return [
+            drill.jurisdiction
+            for drill in await self._drills()
+            if drill.is_driven(now) and person.belongs_to(drill.jurisdiction)
+        ]
+
     async def allows(self, person: Person, jurisdiction: str) -> bool:
         """Whether a person may look and act in a jurisdiction that exists."""
         return person.belongs_to(jurisdiction) and await self._exists(jurisdiction, person)

@@ -23,12 +23,13 @@ AccountName = Annotated[str, Path(min_length=1, max_length=100, pattern=NO_NUL)]
 
 
 class SessionOut(BaseModel):
-    """Who is signed in, and where their screens begin."""
+    """Who is signed in, where their screens begin, and the exercises in which a drill runs now."""
 
     name: str
     role: Role
     jurisdiction: str
     jurisdictions: list[str]
+    drills: list[str]
     cells: list[str]
     unit: str
     language: str
@@ -222,6 +223,7 @@ async def _session(request: Request, console: Console, person: Person) -> Sessio
         role=person.role,
         jurisdiction=start,
         jurisdictions=await console.jurisdictions(person),
+        drills=await console.running_drills(person),
         cells=list(person.cells),
         unit=person.name if person.name in units else "",
         language=person.language,

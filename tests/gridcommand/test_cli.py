@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gridcommand.run_file import RunFile, write_run_file
-from models.settings import CHECKOUT
-from tests.gridcommand.conftest import Cli
+from models.registers import Drill
+from models.settings import CHECKOUT, Settings
+from models.store import open_store
+from tests.gridcommand.conftest import Answer, Cli
 
 
 def test_help_shows_the_way_in(process: Cli) -> None:
@@ -150,6 +154,45 @@ def test_accounts_begin_with_a_link(cli: Cli) -> None:
     assert cli("user", "belongs", "li_wei", "--jurisdiction", "elsewhere").returncode == 0
     assert cli("user", "link", "li_wei", "--jurisdiction", "elsewhere").returncode == 0
     assert cli("user", "belongs", "nobody", "--jurisdiction", "*").returncode == 1
+
+
+def test_while_a_drill_runs_links_lead_to_its_exercise(cli: Cli, tmp_path: Path) -> None:
+    """One who was added for a drill landed on the empty live side."""
+    before = cli("user", "add", "early")
+    assert "A drill runs" not in before.stdout
+    home = re.search(r" in (\S+) now", before.stdout)
+    assert home
+    exercise, now = f"{home[1]}.exercise", datetime.now(UTC)
+    data_dir = tmp_path / "var"
+    store = open_store(Settings(data_dir=data_dir))
+
+    def leads_to(said: Answer) -> str:
+        token = said.stdout.strip().rpartition("/s/")[2]
+        found = store.use_link(token, at=now)
+        assert found is not None
+        assert ("A drill runs" in said.stdout) == bool(found[1] == exercise)
+        return found[1]
+
+    try:
+        running = Drill(
+            jurisdiction=exercise, name="night", recording="", recording_sha256="", speed=1.0,
+            anchor_sim=now, anchor_wall=now, updated_at=now + timedelta(hours=1),
+        )  # fmt: skip
+        store.put_drill(running)
+        assert leads_to(cli("user", "add", "late", "--role", "dispatcher")) == exercise
+        assert leads_to(cli("user", "link", "early")) == exercise
+        assert leads_to(cli("user", "add", "guest", "--jurisdiction", "elsewhere")) == ""
+        said = cli("user", "link", "late").stdout
+        offered = re.search(r"user link late (--jurisdiction) (\S+)", said)
+        assert offered
+        assert leads_to(cli("user", "link", "late", *offered.groups())) == home[1]
+        # Its process died without a word: by its row it runs for good.
+        store.put_drill(msgspec.structs.replace(running, updated_at=now - timedelta(minutes=1)))
+        assert leads_to(cli("user", "link", "early")) == ""
+        store.put_drill(msgspec.structs.replace(running, state="ended"))
+        assert leads_to(cli("user", "add", "after")) == ""
+    finally:
+        store.close()
 
 
 def test_a_link_leads_to_where_up_has_its_pages_while_it_runs(cli: Cli, tmp_path: Path) -> None:

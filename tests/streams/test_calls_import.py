@@ -258,6 +258,21 @@ def test_units_that_can_not_be_sent_and_places_far_away_are_said(importer: Impor
     assert "line 4: lon 37.78, lat -72.41 lies far outside the city" in text
 
 
+def test_calls_outside_the_city_are_counted_whatever_else_is_wrong(importer: Importer) -> None:
+    """A count of problems of all kinds, of which the first are named, told nobody how many."""
+    lost = [{**GOOD, "call_number": f"x{number}", "on_scene": "never"} for number in range(40)]
+    places = [("122.41", "37.78"), ("0", "0"), ("119.48", "31.43"), ("0", "37.78"), ("-122", "90")]
+    far = [
+        {**GOOD, "call_number": str(number), "lon": lon, "lat": lat}
+        for number, (lon, lat) in enumerate(places)
+    ]
+    summary, _ = importer(*lost, *far)
+    assert summary.outside == (42, 44, 45, 46)
+    assert summary.without_place == 1
+    assert "4 of the 45 calls lie far outside the city" in summary.text()
+    assert "(lines 42, 44, 45, 46)" in summary.text()
+
+
 def test_short_rows_and_misspelt_columns_are_said(tmp_path: Path, san_francisco: CityPack) -> None:
     path = tmp_path / "calls.csv"
     path.write_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -252,6 +253,32 @@ async def test_a_link_signs_in_once_and_a_password_from_then_on(
     right = await client.post("/api/session", json={"name": "carla"} | password)
     assert right.json()["has_password"] is True
     assert "battery staple" not in str(store.account("carla"))
+
+
+async def test_who_is_signed_in_on_the_live_side_is_told_of_a_drill_that_runs(
+    client: httpx.AsyncClient,
+    sign_in: Any,
+    store: Store,
+    begin_drill: Any,
+    console: Console,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def drills() -> list[str]:
+        monkeypatch.setattr(console, "_drills_read_at", -math.inf)
+        known: list[str] = (await client.get("/api/session")).json()["drills"]
+        return known
+
+    sign_in("dora", Role.DISPATCHER, HOME)
+    assert await drills() == []
+    now = datetime.now(UTC)
+    begin_drill(now + timedelta(hours=1))
+    assert await drills() == [DRILL]
+    sign_in("guest", Role.DISPATCHER, "elsewhere")
+    assert await drills() == []
+    # Nobody drives it any more, though its row says that it runs.
+    sign_in("dora", Role.DISPATCHER, HOME)
+    begin_drill(now - timedelta(minutes=1))
+    assert await drills() == []
 
 
 async def test_an_account_without_a_password_has_none_to_guess(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
 
 from models.words import Role
-from tests.web_console_pages.conftest import DRILL, NewPage, OpenPage, Town
+from tests.web_console_pages.conftest import DRILL, HOME, NewPage, OpenPage, Town
 
 pytestmark = pytest.mark.browser
 
@@ -20,6 +21,30 @@ def test_link_signs_in_once(new_page: NewPage, town: Town) -> None:
     page.wait_for_url(f"{town.url}/")
     page.goto(link)
     expect(page.get_by_role("alert")).to_contain_text("used or has expired")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_an_empty_live_side_leads_to_the_drill_that_runs(
+    new_page: NewPage, town: Town, lang: str
+) -> None:
+    # A driver's sign of life that holds for longer than this test takes.
+    town.store.set_drill(DRILL, updated_at=datetime.now(UTC) + timedelta(hours=1))
+    page = new_page(lang=lang)
+    page.goto(town.link("trainer", Role.COMMANDER, HOME))
+    page.wait_for_url(f"{town.url}/")
+    band = page.locator(".exercise-band")
+    go = page.get_by_role("button", name={"en": "Go to the exercise", "zh": "进入演练"}[lang])
+    expect(go).to_be_visible()
+    expect(band).to_have_count(0)
+    go.click()
+    expect(band).to_be_visible()
+    page.reload()
+    expect(band).to_be_visible()
+    # A link says where it leads, whatever this tab looked at before.
+    page.goto(town.link("live", Role.COMMANDER, HOME))
+    page.wait_for_url(f"{town.url}/")
+    expect(go).to_be_visible()
+    expect(band).to_have_count(0)
 
 
 def test_wrong_password_is_said(new_page: NewPage, town: Town) -> None:

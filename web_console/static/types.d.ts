@@ -135,7 +135,7 @@ export type Frame =
 
 export interface Session {
   name: string; role: string; live_url: string; jurisdiction?: string; jurisdictions?: string[];
-  cells?: string[]; unit?: string; language?: Lang; display_name?: string;
+  drills?: string[]; cells?: string[]; unit?: string; language?: Lang; display_name?: string;
   has_password?: boolean;
 }
 export interface Facility { id: string; kind: string; lon: number; lat: number; names?: Names;

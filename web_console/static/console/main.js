@@ -7,6 +7,7 @@ import { openChannel } from '../lib/channel.js';
 import { get, session, toSignIn } from '../lib/http.js';
 import { t } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
+import { keepSide, keptSide } from '../lib/side.js';
 import { useStore } from '../lib/store.js';
 import { empty } from '../live.js';
 import { Detail } from './detail.js';
@@ -21,13 +22,12 @@ import { begin, link, live, select, setUi, theCity, theSession, ui } from './sta
 import { ExerciseBand, SimplerPlanning, TopBar, Unshown } from './topbar.js';
 import { Units } from './units.js';
 
-const SIDE = 'gridcommand.jurisdiction';
 const DRAW_MS = 40;
 
 /** The side last looked at, or the exercise while one is all there is to see. */
 function firstJurisdiction() {
   const { jurisdictions } = theCity();
-  const kept = sessionStorage.getItem(SIDE) ?? theSession().jurisdiction;
+  const kept = keptSide() ?? theSession().jurisdiction;
   return (jurisdictions.find((j) => j.id === kept) ?? jurisdictions.find((j) => !j.exercise)
     ?? jurisdictions[0]).id;
 }
@@ -64,7 +64,7 @@ function App() {
   const exercise = theCity().jurisdictions.find((j) => j.id === jurisdiction)?.exercise ?? false;
   const { left, pane } = useStore(ui, (u) => u);
   useEffect(() => {
-    sessionStorage.setItem(SIDE, jurisdiction);
+    keepSide(jurisdiction);
     select('');
     return follow(jurisdiction);
   }, [jurisdiction]);

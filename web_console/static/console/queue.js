@@ -5,16 +5,19 @@ import { html } from 'htm/preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { span } from '../lib/format.js';
+import { session } from '../lib/http.js';
 import { t } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
+import { keepSide } from '../lib/side.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { Empty, Priority, StateChip, UnitChip, categoryName } from './parts.js';
 import { counts, filtered, nextFree, rows } from './selectors.js';
-import { live, select, setUi, tick, ui } from './state.js';
+import { live, select, setUi, theSession, tick, ui } from './state.js';
 
 const ROW_PX = 76;
 const OVERSCAN = 6;
+const DRILL_ASKED_MS = 10_000;
 const FILTERS = /** @type {const} */ (['all', 'decide', 'active', 'closed']);
 
 /** The rows as the queue shows them now; keys.js walks along them. */
@@ -58,7 +61,28 @@ function None({ filter, search }) {
       <button type="button" class="button" onClick=${() => setUi({ search: '' })}>
         ${t('queue.clear')}</button></${Empty}>`;
   }
-  return html`<${Empty} title=${t(`queue.none_${filter}`)} text=${t(`queue.none_${filter}_text`)} />`;
+  return html`<${Empty} title=${t(`queue.none_${filter}`)} text=${t(`queue.none_${filter}_text`)}>
+    <${DrillRuns} /></${Empty}>`;
+}
+
+/** An empty live side while a drill runs is most likely not what the person came for. */
+function DrillRuns() {
+  const nothing = useStore(live, (s) => s.ready && !s.exercise && s.incidents.size === 0);
+  const [drill, setDrill] = useState(theSession().drills?.[0] ?? '');
+  useEffect(() => {
+    if (!nothing) return undefined;
+    // A screen without an answer shows what it knew.
+    const look = () => session().then((me) => setDrill(me.drills?.[0] ?? '')).catch(() => {});
+    look();
+    const timer = setInterval(look, DRILL_ASKED_MS);
+    return () => clearInterval(timer);
+  }, [nothing]);
+  return nothing && drill && html`<p class="drill-runs" role="status">${t('queue.drill_runs')}</p>
+    <button type="button" class="button primary" onClick=${() => {
+      keepSide(drill);
+      // The drill may have begun after this page: what the page knows of the city is read anew.
+      location.reload();
+    }}>${t('queue.drill_go')}</button>`;
 }
 
 /**

@@ -168,6 +168,8 @@ export const en = {
   'queue.active': 'Open',
   'queue.closed': 'Closed',
   'queue.clear': 'Clear search',
+  'queue.drill_runs': 'A drill runs in the exercise.',
+  'queue.drill_go': 'Go to the exercise',
   'queue.none_found': 'Nothing matches “{search}”',
   'queue.none_all': 'No incidents yet',
   'queue.none_all_text': 'Reports show here the moment they come in. Send one from the field page to try it.',

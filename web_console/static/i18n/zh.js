@@ -168,6 +168,8 @@ export const zh = {
   'queue.active': '未结',
   'queue.closed': '已结',
   'queue.clear': '清除搜索',
+  'queue.drill_runs': '演练正在进行，请到“演练”一侧查看。',
+  'queue.drill_go': '进入演练',
   'queue.none_found': '没有与“{search}”相符的事件',
   'queue.none_all': '暂无事件',
   'queue.none_all_text': '有上报时会立即出现在这里。可在现场页面提交一条上报试试。',

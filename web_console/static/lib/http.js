@@ -3,6 +3,7 @@
 
 import { prefs } from './prefs.js';
 import { t } from './i18n.js';
+import { forgetSide } from './side.js';
 
 /** A request that wasn't answered with success. `status` 0: no answer at all. */
 export class ApiError extends Error {
@@ -105,6 +106,7 @@ export async function signOut() {
   try {
     await request('DELETE', '/api/session');
   } finally {
+    forgetSide();
     location.assign('/signin');
   }
 }

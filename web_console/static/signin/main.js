@@ -7,6 +7,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { ApiError, post } from '../lib/http.js';
 import { otherLang, t } from '../lib/i18n.js';
 import { setLang, usePrefs } from '../lib/prefs.js';
+import { forgetSide } from '../lib/side.js';
 
 /** Where to go afterwards: only a path of our own. */
 function onward() {
@@ -67,7 +68,10 @@ function Link({ token }) {
   const [attempt, setAttempt] = useState(0);
   const [again, setAgain] = useState(false);
   useEffect(() => {
-    post('/api/session/link', { token }).then(() => location.replace('/')).catch((problem) => {
+    post('/api/session/link', { token }).then(() => {
+      forgetSide();
+      location.replace('/');
+    }).catch((problem) => {
       const passing = problem instanceof ApiError && problem.passing;
       setAgain(passing);
       setError(passing ? problem.message : t('signin.link_bad'));
