@@ -327,8 +327,9 @@ class Desk:
         cell = self._pack.cells.get(incident.cell) if incident.cell else None
         for wanted in plan.tasks:
             task = f"{incident.id}-t-{wanted.key}"
-            given = step.situation.tasks.get(task)
-            if given is None or (anew and given.state is TaskState.CANCELLED):
+            if anew:
+                task = _not_cancelled(step.situation, task)
+            if task not in step.situation.tasks:
                 step.emit(
                     ev.TaskAssigned(
                         task=task,
@@ -567,6 +568,18 @@ class Desk:
         found = watch.due(sent, self._policy) if sent is not None else None
         if found is not None:
             heapq.heappush(self._due, (found[0], "crew", assignment))
+
+
+def _not_cancelled(situation: Situation, task: str) -> str:
+    """Return the name under which a task stands or may be given again: of its own each time.
+
+    What was said of one that ended with its incident mustn't be taken for a word on the next.
+    """
+    name, times = task, 1
+    while (given := situation.tasks.get(name)) and given.state is TaskState.CANCELLED:
+        times += 1
+        name = f"{task}.{times}"
+    return name
 
 
 def _may_be_late(task: Task) -> bool:

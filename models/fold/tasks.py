@@ -24,10 +24,7 @@ def task_assigned(s: Situation, event: Event, data: ev.TaskAssigned, touched: To
         cell=data.cell,
     )
     touched.add(("tasks", data.task))
-    tasks = touch_incident(s, event, data.incident, touched).tasks
-    # Of an incident that is reopened it is given once more.
-    if data.task not in tasks:
-        tasks.append(data.task)
+    touch_incident(s, event, data.incident, touched).tasks.append(data.task)
 
 
 def task_moved(s: Situation, event: Event, data: ev.TaskMoved, touched: Touched) -> None:
