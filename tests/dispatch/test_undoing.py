@@ -317,7 +317,7 @@ def test_who_was_there_before_counts_no_more_and_closes_nothing(world: DeskWorld
     (task,) = incident.tasks
     world.say(ev.TaskReported(task=task, state=TaskState.DONE, by="gw"))
     world.status("E01", UnitState.AVAILABLE)
-    assert incident.state is IncidentState.CLOSED
+    assert incident.ended
     reopen(world)
     assert world.situation.tasks[task].state is TaskState.DONE, "what is done is done"
     assert [gap for _, gap in missing(world.situation, incident)] == [1]
@@ -326,7 +326,7 @@ def test_who_was_there_before_counts_no_more_and_closes_nothing(world: DeskWorld
     assert of(made, ev.ProposalMade)[-1].choices[0].chosen.unit == "E01"
     world.say(ev.SendUnits(incident=ONE, units=("E02",), by="wang"))
     world.say(ev.RecallUnit(unit="E02", by="wang"))
-    assert incident.state == "open"
+    assert not incident.ended
     world.say(ev.SendUnits(incident=ONE, units=("E01",), by="wang"))
     world.status("E01", *GO, UnitState.AVAILABLE)
     assert incident.state is IncidentState.CLOSED, "served once more"
