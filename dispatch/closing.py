@@ -2,7 +2,8 @@
 
 An incident's state follows from its assignments: somebody there makes it active, somebody sent
 makes it assigned. When everybody who was there has cleared and nobody is left, it is resolved;
-when no task is left either, it is closed. A person may close it at any time.
+when no task is left either, it is closed. A person may close it at any time, and open it again:
+what was done before that no longer counts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from models.events import (
     UnitQueued,
 )
 from models.lifecycles import ENDED_TASK, AssignmentState, IncidentState, TaskState
-from models.situation import Incident
+from models.situation import Incident, Task
 
 _AT_WORK = frozenset(
     {AssignmentState.ON_SCENE, AssignmentState.TRANSPORTING, AssignmentState.AT_HOSPITAL}
@@ -32,15 +33,16 @@ def settle(step: Step, incident: Incident) -> None:
     if incident.ended:
         return
     situation = step.situation
-    states = [situation.assignments[a].state for a in incident.assignments]
+    states = [situation.assignments[a].state for a in incident.sent]
     running = [s for s in states if s not in (AssignmentState.CLEARED, AssignmentState.CANCELLED)]
     served = AssignmentState.CLEARED in states
-    tasks_left = any(situation.tasks[t].state not in ENDED_TASK for t in incident.tasks)
+    tasks = [t for t in map(situation.tasks.__getitem__, incident.tasks) if _counts(incident, t)]
+    tasks_left = any(task.state not in ENDED_TASK for task in tasks)
     if any(s in _AT_WORK for s in running):
         state = IncidentState.ACTIVE
     elif running:
         state = IncidentState.ACTIVE if served else IncidentState.ASSIGNED
-    elif served or (not incident.requirements and incident.tasks and not tasks_left):
+    elif served or (not incident.requirements and tasks and not tasks_left):
         state = IncidentState.RESOLVED
     else:
         state = IncidentState.OPEN
@@ -50,6 +52,11 @@ def settle(step: Step, incident: Incident) -> None:
         step.emit(
             IncidentMoved(incident=incident.id, state=state, by=MACHINE), incident=incident.id
         )
+
+
+def _counts(incident: Incident, task: Task) -> bool:
+    """Whether a task is of since the incident was opened last: what was done before ends it not."""
+    return incident.reopened_at is None or task.assigned_at >= incident.reopened_at
 
 
 def end(

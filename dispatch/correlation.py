@@ -1,7 +1,8 @@
 """Which open incident a report belongs to, if any.
 
 A source that numbers its incidents itself (attribute ``source_incident``) decides: same number,
-same incident; another number, another incident. Everybody else's reports are compared by
+same incident; another number, another incident. The number of one that was merged into another
+leads to that one. Everybody else's reports are compared by
 category, distance and age. A report without a place joins nothing by distance.
 """
 
@@ -49,7 +50,7 @@ class OpenIncidents:
     def __init__(self, situation: Situation, policy: Policy) -> None:
         self._situation = situation
         self._policy = policy
-        self._by_number: dict[FactValue, str] = {}
+        self._by_number: dict[FactValue, set[str]] = {}
         self._by_place: dict[_Square, set[str]] = {}
         self._noted: dict[str, tuple[_Square | None, FactValue | None]] = {}
         self._radius_m = 0.0
@@ -68,19 +69,22 @@ class OpenIncidents:
             square, number = self._noted.pop(name, (None, None))
             if square is not None:
                 self._by_place[square].discard(name)
-            if number is not None and self._by_number.get(number) == name:
-                del self._by_number[number]
+            if number is not None:
+                bearers = self._by_number[number]
+                bearers.discard(name)
+                if not bearers:
+                    del self._by_number[number]
             incident = self._situation.incidents.get(name)
-            if incident is None or incident.ended:
+            if incident is None or (incident.ended and not incident.merged_into):
                 continue
             square, number = None, incident.facts.get(SOURCE_INCIDENT)
-            if incident.lon is not None and incident.lat is not None:
+            if not incident.ended and incident.lon is not None and incident.lat is not None:
                 height, row = self._row(incident.category, incident.lat)
                 column = _column(incident.lon, row, height)
                 square = (incident.category, column, row)
                 self._by_place.setdefault(square, set()).add(name)
             if number is not None:
-                self._by_number.setdefault(number, name)
+                self._by_number.setdefault(number, set()).add(name)
             self._noted[name] = (square, number)
 
     def find(self, report: ReportClassified, now: datetime) -> tuple[Incident, float, float] | None:
@@ -90,10 +94,9 @@ class OpenIncidents:
         """
         number = report.attributes.get(SOURCE_INCIDENT)
         if number is not None:
-            name = self._by_number.get(number)
-            if name is None:
+            incident = self._numbered(number)
+            if incident is None:
                 return None
-            incident = self._situation.incidents[name]
             return incident, _distance(incident, report), _age(incident, now)
         if report.lon is None or report.lat is None:
             return None
@@ -107,6 +110,23 @@ class OpenIncidents:
             if age <= window and away <= radius and (best is None or (away, name) < best[:2]):
                 best = (away, name, incident, age)
         return None if best is None else (best[2], best[0], best[3])
+
+    def _numbered(self, number: FactValue) -> Incident | None:
+        """The incident that bears a source's number, else the one that such a one was merged into.
+
+        Of several, as after one was reopened, the one opened first.
+        """
+        bearers = [self._situation.incidents[name] for name in self._by_number.get(number, ())]
+        own = [one for one in bearers if not one.ended]
+        found = own or [one for one in map(self._merged_into, bearers) if one is not None]
+        return min(found, key=lambda one: one.id, default=None)
+
+    def _merged_into(self, incident: Incident) -> Incident | None:
+        """The open incident that one was merged into at last; None: it ended, or is forgotten."""
+        into: Incident | None = incident
+        while into is not None and into.merged_into:
+            into = self._situation.incidents.get(into.merged_into)
+        return None if into is None or into.ended else into
 
     def _row(self, category: str, lat: float) -> tuple[float, int]:
         """Height of a category's squares in degrees, and which row of them a latitude is in."""

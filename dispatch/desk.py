@@ -15,12 +15,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from dispatch import closing, watch
+from dispatch import closing, merging, watch
 from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, merge_facts
 from dispatch.fallback import Planning
 from dispatch.far import Surroundings
@@ -95,7 +96,11 @@ class Desk:
         self._planning = Planning(self._planner, situation, travel, self._policy, pack)
         self._open_incidents = OpenIncidents(situation, self._policy)
         self._orders = OrderBook(
-            self._planner, self._planning.plan, self._adopt_plan, self._surroundings
+            self._planner,
+            self._planning.plan,
+            self._adopt_plan,
+            partial(self._adopt_plan, anew=True),
+            self._surroundings,
         )
         self._due: list[tuple[datetime, str, str]] = []
         self._touched: Touched = set()
@@ -193,6 +198,7 @@ class Desk:
                     facts=merge_facts(incident.facts, report.facts),
                     photos=report.photos,
                     life_threat=report.life_threat,
+                    own=merging.with_report(incident, report),
                 ),
                 incident=incident.id,
             )
@@ -276,8 +282,12 @@ class Desk:
             incident=incident.id,
         )
 
-    def _adopt_plan(self, step: Step, incident: Incident) -> None:
-        """Match the playbooks and adopt what they ask for, where it is not what we have."""
+    def _adopt_plan(self, step: Step, incident: Incident, *, anew: bool = False) -> None:
+        """Match the playbooks and adopt what they ask for, where it is not what we have.
+
+        ``anew`` gives the tasks and sets the deadlines of what we have again: they ended with an
+        incident that is reopened.
+        """
         plan = self._playbooks.match(
             IncidentFacts(
                 category=incident.category,
@@ -299,23 +309,26 @@ class Desk:
             plan.playbooks,
             plan.requirements,
         )
-        if unchanged and not plan.problems:
+        if unchanged and not plan.problems and not anew:
             return
-        step.emit(
-            ev.PlanAdopted(
+        if not unchanged or plan.problems:
+            step.emit(
+                ev.PlanAdopted(
+                    incident=incident.id,
+                    playbooks=plan.playbooks,
+                    requirements=plan.requirements,
+                    notices=plan.notices,
+                    response_level=plan.response_level,
+                    names=plan.names,
+                    problems=plan.problems,
+                ),
                 incident=incident.id,
-                playbooks=plan.playbooks,
-                requirements=plan.requirements,
-                notices=plan.notices,
-                response_level=plan.response_level,
-                names=plan.names,
-                problems=plan.problems,
-            ),
-            incident=incident.id,
-        )
+            )
         cell = self._pack.cells.get(incident.cell) if incident.cell else None
         for wanted in plan.tasks:
             task = f"{incident.id}-t-{wanted.key}"
+            if anew:
+                task = _not_cancelled(step.situation, task)
             if task not in step.situation.tasks:
                 step.emit(
                     ev.TaskAssigned(
@@ -333,9 +346,11 @@ class Desk:
         told = {escalation.deadline for escalation in incident.escalations}
         for set_by_plan in plan.deadlines:
             deadline = f"{incident.id}-d-{set_by_plan.key}"
-            due = step.after(set_by_plan.after_s, incident.opened_at)
+            due = step.after(set_by_plan.after_s + incident.closed_s, incident.opened_at)
+            # What was due before it was closed was told or didn't matter then.
+            passed = incident.reopened_at is not None and due <= incident.reopened_at
             # Of a report that comes late it may have passed: then it is told at once.
-            if deadline not in step.situation.deadlines and deadline not in told:
+            if deadline not in step.situation.deadlines and deadline not in told and not passed:
                 step.emit(
                     ev.DeadlineSet(
                         deadline=deadline,
@@ -553,6 +568,18 @@ class Desk:
         found = watch.due(sent, self._policy) if sent is not None else None
         if found is not None:
             heapq.heappush(self._due, (found[0], "crew", assignment))
+
+
+def _not_cancelled(situation: Situation, task: str) -> str:
+    """Return the name under which a task stands or may be given again: of its own each time.
+
+    What was said of one that ended with its incident mustn't be taken for a word on the next.
+    """
+    name, times = task, 1
+    while (given := situation.tasks.get(name)) and given.state is TaskState.CANCELLED:
+        times += 1
+        name = f"{task}.{times}"
+    return name
 
 
 def _may_be_late(task: Task) -> bool:

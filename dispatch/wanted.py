@@ -71,7 +71,7 @@ class Wanted(msgspec.Struct, frozen=True):
 def missing(situation: Situation, incident: Incident) -> list[tuple[Requirement, int]]:
     """Return what an incident's requirements still lack; units that came and left count as had."""
     had: dict[str, int] = {}
-    for assignment_id in incident.assignments:
+    for assignment_id in incident.sent:
         sent = situation.assignments[assignment_id]
         if sent.state is not AssignmentState.CANCELLED:
             for filled in (sent.requirement, sent.also) if sent.also else (sent.requirement,):

@@ -73,8 +73,9 @@ INCIDENT_MOVES: Mapping[IncidentState, frozenset[IncidentState]] = MappingProxyT
         _I.ASSIGNED: frozenset({_I.OPEN, _I.ACTIVE, _I.RESOLVED, _I.CLOSED, _I.CANCELLED}),
         _I.ACTIVE: frozenset({_I.OPEN, _I.ASSIGNED, _I.RESOLVED, _I.CLOSED, _I.CANCELLED}),
         _I.RESOLVED: frozenset({_I.OPEN, _I.CLOSED}),
-        _I.CLOSED: frozenset(),
-        _I.CANCELLED: frozenset(),
+        # A person's order alone gives one back that has ended.
+        _I.CLOSED: frozenset({_I.OPEN}),
+        _I.CANCELLED: frozenset({_I.OPEN}),
     }
 )
 

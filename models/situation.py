@@ -70,6 +70,17 @@ class LastOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     units: tuple[str, ...] = ()
 
 
+class Joined(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What was merged into an incident: from which one, and what that one's reports made of it.
+
+    ``where`` is where the incident was known to be before, if it has its place from there.
+    """
+
+    incident: str
+    share: ev.Share
+    where: ev.Where | None = None
+
+
 class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What we believe is happening.
 
@@ -78,6 +89,12 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     :class:`~models.events.IncidentOpened`, until a person gives it a place. ``last_order`` is what
     a person ordered last here. While ``triage`` waits for a person no machine orders here, unless
     ``life_threat`` was read.
+
+    ``joined`` is what was merged into it, and ``own`` what it would be without; None: nothing was.
+
+    Of an incident that was reopened, at ``reopened_at`` the last time, the first ``former`` of its
+    assignments are of before and fill nothing any more; ``closed_s`` are the seconds in which it
+    was closed, which count for no deadline.
     """
 
     id: str
@@ -120,6 +137,8 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     bans: list[str] = []
     escalations: list[Escalation] = []
     merged_into: str = ""
+    own: ev.Share | None = None
+    joined: list[Joined] = []
     near: ev.NamedPlace | None = None
     far: bool = False
     losses: int = 0
@@ -127,11 +146,42 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     first_ordered_at: datetime | None = None
     first_on_scene_at: datetime | None = None
     closed_at: datetime | None = None
+    reopened_at: datetime | None = None
+    former: int = 0
+    closed_s: float = 0.0
 
     @property
     def ended(self) -> bool:
         """Closed or cancelled."""
         return self.state in ENDED_INCIDENT
+
+    @property
+    def sent(self) -> list[str]:
+        """Assignments that count: all, or those since it was reopened."""
+        return self.assignments[self.former :]
+
+    @property
+    def share(self) -> ev.Share:
+        """What its reports made of it."""
+        return ev.Share(
+            facts=dict(self.facts),
+            priority=self.priority,
+            grade=self.grade,
+            life_threat=self.life_threat,
+        )
+
+    @property
+    def where(self) -> ev.Where:
+        """Where it is, as far as that is known."""
+        return ev.Where(
+            lon=self.lon,
+            lat=self.lat,
+            place=self.place,
+            cell=self.cell,
+            outside=self.outside,
+            near=self.near,
+            far=self.far,
+        )
 
     @property
     def is_placed(self) -> bool:

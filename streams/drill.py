@@ -389,8 +389,8 @@ class _Waiting:
             if data.override:
                 self._by_hand.add(data.incident)
         elif isinstance(data, IncidentMoved) and data.state in ENDED_INCIDENT:
+            # Whether it is by hand stays: it may be reopened.
             self._drop(data.incident)
-            self._by_hand.discard(data.incident)
 
     def pass_time(self, seconds: float) -> None:
         """Let wall time pass that counts."""

@@ -78,6 +78,7 @@ class Measures:
             ev.IncidentOpened: self._opened,
             ev.IncidentRevised: self._revised,
             ev.IncidentMoved: self._moved,
+            ev.IncidentUnmerged: self._unmerged,
             ev.PlanAdopted: self._planned,
             ev.AssignmentOrdered: self._ordered,
             ev.AssignmentMoved: self._assignment_moved,
@@ -209,6 +210,9 @@ class Measures:
     def _moved(self, event: Event, data: ev.IncidentMoved) -> None:
         self.cases[data.incident].cancelled = data.state is IncidentState.CANCELLED
         self.cases[data.incident].merged = bool(data.merged_into)
+
+    def _unmerged(self, event: Event, data: ev.IncidentUnmerged) -> None:
+        self.cases[data.incident].priority = data.share.priority
 
     def _planned(self, event: Event, data: ev.PlanAdopted) -> None:
         self.cases[data.incident].wanted = {r.key: r.count for r in data.requirements}

@@ -18,6 +18,7 @@ from models.events import (
     IncidentMoved,
     IncidentOpened,
     IncidentRevised,
+    IncidentUnmerged,
     OrderRefused,
     ReportLinked,
 )
@@ -42,6 +43,7 @@ class _Case(msgspec.Struct):
     received_at: datetime
     priority: int
     reports: int = 1
+    merged: bool = False
     ended: bool = False
     first_on_scene_s: float | None = None
 
@@ -69,7 +71,9 @@ class Tally:
     @property
     def closed_reports(self) -> int:
         """Reports whose incident has ended."""
-        return sum(case.reports for case in self._cases.values() if case.ended)
+        # Those of one that was merged count in the other.
+        cases = self._cases.values()
+        return sum(case.reports for case in cases if case.ended and not case.merged)
 
     @property
     def open_reports(self) -> int:
@@ -87,9 +91,10 @@ class Tally:
         elif isinstance(data, IncidentRevised):
             self._cases[data.incident].priority = data.priority
         elif isinstance(data, IncidentMoved):
-            if data.state in ENDED_INCIDENT:
-                self._cases[data.incident].ended = True
-                self._open -= 1
+            self._moved(self._cases[data.incident], data)
+        elif isinstance(data, IncidentUnmerged):
+            self._cases[data.incident].reports -= len(data.reports)
+            self._cases[data.incident].priority = data.share.priority
         elif isinstance(data, AssignmentOrdered):
             self.orders += 1
         elif isinstance(data, AssignmentMoved):
@@ -102,6 +107,11 @@ class Tally:
         else:
             return
         self.last_change = event.time
+
+    def _moved(self, case: _Case, data: IncidentMoved) -> None:
+        ended = data.state in ENDED_INCIDENT
+        self._open += case.ended - ended
+        case.ended, case.merged = ended, bool(data.merged_into)
 
     def response_times(self) -> dict[int, ResponseTimes]:
         """Response times by priority."""

@@ -275,12 +275,28 @@ class MergeIncidentsIn(OrderBody):
     duplicate: Id
 
 
+class UnmergeIncidentIn(OrderBody):
+    """Undo a merge: give ``incident`` back, which was merged into another one."""
+
+    type: Literal["unmerge_incident"]
+    incident: Id
+    reason: NeededReason
+
+
 class CloseIncidentIn(OrderBody):
     """End an incident."""
 
     type: Literal["close_incident"]
     incident: Id
     cancelled: bool = False
+
+
+class ReopenIncidentIn(OrderBody):
+    """Open an incident again that was closed or cancelled, and not merged into another one."""
+
+    type: Literal["reopen_incident"]
+    incident: Id
+    reason: NeededReason
 
 
 class CloseRoadIn(OrderBody):
@@ -354,7 +370,9 @@ OrderIn = Annotated[
     | TriageIncidentIn
     | PlaceIncidentIn
     | MergeIncidentsIn
+    | UnmergeIncidentIn
     | CloseIncidentIn
+    | ReopenIncidentIn
     | CloseRoadIn
     | ReopenRoadIn
     | SetAutomationIn

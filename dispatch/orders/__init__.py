@@ -22,6 +22,7 @@ from dispatch.orders.jurisdiction import JurisdictionOrders
 from dispatch.orders.move_ups import MoveUpOrders
 from dispatch.orders.refusal import RefusalError, check_right, check_seen
 from dispatch.orders.sending import Sending
+from dispatch.orders.undoing import UndoingOrders
 from dispatch.planning import Planner
 from dispatch.step import Step
 from models import events as ev
@@ -39,6 +40,8 @@ class OrderBook:
         Makes the new proposal that a refusal hands out.
     adopt
         Matches the playbooks anew, after a person said what an incident really is.
+    adopt_anew
+        Likewise, and gives tasks and sets deadlines again, after one was reopened.
     surroundings
         For the cells, and what a place is held against.
 
@@ -53,6 +56,7 @@ class OrderBook:
         planner: Planner,
         plan: Callable[[Step], None],
         adopt: Callable[[Step, Incident], None],
+        adopt_anew: Callable[[Step, Incident], None],
         surroundings: Surroundings,
     ) -> None:
         self._plan = plan
@@ -60,6 +64,7 @@ class OrderBook:
         move_ups = MoveUpOrders(planner)
         hospitals = HospitalOrders(planner)
         incidents = IncidentOrders(sending, adopt, surroundings)
+        undoing = UndoingOrders(adopt, adopt_anew)
         jurisdiction = JurisdictionOrders(planner)
         self._handlers: dict[type[ev.Order], Callable[[Step, Any], None]] = {
             ev.ConfirmProposal: sending.confirm_proposal,
@@ -78,7 +83,9 @@ class OrderBook:
             ev.TriageIncident: incidents.triage_incident,
             ev.PlaceIncident: incidents.place_incident,
             ev.MergeIncidents: incidents.merge_incidents,
+            ev.UnmergeIncident: undoing.unmerge_incident,
             ev.CloseIncident: incidents.close_incident,
+            ev.ReopenIncident: undoing.reopen_incident,
             ev.CloseRoad: jurisdiction.close_road,
             ev.ReopenRoad: jurisdiction.reopen_road,
             ev.SetAutomation: jurisdiction.set_automation,
@@ -123,13 +130,17 @@ class OrderBook:
 
 
 def _incidents(step: Step, given: ev.Order) -> list[str]:
-    """Return the incidents that an order is about: those it names, and that of a unit it takes."""
+    """Return the incidents that an order is about: those it names, and whose it takes from."""
     named: list[str] = []
     if isinstance(given, ev.RecallUnit | ev.DivertUnit):
         unit = step.situation.units.get(given.unit)
         if unit is not None and unit.incident:
             named.append(unit.incident)
     named += [name for key in ("incident", "duplicate") if (name := getattr(given, key, ""))]
+    if isinstance(given, ev.UnmergeIncident):
+        merged = step.situation.incidents.get(given.incident)
+        if merged is not None and merged.merged_into in step.situation.incidents:
+            named.append(merged.merged_into)
     return list(dict.fromkeys(named))
 
 

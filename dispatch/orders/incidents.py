@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dispatch import closing
+from dispatch import closing, merging
 from dispatch.far import FAR_M, Surroundings
 from dispatch.orders.refusal import RefusalError, open_incident
 from dispatch.orders.sending import Sending
 from dispatch.overtaken import OVERTAKEN
 from dispatch.step import Step
-from dispatch.wanted import sendable
+from dispatch.wanted import place_of, sendable
 from models import events as ev
 from models.categories import categories
+from models.fold.incidents import texts_of
 from models.situation import Incident
 from models.words import PRIORITIES
 
@@ -106,19 +107,7 @@ class IncidentOrders:
         duplicate = open_incident(step, given.duplicate)
         if incident is duplicate:
             raise RefusalError("same_incident", "an incident can't be merged with itself")
-        for report in duplicate.reports:
-            step.emit(
-                ev.ReportLinked(
-                    incident=incident.id,
-                    report=report,
-                    distance_m=0.0,
-                    age_s=0.0,
-                    text=duplicate.text if report == duplicate.reports[0] else "",
-                    facts=incident.facts,
-                    photos=tuple(duplicate.photos) if report == duplicate.reports[0] else (),
-                ),
-                incident=incident.id,
-            )
+        self._take_in(step, incident, duplicate, given.by)
         moving = [
             step.situation.assignments[a]
             for a in duplicate.assignments
@@ -141,8 +130,75 @@ class IncidentOrders:
         )
         for unit in units:
             if unit.id in roads and sendable(unit):
-                self._sending.order_one(step, unit, incident, roads[unit.id], given.by, "merged")
+                self._sending.order_one(
+                    step, unit, incident, roads[unit.id], given.by, merging.MERGED
+                )
         closing.settle(step, incident)
+
+    def _take_in(self, step: Step, incident: Incident, duplicate: Incident, by: str) -> None:
+        """Give an incident all that is known of its duplicate."""
+        taken = merging.whole(incident.share, [duplicate.share])
+        own = incident.share if incident.own is None else None
+        # No report brought more than one text; which of them brought which is in the journal.
+        texts = texts_of(duplicate)
+        for n, report in enumerate(duplicate.reports):
+            step.emit(
+                ev.ReportLinked(
+                    incident=incident.id,
+                    report=report,
+                    distance_m=0.0,
+                    age_s=0.0,
+                    text=texts[n] if n < len(texts) else "",
+                    facts=taken.facts,
+                    photos=() if n else tuple(duplicate.photos),
+                    life_threat=duplicate.life_threat,
+                    merged_from=duplicate.id,
+                    own=None if n else own,
+                ),
+                incident=incident.id,
+            )
+        if (taken.priority, taken.grade) != (incident.priority, incident.grade):
+            step.emit(
+                ev.IncidentRevised(
+                    incident=incident.id,
+                    category=incident.category,
+                    priority=taken.priority,
+                    grade=taken.grade,
+                    triage=incident.triage,
+                    by="",
+                    reason=merging.MERGED,
+                ),
+                incident=incident.id,
+            )
+        if duplicate.is_placed and not incident.is_placed:
+            self._take_place(step, incident, duplicate, by)
+        self._adopt(step, incident)
+
+    def _take_place(self, step: Step, incident: Incident, duplicate: Incident, by: str) -> None:
+        if incident.proposal:
+            # It was made for another place, or for none.
+            step.emit(
+                ev.ProposalWithdrawn(
+                    proposal=incident.proposal, incident=incident.id, why=OVERTAKEN
+                ),
+                incident=incident.id,
+            )
+        # One that has no place of its own isn't placed.
+        lon, lat = place_of(duplicate)
+        step.emit(
+            ev.IncidentPlaced(
+                incident=incident.id,
+                lon=lon,
+                lat=lat,
+                place=duplicate.place,
+                cell=duplicate.cell,
+                outside=duplicate.outside,
+                by=by,
+                reason=merging.MERGED,
+                merged_from=duplicate.id,
+            ),
+            incident=incident.id,
+        )
 
     def close_incident(self, step: Step, given: ev.CloseIncident) -> None:
         incident = open_incident(step, given.incident)

@@ -20,11 +20,12 @@ from models.events import (
     Event,
     IncidentMoved,
     IncidentOpened,
+    IncidentUnmerged,
     PlanAdopted,
     ReportLinked,
     decode,
 )
-from models.lifecycles import ENDED_ASSIGNMENT, AssignmentState
+from models.lifecycles import ENDED_ASSIGNMENT, ENDED_INCIDENT, AssignmentState
 from models.store import Store
 
 TAKES_IN = frozenset({IncidentOpened.type_name, ReportLinked.type_name})
@@ -68,6 +69,7 @@ class Ledger:
         self._decisions: Counter[str] = Counter()
         self._incidents_of: dict[str, list[str]] = {}
         self._merged: set[str] = set()
+        self._ended: set[str] = set()
         self._asked: dict[str, dict[str, int]] = {}
         self._had: Counter[tuple[str, str]] = Counter()
         self._sent: dict[str, _Sent] = {}
@@ -95,14 +97,30 @@ class Ledger:
             self._decisions[data.report] += event.cause == data.report
             self._incidents_of.setdefault(data.report, []).append(data.incident)
         elif isinstance(data, IncidentMoved):
-            if data.merged_into:
-                self._merged.add(data.incident)
+            self._incident_moved(data)
+        elif isinstance(data, IncidentUnmerged):
+            for report in data.reports:
+                had = self._incidents_of.get(report, [])
+                self._incidents_of[report] = [one for one in had if one != data.incident]
         elif isinstance(data, PlanAdopted):
             self._asked[data.incident] = {one.key: one.count for one in data.requirements}
         elif isinstance(data, AssignmentOrdered):
             self._ordered(data)
         elif isinstance(data, AssignmentMoved):
             self._moved(data)
+
+    def _incident_moved(self, data: IncidentMoved) -> None:
+        if data.merged_into:
+            self._merged.add(data.incident)
+        if data.state in ENDED_INCIDENT:
+            self._ended.add(data.incident)
+        elif data.incident in self._ended:
+            self._ended.remove(data.incident)
+            self._merged.discard(data.incident)
+            # Who was there before it was reopened fills nothing any more.
+            for incident, key in self._had:
+                if incident == data.incident:
+                    self._had[incident, key] = 0
 
     def _ordered(self, data: AssignmentOrdered) -> None:
         if data.assignment in self._sent:

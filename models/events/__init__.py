@@ -29,11 +29,14 @@ from models.events.incidents import (
     IncidentOpened,
     IncidentPlaced,
     IncidentRevised,
+    IncidentUnmerged,
     OrderCarriedOut,
     PlanAdopted,
     ReportEnded,
     ReportLinked,
     Requirement,
+    Share,
+    Where,
 )
 from models.events.jurisdiction import (
     AutomationSet,
@@ -60,6 +63,7 @@ from models.events.orders import (
     PlaceIncident,
     RecallUnit,
     RefuseMoveUp,
+    ReopenIncident,
     ReopenRoad,
     SendToHospital,
     SendUnits,
@@ -67,6 +71,7 @@ from models.events.orders import (
     SetHospital,
     SetPosture,
     TriageIncident,
+    UnmergeIncident,
 )
 from models.events.payload import TYPE_PREFIX, FactValue, NamedPlace, Payload, Point, Time
 from models.events.proposals import Candidate, Choice, Exclusion, ProposalMade, ProposalWithdrawn
@@ -138,6 +143,7 @@ __all__ = [
     "IncidentOpened",
     "IncidentPlaced",
     "IncidentRevised",
+    "IncidentUnmerged",
     "Label",
     "LiftHold",
     "LiftOverride",
@@ -162,6 +168,7 @@ __all__ = [
     "ProposalWithdrawn",
     "RecallUnit",
     "RefuseMoveUp",
+    "ReopenIncident",
     "ReopenRoad",
     "ReportClassified",
     "ReportEnded",
@@ -176,6 +183,7 @@ __all__ = [
     "SetAutomation",
     "SetHospital",
     "SetPosture",
+    "Share",
     "TaskAssigned",
     "TaskMoved",
     "TaskReported",
@@ -188,6 +196,8 @@ __all__ = [
     "UnitQueued",
     "UnitRegistered",
     "UnitStatusReported",
+    "UnmergeIncident",
+    "Where",
     "decode",
     "encode",
     "encode_batch",

@@ -53,7 +53,10 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
 
 
 class IncidentPlaced(Payload, frozen=True, kw_only=True):
-    """A person said where an incident is. ``place`` in words; empty: as before."""
+    """A person said where an incident is. ``place`` in words; empty: as before.
+
+    ``merged_from`` is the incident whose place it is, which a person merged into this one.
+    """
 
     type_name: ClassVar[str] = "incident.placed"
     incident: str
@@ -64,10 +67,45 @@ class IncidentPlaced(Payload, frozen=True, kw_only=True):
     cell: str = ""
     outside: bool = False
     reason: str = ""
+    merged_from: str = ""
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What some reports make of an incident: facts, how urgent, how bad, whether a life is at risk.
+
+    Kept of each part of an incident that others were merged into, so that a merge can be undone.
+    """
+
+    facts: dict[str, FactValue] = {}
+    priority: int
+    grade: Grade
+    life_threat: bool = False
+
+
+class Where(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an incident is, as far as that is known; fields as of :class:`IncidentOpened`."""
+
+    lon: float | None = None
+    lat: float | None = None
+    place: str = ""
+    cell: str = ""
+    outside: bool = False
+    near: NamedPlace | None = None
+    far: bool = False
 
 
 class ReportLinked(Payload, frozen=True, kw_only=True):
-    """A further report of an incident that is already open, and why we think so."""
+    """A further report of an incident that is already open, and why we think so.
+
+    Attributes
+    ----------
+    facts
+        Of the incident, with this report.
+    merged_from
+        Incident that it was of until a person merged that into this one.
+    own
+        What the incident would be without all that was merged into it; None: as before.
+    """
 
     type_name: ClassVar[str] = "report.linked"
     incident: str
@@ -78,6 +116,8 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
     facts: dict[str, FactValue] = {}
     photos: tuple[str, ...] = ()
     life_threat: bool = False
+    merged_from: str = ""
+    own: Share | None = None
 
 
 class ReportEnded(Payload, frozen=True, kw_only=True):
@@ -113,6 +153,31 @@ class IncidentMoved(Payload, frozen=True, kw_only=True):
     by: str = ""
     reason: str = ""
     merged_into: str = ""
+
+
+class IncidentUnmerged(Payload, frozen=True, kw_only=True):
+    """A merge was undone: an incident lost what came from another one.
+
+    Attributes
+    ----------
+    duplicate
+        The incident that is one of its own again.
+    reports
+        Those that went back to it, with their texts and photos.
+    share
+        What is left.
+    where
+        Where the incident was known to be before, if its place came from the duplicate.
+    """
+
+    type_name: ClassVar[str] = "incident.unmerged"
+    incident: str
+    duplicate: str
+    reports: tuple[str, ...]
+    share: Share
+    where: Where | None = None
+    by: str
+    reason: str = ""
 
 
 class OrderCarriedOut(Payload, frozen=True, kw_only=True):

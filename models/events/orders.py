@@ -169,12 +169,30 @@ class MergeIncidents(Order, frozen=True, kw_only=True):
     duplicate: str
 
 
+class UnmergeIncident(Order, frozen=True, kw_only=True):
+    """Undo a merge: give ``incident`` back, which was merged into another one.
+
+    It is open again with its reports; the other one loses what came from it. Units stay where
+    they are.
+    """
+
+    type_name: ClassVar[str] = "order.unmerge_incident"
+    incident: str
+
+
 class CloseIncident(Order, frozen=True, kw_only=True):
     """End an incident; its units become free."""
 
     type_name: ClassVar[str] = "order.close_incident"
     incident: str
     cancelled: bool = False
+
+
+class ReopenIncident(Order, frozen=True, kw_only=True):
+    """Open an incident again that was closed or cancelled, and not merged into another one."""
+
+    type_name: ClassVar[str] = "order.reopen_incident"
+    incident: str
 
 
 class CloseRoad(Order, frozen=True, kw_only=True):

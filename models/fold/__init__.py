@@ -65,6 +65,7 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Situation, Event, Any, Touched], Non
     ev.ReportEnded: incidents.report_ended,
     ev.IncidentRevised: incidents.incident_revised,
     ev.IncidentMoved: incidents.incident_moved,
+    ev.IncidentUnmerged: incidents.incident_unmerged,
     ev.PlanAdopted: incidents.plan_adopted,
     ev.DeadlineSet: incidents.deadline_set,
     ev.DeadlineDropped: incidents.deadline_dropped,

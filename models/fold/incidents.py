@@ -8,15 +8,19 @@ leave the memory (the tables and the journal keep them).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import msgspec
 
 from models import events as ev
 from models.events import Event
-from models.lifecycles import IncidentState
+from models.lifecycles import ENDED_INCIDENT, IncidentState
 from models.situation import (
     DEMAND_SIDE_DEG,
     Deadline,
     Escalation,
     Incident,
+    Joined,
     LastOrder,
     Situation,
     Touched,
@@ -71,6 +75,9 @@ def incident_opened(s: Situation, event: Event, data: ev.IncidentOpened, touched
 
 def incident_placed(s: Situation, event: Event, data: ev.IncidentPlaced, touched: Touched) -> None:
     incident = touch_incident(s, event, data.incident, touched)
+    for one in incident.joined:
+        # Where a person said it is, it stays, whatever becomes of the merge.
+        one.where = incident.where if one.incident == data.merged_from else None
     incident.lon, incident.lat = data.lon, data.lat
     incident.cell, incident.outside = data.cell, data.outside
     incident.place = data.place or incident.place
@@ -80,6 +87,11 @@ def incident_placed(s: Situation, event: Event, data: ev.IncidentPlaced, touched
 
 def report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: Touched) -> None:
     incident = touch_incident(s, event, data.incident, touched)
+    if data.own is not None:
+        incident.own = data.own
+    if data.merged_from and data.merged_from not in {one.incident for one in incident.joined}:
+        share = s.incidents[data.merged_from].share
+        incident.joined.append(Joined(incident=data.merged_from, share=share))
     incident.reports.append(data.report)
     if data.text:
         incident.texts.append(data.text)
@@ -103,10 +115,55 @@ def incident_revised(
     s.plan_due = True
     if data.by:
         incident.triaged_by = data.by
+        _say_of_all(incident, data)
+
+
+def _say_of_all(incident: Incident, data: ev.IncidentRevised) -> None:
+    """Let what a person said an incident is stand when a merge from before is undone."""
+    said = {"priority": data.priority, "grade": data.grade}
+    if incident.own is not None:
+        incident.own = msgspec.structs.replace(incident.own, **said)
+    for one in incident.joined:
+        one.share = msgspec.structs.replace(one.share, **said)
+
+
+def incident_unmerged(
+    s: Situation, event: Event, data: ev.IncidentUnmerged, touched: Touched
+) -> None:
+    incident = touch_incident(s, event, data.incident, touched)
+    gone = s.incidents[data.duplicate]
+    _cut(incident.reports, data.reports)
+    _cut(incident.texts, texts_of(gone))
+    _cut(incident.photos, gone.photos)
+    incident.facts = dict(data.share.facts)
+    incident.priority, incident.grade = data.share.priority, data.share.grade
+    incident.life_threat = data.share.life_threat
+    if data.where is not None:
+        for name in data.where.__struct_fields__:
+            setattr(incident, name, getattr(data.where, name))
+    incident.joined = [one for one in incident.joined if one.incident != data.duplicate]
+    if not incident.joined:
+        incident.own = None
+    s.plan_due = True
+
+
+def texts_of(incident: Incident) -> list[str]:
+    """Return what an incident's reports said, in the order in which they came."""
+    return [text for text in (incident.text, *incident.texts) if text]
+
+
+def _cut(whole: list[str], part: Sequence[str]) -> None:
+    """Take out what a merge put in: it stands together, for it came in one step."""
+    for start in range(len(whole) - len(part), -1, -1):
+        if whole[start : start + len(part)] == list(part):
+            del whole[start : start + len(part)]
+            return
 
 
 def incident_moved(s: Situation, event: Event, data: ev.IncidentMoved, touched: Touched) -> None:
     incident = touch_incident(s, event, data.incident, touched)
+    if incident.closed_at is not None and data.state not in ENDED_INCIDENT:
+        _reopened(s, event, incident)
     incident.state = data.state
     if data.merged_into:
         incident.merged_into = data.merged_into
@@ -117,6 +174,16 @@ def incident_moved(s: Situation, event: Event, data: ev.IncidentMoved, touched: 
     s.plan_due = True
     while len(s.ended) > ENDED_KEPT:
         _forget(s, s.ended.pop(0), touched)
+
+
+def _reopened(s: Situation, event: Event, incident: Incident) -> None:
+    s.ended.remove(incident.id)
+    if incident.closed_at is not None:
+        incident.closed_s += max(0.0, (event.time - incident.closed_at).total_seconds())
+    incident.closed_at, incident.reopened_at = None, event.time
+    incident.merged_into = ""
+    incident.former = len(incident.assignments)
+    s.plan_due = True
 
 
 def plan_adopted(s: Situation, event: Event, data: ev.PlanAdopted, touched: Touched) -> None:

@@ -90,6 +90,7 @@ class DeskChecks:
             self.invariant_4_one_assignment_at_a_time(side)
             self.invariant_5_what_a_person_said_stands(side)
             self.hospitals_know_who_comes(side)
+            self.an_incident_has_what_its_parts_have(side)
             self.places_say_how_old_they_are(side)
 
     def _before(self, side: Side, event: Event) -> None:
@@ -123,6 +124,23 @@ class DeskChecks:
         assert len(side.ledger.decided) == handed
         assert not side.ledger.twice()
         self.looked[2] += bool(handed)
+
+    def an_incident_has_what_its_parts_have(self, side: Side) -> None:
+        """With merges, and after they were undone: the reports that the journal gave it, once."""
+        standing: Counter[str] = Counter()
+        for incident in side.folded.incidents.values():
+            assert (incident.closed_at is not None) == incident.ended
+            assert incident.ended == (incident.id in side.folded.ended)
+            assert incident.ended or not incident.merged_into
+            if not incident.merged_into:
+                standing.update(incident.reports)
+            assert (incident.own is not None) == bool(incident.joined)
+            for joined in incident.joined:
+                merged = side.folded.incidents[joined.incident]
+                assert merged.merged_into == incident.id
+                assert set(merged.reports) <= set(incident.reports)
+        assert set(standing.values()) <= {1}
+        assert set(standing) == side.ledger.decided
 
     def invariant_3_nothing_changes_without_the_journal(self, side: Side, new: bool) -> None:
         if new or not side.told:

@@ -138,12 +138,11 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         if waiting := self.side.on_its_way:
             self.world.hand(waiting.pop(which % len(waiting)))
 
-    @rule(which=pick, by_itself=st.booleans())
-    def alarm_ended(self, which: int, by_itself: bool) -> None:
-        """A sensor says that what it told is over; it may be of no report of ours."""
-        at = self.world.now
-        data = ev.AlarmEnded(report=f"r{which}", device="d", rule="x", at=at, by_itself=by_itself)
-        self.world.say(data)
+    @rule(which=pick)
+    def an_alarm_ends(self, which: int) -> None:
+        """Of a report that came, or that no desk has decided."""
+        report = f"r{which % (self.side.reports + 1)}"
+        self.world.say(ev.AlarmEnded(report=report, device="d1", rule="x", at=self.world.now))
 
     @rule(seconds=st.sampled_from([0, 5, 60, 400, 1900]))
     def wait(self, seconds: int) -> None:
@@ -251,6 +250,22 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         if incident := self._incident(one):
             duplicate = self._incident(other) or incident
             self.order(ev.MergeIncidents, incident=incident, duplicate=duplicate)
+
+    @rule(which=pick)
+    def unmerge(self, which: int) -> None:
+        """Of one that was merged if there is one, else of one that wasn't."""
+        incidents = self.world.situation.incidents
+        merged = [one.id for one in incidents.values() if one.merged_into]
+        if incident := merged[which % len(merged)] if merged else self._incident(which):
+            self.order(ev.UnmergeIncident, incident=incident)
+
+    @rule(which=pick, any_one=st.booleans())
+    def reopen(self, which: int, any_one: bool) -> None:
+        """One that has ended, mostly; merged or not."""
+        incidents = self.world.situation.incidents
+        ended = [one.id for one in incidents.values() if one.ended and not any_one]
+        if incident := ended[which % len(ended)] if ended else self._incident(which):
+            self.order(ev.ReopenIncident, incident=incident)
 
     @rule(which=pick, cancelled=st.booleans())
     def close(self, which: int, cancelled: bool) -> None:

@@ -241,6 +241,32 @@ def test_a_report_that_a_person_merged_stands_in_one_incident(store: Store) -> N
     assert verdict(store, "a", "b").holds
 
 
+def test_a_report_whose_merge_was_undone_stands_in_its_own_incident(store: Store) -> None:
+    linked = ev.ReportLinked(incident="i2", report="a", distance_m=0.0, age_s=0.0, merged_from="i1")
+    merged = ev.IncidentMoved(incident="i1", state=IncidentState.CANCELLED, merged_into="i2")
+    back = ev.IncidentMoved(incident="i1", state=IncidentState.OPEN, by="wang")
+    unmerged = ev.IncidentUnmerged(
+        incident="i2", duplicate="i1", reports=("a",), by="wang",
+        share=ev.Share(priority=2, grade=Grade.IV),
+    )  # fmt: skip
+    write(store, said("o1/1", linked, cause="o1"), said("o1/2", merged, cause="o1"))
+    write(store, said("o2/1", back, cause="o2"))
+    assert verdict(store, "a", "b").doubled == 1, "both have it"
+    write(store, said("o2/2", unmerged, cause="o2"))
+    assert verdict(store, "a", "b").holds
+
+
+def test_who_is_sent_after_an_incident_was_reopened_is_not_sent_twice(store: Store) -> None:
+    write(store, unit("E1"), asks("i1", 1), sent("i1-a1", "i1", "E1"))
+    write(store, ended("i1-a1", "i1", "E1", AssignmentState.CLEARED))
+    for state in (IncidentState.CLOSED, IncidentState.OPEN):
+        write(store, said(f"now/{state}", ev.IncidentMoved(incident="i1", state=state)))
+    write(store, sent("i1-a2", "i1", "E1"))
+    assert verdict(store, "a", "b").holds
+    write(store, sent("i1-a3", "i1", "E3"))
+    assert verdict(store, "a", "b").doubled == 1
+
+
 def test_what_is_sent_once_holds_and_may_be_sent_again_when_it_is_back(store: Store) -> None:
     write(store, unit("E1"), unit("E2"), asks("i1", 1), asks("i2", 1), sent("i1-a1", "i1", "E1"))
     write(store, ended("i1-a1", "i1", "E1", AssignmentState.CANCELLED))

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import {
   arrival, choosable, counts, coverage, decision, filtered, kinds, lateness,
   mergeDoubts, nextDecision, nextFree,
-  parsePoint, pinsNotKept, rows,
+  parsePoint, pinsNotKept, rows, undoing,
 } from '../../web_console/static/console/selectors.js';
 import { uuid7 } from '../../web_console/static/lib/ids.js';
 import { empty } from '../../web_console/static/live.js';
@@ -145,6 +145,31 @@ test('a unit that came and cleared is not missing; one called back is', () => {
   assert.equal(found.proposed.length, 1);
   assert.equal(found.missing, 1);
   assert.equal(coverage(state, { ...one, assignments: ['came'] }, { ...need, count: 1 }).missing, 0);
+});
+
+test('who was there before an incident was reopened fills nothing any more', () => {
+  const one = incident('a', 1, '2026-07-01T03:00:00Z', { assignments: ['came', 'goes'], former: 1 });
+  const state = situation({ incidents: [one], assignments: [
+    { id: 'came', unit: 'E1', state: 'cleared', requirement: 'engines' },
+    { id: 'goes', unit: 'E2', state: 'en_route', requirement: 'engines' },
+  ] });
+  const found = coverage(state, one, { key: 'engines', count: 2 });
+  assert.deepEqual([found.had.map((a) => a.id), found.missing], [['goes'], 1]);
+});
+
+test('the end of a merged incident is taken back by undoing the merge', () => {
+  const closed = incident('a', 1, '2026-07-01T03:00:00Z', { state: 'cancelled' });
+  assert.equal(undoing(closed), 'reopen_incident');
+  assert.equal(undoing({ ...closed, merged_into: 'b' }), 'unmerge_incident');
+});
+
+test('an incident that was reopened is a decision again and leaves the closed ones', () => {
+  const one = incident('a', 1, '2026-07-01T03:00:00Z', { state: 'closed', closed_at: '2026-07-01T03:09:00Z' });
+  const closed = rows(situation({ incidents: [one] }));
+  assert.deepEqual(filtered(closed, 'closed', '', () => '').map((row) => row.id), ['a']);
+  const again = rows(situation({ incidents: [{ ...one, state: 'open', closed_at: null, former: 0 }] }));
+  assert.deepEqual(filtered(again, 'closed', '', () => ''), []);
+  assert.equal(again[0].decision, 'nobody');
 });
 
 test('arrival counts turnout only until the unit drives', () => {

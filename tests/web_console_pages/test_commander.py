@@ -76,6 +76,51 @@ def test_a_road_that_slows_shows_what_it_costs_and_the_swap_that_wins(
     tell(desk, "reopen_road", closure="swap")
 
 
+def test_a_merge_is_undone_and_a_closed_incident_opened_again(
+    open_page: OpenPage, town: Town
+) -> None:
+    desk = commander_who_decides(open_page, "commander-14")
+    for number, (lon, text) in enumerate(
+        [(-122.40, "keep me here"), (-122.43, "joined by mistake")]
+    ):
+        phone = open_page(
+            f"worker-14{number}", Role.GRID_WORKER, size=PHONE, has_touch=True, at=(lon, 37.745)
+        )
+        report(phone, text)
+    kept, joined = town.incident("keep me here"), town.incident("joined by mistake")
+    choose(desk, town, "keep me here")
+    desk.get_by_role("button", name="Merge", exact=True).click()
+    dialog = desk.locator("dialog")
+    dialog.locator("label", has_text=joined.number).click()
+    dialog.get_by_role("button", name="Merge", exact=True).click()
+    detail = desk.locator(".detail")
+    expect(detail.locator("blockquote", has_text="joined by mistake")).to_be_visible()
+    # The closed ones have it; what it was merged into leads there too.
+    desk.get_by_role("button", name=re.compile("^Closed")).click()
+    desk.locator(f"#row-{joined.id}").click()
+    detail.get_by_role("button", name="Undo the merge").click()
+    expect(dialog).to_contain_text(f"Units that went over stay with {kept.number}")
+    sends = dialog.get_by_role("button", name="Undo the merge")
+    expect(sends).to_be_disabled()
+    desk.get_by_label("Reason").fill("two streets")
+    sends.click()
+    expect(detail.get_by_role("button", name="Triage", exact=True)).to_be_visible()
+    expect(desk.locator(f"#row-{joined.id}")).to_have_count(0)
+    expect(desk.locator(".timeline li", has_text="Waiting (two streets)")).to_be_visible()
+    choose(desk, town, "keep me here")
+    expect(detail.locator("blockquote", has_text="joined by mistake")).to_have_count(0)
+    detail.get_by_role("button", name="Close", exact=True).last.click()
+    desk.get_by_label("Reason").fill("mistaken")
+    dialog.get_by_role("button", name="Close incident").click()
+    detail.get_by_role("button", name="Reopen", exact=True).click()
+    desk.get_by_label("Reason").fill("it goes on")
+    dialog.get_by_role("button", name="Reopen", exact=True).click()
+    expect(desk.locator(".note.good", has_text="Reopen: done")).to_be_visible()
+    expect(detail.get_by_role("button", name=re.compile("^Confirm and send"))).to_be_enabled()
+    told = desk.locator(".timeline li", has_text="Waiting (it goes on)")
+    expect(told).to_be_visible()
+
+
 def test_hold_and_lift(open_page: OpenPage) -> None:
     desk = open_page("commander-2", Role.COMMANDER)
     desk.get_by_role("tab", name="Units").click()

@@ -21,7 +21,8 @@ export interface Incident {
   requirements?: Requirement[]; notices?: Names[]; response_level?: number | null;
   assignments?: string[]; tasks?: string[]; proposal?: string; by_hand?: boolean;
   triaged_by?: string; pins?: string[]; bans?: string[]; escalations?: Escalation[];
-  merged_into?: string; first_ordered_at?: string | null; first_on_scene_at?: string | null;
+  merged_into?: string; former?: number;
+  joined?: { incident: string }[]; first_ordered_at?: string | null; first_on_scene_at?: string | null;
   closed_at?: string | null; losses?: number; far?: boolean; last_order?: LastOrder | null;
   near?: { lon: number; lat: number; names: Names; cell?: string } | null;
 }

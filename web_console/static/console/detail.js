@@ -16,7 +16,9 @@ import {
 import { Photo } from './photos.js';
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
-import { arrival, assignmentsOf, coverage, ended, isPlaced, lateness, onTheWay, running } from './selectors.js';
+import {
+  arrival, assignmentsOf, coverage, ended, isPlaced, lateness, onTheWay, running, undoing,
+} from './selectors.js';
 import { ask, callSign, live, select, theCity, tick, ui } from './state.js';
 import { Timeline } from './timeline.js';
 
@@ -115,6 +117,10 @@ function What({ incident }) {
         <dd><button type="button" class="linkish" onClick=${() =>
           select(incident.merged_into ?? '')}>${live.get().incidents.get(incident.merged_into)
           ?.number ?? incident.merged_into}</button></dd>`}
+      ${(incident.joined?.length ?? 0) > 0 && html`<dt>${t('what.joined')}</dt>
+        <dd>${incident.joined?.map((one) => html`<button type="button" class="linkish"
+          key=${one.incident} onClick=${() => select(one.incident)}>${
+          live.get().incidents.get(one.incident)?.number ?? one.incident}</button> `)}</dd>`}
     </dl>
     ${facts.length > 0 && html`<div class="facts">${facts.map(([key, value]) => html`<span
       class="chip" key=${key}>${tOr(`fact.${key}`, key)}${value === true ? '' : `: ${
@@ -220,10 +226,30 @@ function Tasks({ incident, state }) {
   </section>`;
 }
 
+/**
+ * What takes back the end of an incident.
+ * @param {{incident: import('../types.js').Incident}} props
+ */
+function Undo({ incident }) {
+  const kind = undoing(incident);
+  const { jurisdiction, incidents } = live.get();
+  const into = incidents.get(incident.merged_into ?? '');
+  const key = `${kind}-${incident.id}`;
+  return html`<footer class="detail-actions">
+    <${OrderButton} orderKey=${key} onClick=${() => ask({
+      kind: 'reason',
+      title: t(`undoing.${kind}.title`, { number: incident.number }),
+      text: t(`undoing.${kind}.text`, { into: into?.number ?? incident.merged_into ?? '' }),
+      action: t(`undoing.${kind}`),
+      run: (reason) => order(jurisdiction, kind, { incident: incident.id, reason }, { key }),
+    })}>${t(`undoing.${kind}`)}</${OrderButton}>
+  </footer>`;
+}
+
 /** @param {{incident: import('../types.js').Incident}} props */
 function Actions({ incident }) {
   const proposed = useStore(live, (s) => s.proposals.has(incident.proposal ?? ''));
-  if (ended(incident)) return null;
+  if (ended(incident)) return html`<${Undo} incident=${incident} />`;
   const overridden = incident.by_hand || incident.pins?.length || incident.bans?.length;
   const { jurisdiction } = live.get();
   return html`<footer class="detail-actions">

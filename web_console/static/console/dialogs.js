@@ -20,7 +20,8 @@ import { PasswordForm } from '../lib/password.js';
 import { ask, callSign, live, setUi, theCity, theSession, ui } from './state.js';
 
 /**
- * @typedef {{kind: 'reason', title: string, action: string, run: (reason: string) => void}
+ * @typedef {{kind: 'reason', title: string, text?: string, action: string,
+ *     run: (reason: string) => void}
  *   | {kind: 'choose' | 'triage' | 'merge' | 'close', incident: string}
  *   | {kind: 'place', incident: string, lon?: number, lat?: number}
  *   | {kind: 'closure', lon: number, lat: number}
@@ -94,11 +95,14 @@ function ReasonField({ value, onInput, needed }) {
       onInput=${(/** @type {any} */ e) => onInput(e.currentTarget.value)}></textarea></label>`;
 }
 
-/** @param {{title: string, action: string, run: (reason: string) => void}} props */
-function Reason({ title, action, run }) {
+/**
+ * @param {{title: string, text?: string, action: string, run: (reason: string) => void}} props
+ */
+function Reason({ title, text, action, run }) {
   const [reason, setReason] = useState('');
   return html`<${Sheet} title=${title} action=${action} disabled=${!reason.trim()}
     onSend=${() => run(reason.trim())}>
+    ${text && html`<p>${text}</p>`}
     <${ReasonField} value=${reason} onInput=${setReason} needed /></${Sheet}>`;
 }
 

@@ -19,6 +19,14 @@ export const ended = (incident) => ENDED.has(incident.state);
  */
 export const isPlaced = (incident) => incident.lon != null && incident.lat != null && !incident.far;
 
+/**
+ * The order that takes back an incident's end.
+ * @param {Incident} incident an ended one
+ * @returns {'unmerge_incident' | 'reopen_incident'}
+ */
+export const undoing = (incident) =>
+  (incident.merged_into ? 'unmerge_incident' : 'reopen_incident');
+
 /** @param {Unit} unit */
 export const free = (unit) =>
   (unit.state === 'available' || unit.state === 'returning') && !unit.held_by;
@@ -210,13 +218,14 @@ export function assignmentsOf(state, incident) {
 
 /**
  * How far a requirement is met, by the desk's own rule: a unit that came and left counts as had,
- * one that was called back doesn't.
+ * one that was called back doesn't, and none that was there before the incident was reopened.
  * @param {LiveState} state
  * @param {Incident} incident
  * @param {import('../types.js').Requirement} requirement
  */
 export function coverage(state, incident, requirement) {
-  const had = assignmentsOf(state, incident)
+  const sent = (incident.assignments ?? []).slice(incident.former ?? 0);
+  const had = assignmentsOf(state, { ...incident, assignments: sent })
     .filter((a) => [a.requirement, a.also].includes(requirement.key) && a.state !== 'cancelled');
   const proposed = (state.proposals.get(incident.proposal ?? '')?.choices ?? [])
     .filter((c) => c.requirement === requirement.key && c.chosen);

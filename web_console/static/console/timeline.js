@@ -83,6 +83,7 @@ export function sentence(entry) {
     n: data.requirements?.length ?? 0,
     hospital: data.hospital ? hospitalName(data.hospital) : t('hospitals.none_open'),
     to: live.get().incidents.get(data.to ?? '')?.number ?? data.to ?? '',
+    duplicate: live.get().incidents.get(data.duplicate ?? '')?.number ?? data.duplicate ?? '',
     gain: minutes(data.gain_s ?? 0),
     added: minutes(Math.abs(data.added_s ?? 0)),
   };
@@ -110,6 +111,7 @@ export function sentence(entry) {
     else if (added <= 0) key += added < 0 ? '.sooner' : '.same';
     values.reason = t(`because.${data.why}`);
   }
+  if (type === 'report.linked' && data.merged_from) key += '.merged';
   if (type === 'report.ended' && data.by_itself) key += '.by_itself';
   if (type === 'unit.held' && data.held === false) key = 'log.unit.lifted';
   if (type === 'unit.queued' && data.queued === false) key = 'log.unit.unqueued';
