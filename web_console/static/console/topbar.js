@@ -240,7 +240,7 @@ function Account() {
   const commander = commands();
   return html`<div class="account" ref=${box}>
     <button type="button" class="iconbutton text" lang=${otherLang() === 'zh' ? 'zh-CN' : 'en'}
-      aria-label=${t('top.language')} title=${t('top.language')}
+      aria-label=${`${otherLang() === 'zh' ? '中' : 'EN'} · ${t('top.language')}`} title=${t('top.language')}
       onClick=${() => setLang(otherLang())}>${lang === 'zh' ? 'EN' : '中'}</button>
     <button type="button" class="iconbutton" aria-label=${t('top.theme')} title=${t('top.theme')}
       onClick=${() => setTheme(prefs.get().theme === 'dark' ? 'light' : 'dark')}>
