@@ -26,7 +26,7 @@ from models.registers import Drill
 from models.settings import Settings
 from models.store import Store
 from models.topics import DESK, REPORTS, topic_for
-from models.words import EXERCISE_MARK, is_exercise
+from models.words import EXERCISE_MARK, home_jurisdiction, is_exercise
 from web_console.accounts import Person, SignIn
 from web_console.asking import ANSWER_WITHIN_S, WITHIN_S, Asking
 from web_console.clocks import Clocks
@@ -92,14 +92,17 @@ class Console:
     # ── jurisdictions ─────────────────────────────────────────────────────────────────────────
 
     async def jurisdictions(self, person: Person) -> list[str]:
-        """Return where a person may look and act, the city's own first."""
-        home = self.pack.jurisdiction
+        """Return where in this console's city a person may look and act, what is real first.
+
+        A data folder may hold other cities too: their names, map and clock are another console's.
+        """
+        home = home_jurisdiction(self.pack.jurisdiction)
         heads = await self.intake.shared(self.store.heads)
         known = {home, *(head.jurisdiction for head in heads), *rights.named(person.jurisdictions)}
         known |= {drill.jurisdiction for drill in await self._drills()}
         return sorted(
-            (one for one in known if person.belongs_to(one)),
-            key=lambda one: (one != home, is_exercise(one), one),
+            (one for one in known if home_jurisdiction(one) == home and person.belongs_to(one)),
+            key=lambda one: (is_exercise(one), one),
         )
 
     async def starts_at(self, person: Person) -> str:
@@ -113,7 +116,9 @@ class Console:
         running = [
             drill.jurisdiction
             for drill in await self._drills()
-            if drill.state == "running" and person.belongs_to(drill.jurisdiction)
+            if drill.state == "running"
+            and home_jurisdiction(drill.jurisdiction) == home_jurisdiction(chosen)
+            and person.belongs_to(drill.jurisdiction)
         ]
         return running[0] if running and chosen not in running else chosen
 

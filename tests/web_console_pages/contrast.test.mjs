@@ -30,8 +30,9 @@ for (const theme of ['dark', 'light']) {
     const texts = ['text', 'soft', 'faint', 'accent', 'good', 'warn', 'bad', 's-free', 's-way',
       's-scene', 's-hosp'];
     const pairs = texts.flatMap((name) => ['ground', 'panel', 'raised', 'hover'].map((g) => [name, g]));
-    pairs.push(['on-accent', 'accent'], ['on-p', 'p1'], ['on-p', 'p2'], ['on-p', 'p3'],
-      ['on-p', 'p4'], ['ground', 'bad'], ['warn', 'warn-ground'], ['text', 'warn-ground'],
+    pairs.push(['on-accent', 'accent'], ['on-accent', 'accent-over'], ['on-bad', 'bad'],
+      ['on-bad', 'bad-over'], ['on-p', 'p1'], ['on-p', 'p2'], ['on-p', 'p3'],
+      ['on-p', 'p4'], ['warn', 'warn-ground'], ['text', 'warn-ground'],
       ['text', 'bad-ground'], ['text', 'field'], ['faint', 'field'], ['ex-a', 'ex-b']);
     const poor = pairs.map(([text, ground]) => [text, ground, contrast(c[text], c[ground])])
       .filter(([, , ratio]) => !(ratio >= 4.5));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  arrival, choosable, counts, coverage, decision, filtered, kinds, lateness,
+  arrival, attention, choosable, counts, coverage, decision, filtered, kinds, lateness,
   mergeDoubts, nextDecision, nextFree,
   parsePoint, pinsNotKept, rows, undoing,
 } from '../../web_console/static/console/selectors.js';
@@ -244,4 +244,18 @@ test('a unit in two roles is missing in neither', () => {
     assignments: [{ id: 'x', unit: 'A1', state: 'en_route', requirement: 'ambulance', also: 'nearest' }],
   });
   assert.deepEqual(['ambulance', 'nearest'].map((key) => coverage(state, one, need(key)).missing), [0, 0]);
+});
+
+test('tabs and title tell what waits, what is escalated, proposed moves and a part that fails', () => {
+  const told = [{ at: AT, to_role: 'dispatcher' }];
+  const state = situation({ incidents: [
+    incident('a', 1, AT, { escalations: told }), incident('b', 2, AT),
+    incident('over', 2, AT, { state: 'closed', escalations: told }),
+  ] });
+  state.move_ups.set('E1', { id: 'E1' });
+  assert.deepEqual(attention(state, rows(state)),
+    { decide: 2, escalated: 1, moves: 1, failing: '' });
+  const simpler = { ...state, rules: { simpler_planning: { used: 'nearest' } } };
+  assert.equal(attention(simpler, rows(simpler)).failing, 'planning');
+  assert.equal(attention({ ...simpler, pipeline: { state: 'delayed' } }, []).failing, 'pipeline');
 });

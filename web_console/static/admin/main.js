@@ -20,10 +20,10 @@ function App() {
   usePrefs();
   const [tab, setTab] = useState(/** @type {'letters' | 'devices' | 'accounts'} */ ('letters'));
   document.title = t('page.admin');
-  return html`<div class="admin">
+  return html`<main class="admin">
     <header><img src="/static/icon.svg" alt="" width="28" height="28" /><h1>${t('admin.title')}</h1>
       <a class="button" href="/console">${t('admin.back')}</a>
-      <button type="button" class="iconbutton text" aria-label=${t('top.language')}
+      <button type="button" class="iconbutton text" aria-label=${`${otherLang() === 'zh' ? '中' : 'EN'} · ${t('top.language')}`}
         onClick=${() => setLang(otherLang())}>${prefs.get().lang === 'zh' ? 'EN' : '中'}</button>
       <button type="button" class="button quiet" onClick=${() =>
         setTheme(prefs.get().theme === 'dark' ? 'light' : 'dark')}>${t('top.theme')}</button></header>
@@ -34,7 +34,7 @@ function App() {
     ${tab === 'letters' && html`<${Letters} />`}
     ${tab === 'devices' && html`<${Devices} />`}
     ${tab === 'accounts' && html`<${Accounts} />`}
-  </div>`;
+  </main>`;
 }
 
 /**

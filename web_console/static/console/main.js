@@ -5,7 +5,7 @@ import { useEffect, useState } from 'preact/hooks';
 
 import { openChannel } from '../lib/channel.js';
 import { get, session, toSignIn } from '../lib/http.js';
-import { t } from '../lib/i18n.js';
+import { nameOf, t } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
 import { keepSide, keptSide } from '../lib/side.js';
 import { useStore } from '../lib/store.js';
@@ -17,7 +17,7 @@ import { CityMap } from './map.js';
 import { dismiss, notes, refuse, settle } from './orders.js';
 import { Queue } from './queue.js';
 import { RuleChanges } from './rules.js';
-import { counts, rows } from './selectors.js';
+import { attention, rows } from './selectors.js';
 import { begin, link, live, select, setUi, theCity, theSession, ui } from './state.js';
 import { ExerciseBand, SimplerPlanning, TopBar, Unshown } from './topbar.js';
 import { Units } from './units.js';
@@ -83,7 +83,8 @@ function App() {
         <div class="leftswitch" role="tablist" aria-label=${t('left.title')}>
           ${/** @type {const} */ (['queue', 'units']).map((tab) => html`<button type="button"
             role="tab" key=${tab} aria-selected=${left === tab}
-            onClick=${() => setUi({ left: tab })}>${t(`left.${tab}`)}</button>`)}
+            onClick=${() => setUi({ left: tab })}>${t(`left.${tab}`)}
+            <${Marks} tab=${tab} /></button>`)}
         </div>
         ${left === 'queue' ? html`<${Queue} />` : html`<${Units} />`}
       </div>
@@ -91,6 +92,7 @@ function App() {
       <${Detail} />
     </main>
     <${PaneBar} pane=${pane} />
+    <${Title} />
     <${Notes} />
     <${Dialogs} />
   </div>`;
@@ -98,12 +100,43 @@ function App() {
 
 /** @param {{pane: string}} props */
 function PaneBar({ pane }) {
-  const decide = useStore(live, (s) => counts(rows(s)).decide);
   return html`<nav class="panebar" aria-label=${t('pane.title')}>
     ${/** @type {const} */ (['left', 'map', 'detail']).map((p) => html`<button type="button" key=${p}
       aria-pressed=${pane === p} onClick=${() => setUi({ pane: p })}>${t(`pane.${p}`)}
-      ${p === 'left' && decide > 0 && html`<b class="dot">${decide}</b>`}</button>`)}
+      ${p === 'left' && html`<${Marks} tab="queue" /><${Marks} tab="units" />`}</button>`)}
   </nav>`;
+}
+
+/**
+ * Counts of what waits behind a tab, for who has another one open.
+ * @param {{tab: 'queue' | 'units'}} props
+ */
+function Marks({ tab }) {
+  const { decide, escalated, moves } = useAttention();
+  /** @type {[string, string, number][]} */
+  const marks = tab === 'units' ? [['moves', '', moves]]
+    : [['decide', '', decide], ['escalated', 'bad', escalated]];
+  return marks.map(([what, tone, n]) => n > 0 && html`<b key=${what} class="dot ${tone}"
+    title=${t(`marks.${what}`, { n })}><span aria-hidden="true">${tone ? '!' : ''}${n}</span>
+    <span class="heard">${t(`marks.${what}`, { n })}</span></b>`);
+}
+
+/** Kept as one word, so that a moving unit draws no mark anew. */
+function useAttention() {
+  return JSON.parse(useStore(live, (s) => JSON.stringify(attention(s, rows(s)))));
+}
+
+/** The window's title says what waits, for who has another window in front. */
+function Title() {
+  const { lang } = usePrefs();
+  const { decide, moves, failing } = useAttention();
+  const waiting = decide + moves;
+  useEffect(() => {
+    const city = theCity();
+    document.title = `${failing ? '⚠ ' : ''}${waiting ? `(${waiting}) ` : ''}${
+      t('page.console', { city: nameOf(city.names, city.id) })}`;
+  }, [lang, waiting, failing]);
+  return null;
 }
 
 function Notes() {
@@ -132,9 +165,9 @@ const root = /** @type {HTMLElement} */ (document.getElementById('app'));
 try {
   const [city, me] = await Promise.all([get('/api/city'), session()]);
   begin(city, me);
-  document.title = t('page.console', { city: city.names?.[document.documentElement.lang.slice(0, 2)]
-    ?? city.id });
-  render(html`<${App} />`, root);
+  // An account of another city alone has no side to look at here.
+  render(city.jurisdictions.length ? html`<${App} />`
+    : html`<${Failed} message=${t('start.elsewhere', { city: nameOf(city.names, city.id) })} />`, root);
 } catch (error) {
   render(html`<${Failed} message=${error instanceof Error ? error.message : String(error)} />`, root);
 }

@@ -20,7 +20,7 @@ export const skillName = (id) => nameOf(theCity().skills[id], id);
  */
 export function Priority({ priority }) {
   const label = t(`priority.${priority}`);
-  return html`<span class="prio prio-${priority}" title=${label} aria-label=${label}>
+  return html`<span class="prio prio-${priority}" role="img" title=${label} aria-label=${label}>
     <span aria-hidden="true">${priority}</span>
   </span>`;
 }

@@ -15,10 +15,13 @@ import { Empty, Priority, StateChip, UnitChip, categoryName } from './parts.js';
 import { counts, filtered, nextFree, rows } from './selectors.js';
 import { live, select, setUi, theSession, tick, ui } from './state.js';
 
-const ROW_PX = 76;
+const ROW_REM = 4.75; // .row's height in console.css
 const OVERSCAN = 6;
 const DRILL_ASKED_MS = 10_000;
 const FILTERS = /** @type {const} */ (['all', 'decide', 'active', 'closed']);
+
+/** What a rem is on this screen, in px. */
+const remPx = () => Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 
 /** The rows as the queue shows them now; keys.js walks along them. */
 export function visibleRows() {
@@ -93,9 +96,13 @@ function Rows({ shown, selected, state }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const [top, setTop] = useState(0);
   const [height, setHeight] = useState(800);
+  const [rowPx, setRowPx] = useState(ROW_REM * remPx());
   useLayoutEffect(() => {
     const element = /** @type {HTMLElement} */ (box.current);
-    const watch = new ResizeObserver(() => setHeight(element.clientHeight));
+    const watch = new ResizeObserver(() => {
+      setHeight(element.clientHeight);
+      setRowPx(ROW_REM * remPx());
+    });
     watch.observe(element);
     return () => watch.disconnect();
   }, []);
@@ -103,17 +110,17 @@ function Rows({ shown, selected, state }) {
     const index = shown.findIndex((row) => row.id === selected);
     const element = box.current;
     if (index < 0 || !element) return;
-    if (index * ROW_PX < element.scrollTop) element.scrollTop = index * ROW_PX;
-    else if ((index + 1) * ROW_PX > element.scrollTop + element.clientHeight) {
-      element.scrollTop = (index + 1) * ROW_PX - element.clientHeight;
+    if (index * rowPx < element.scrollTop) element.scrollTop = index * rowPx;
+    else if ((index + 1) * rowPx > element.scrollTop + element.clientHeight) {
+      element.scrollTop = (index + 1) * rowPx - element.clientHeight;
     }
   }, [selected]);
-  const first = Math.max(0, Math.floor(top / ROW_PX) - OVERSCAN);
-  const last = Math.min(shown.length, Math.ceil((top + height) / ROW_PX) + OVERSCAN);
+  const first = Math.max(0, Math.floor(top / rowPx) - OVERSCAN);
+  const last = Math.min(shown.length, Math.ceil((top + height) / rowPx) + OVERSCAN);
   return html`<div class="rows" ref=${box} role="listbox" tabindex="0" id="queue-rows"
     aria-label=${t('queue.title')} aria-activedescendant=${selected ? `row-${selected}` : undefined}
     onScroll=${(/** @type {any} */ e) => setTop(e.currentTarget.scrollTop)}>
-    <div class="rows-all" style=${{ height: `${shown.length * ROW_PX}px` }}>
+    <div class="rows-all" style=${{ height: `${shown.length * ROW_REM}rem` }}>
       ${shown.slice(first, last).map((row, n) => html`<${QueueRow} key=${row.id} row=${row}
         state=${state} index=${first + n} total=${shown.length} selected=${row.id === selected} />`)}
     </div>
@@ -135,7 +142,7 @@ function QueueRow({ row, index, total, selected, state }) {
   return html`<div class="row prio-edge-${incident.priority} ${selected ? 'selected' : ''}
       ${row.group === 'closed' ? 'ended' : ''}" id="row-${row.id}" role="option"
     aria-selected=${selected} aria-posinset=${index + 1} aria-setsize=${total}
-    style=${{ top: `${index * ROW_PX}px` }} onClick=${() => select(row.id)}>
+    style=${{ top: `${index * ROW_REM}rem` }} onClick=${() => select(row.id)}>
     <${Priority} priority=${incident.priority} />
     <div class="row-main">
       <div class="row-title"><b>${categoryName(incident.category)}</b></div>

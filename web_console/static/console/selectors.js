@@ -186,6 +186,23 @@ export function counts(all) {
 }
 
 /**
+ * What asks for a person's eyes: for marks on the tabs that hold it and in the window's title.
+ * @param {LiveState} state
+ * @param {Row[]} all
+ * @returns {{decide: number, escalated: number, moves: number, failing: '' | 'pipeline' | 'planning'}}
+ */
+export function attention(state, all) {
+  return {
+    decide: counts(all).decide,
+    escalated: all.filter(({ group, incident }) =>
+      group !== 'closed' && (incident.escalations?.length ?? 0) > 0).length,
+    moves: state.move_ups.size,
+    failing: state.pipeline?.state === 'delayed' ? 'pipeline'
+      : state.rules.simpler_planning ? 'planning' : '',
+  };
+}
+
+/**
  * Units by kind: how many are free of how many on duty, largest kind first.
  * @param {LiveState} state
  */

@@ -138,11 +138,12 @@ function Health() {
   const age = Math.max(0, (now - (state.heardAt || connection.since)) / 1000);
   const pipeline = lost ? null : state.pipeline;
   const delayed = pipeline?.state === 'delayed';
+  const simpler = state.rules.simpler_planning;
   const tone = connection.status === 'denied' || (lost && state.ready) ? 'bad'
-    : lost || delayed || age > STALE_S ? 'warn' : 'good';
+    : lost || delayed || simpler || age > STALE_S ? 'warn' : 'good';
   const text = lost ? t(`link.${connection.status}`)
     : delayed ? tOr(`pipeline.${pipeline.cause || 'delayed'}`, t('pipeline.delayed'))
-      : t('link.open');
+      : simpler ? t('planning.short') : t('link.open');
   const retry = connection.nextTryAt
     ? t('link.retry', { n: Math.max(0, Math.ceil((connection.nextTryAt - now) / 1000)) }) : '';
   const detail = lost && state.ready ? t('link.age', { age: span(age) })
@@ -239,7 +240,7 @@ function Account() {
   const commander = commands();
   return html`<div class="account" ref=${box}>
     <button type="button" class="iconbutton text" lang=${otherLang() === 'zh' ? 'zh-CN' : 'en'}
-      aria-label=${t('top.language')} title=${t('top.language')}
+      aria-label=${`${otherLang() === 'zh' ? '中' : 'EN'} · ${t('top.language')}`} title=${t('top.language')}
       onClick=${() => setLang(otherLang())}>${lang === 'zh' ? 'EN' : '中'}</button>
     <button type="button" class="iconbutton" aria-label=${t('top.theme')} title=${t('top.theme')}
       onClick=${() => setTheme(prefs.get().theme === 'dark' ? 'light' : 'dark')}>

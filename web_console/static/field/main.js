@@ -41,7 +41,7 @@ function App() {
       <div><h1>${nameOf(city.names, city.id)}</h1><span class="faint">${me.display_name ?? me.name}</span></div>
       <${Health} />
       <button type="button" class="iconbutton text" lang=${otherLang() === 'zh' ? 'zh-CN' : 'en'}
-        aria-label=${t('top.language')} onClick=${() => setLang(otherLang())}>
+        aria-label=${`${otherLang() === 'zh' ? '中' : 'EN'} · ${t('top.language')}`} onClick=${() => setLang(otherLang())}>
         ${lang === 'zh' ? 'EN' : '中'}</button>
       <details class="more-menu"><summary class="iconbutton text" aria-label=${t('field.menu')}>⋯</summary>
         <div class="menu">

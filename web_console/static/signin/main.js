@@ -19,13 +19,13 @@ function App() {
   const { lang } = usePrefs();
   document.title = t('page.signin');
   const token = /^\/s\/([^/]+)/.exec(location.pathname)?.[1];
-  return html`<div class="plain">
+  return html`<main class="plain">
     <header><img src="/static/icon.svg" alt="" width="40" height="40" />
       <div><h1>Gridcommand</h1><p class="faint">${t('signin.lead')}</p></div>
-      <button type="button" class="iconbutton text" aria-label=${t('top.language')}
+      <button type="button" class="iconbutton text" aria-label=${`${otherLang() === 'zh' ? '中' : 'EN'} · ${t('top.language')}`}
         onClick=${() => setLang(otherLang())}>${lang === 'zh' ? 'EN' : '中'}</button></header>
     ${token ? html`<${Link} token=${decodeURIComponent(token)} />` : html`<${Form} />`}
-  </div>`;
+  </main>`;
 }
 
 function Form() {

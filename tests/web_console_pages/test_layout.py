@@ -1,0 +1,162 @@
+"""On a phone, a desk, a wall and a page at 200 %: nothing overlaps, nothing leaves the screen."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web_console_pages.acting import PHONE
+from tests.web_console_pages.canned import AT, open_canned
+from tests.web_console_pages.conftest import NewPage
+
+pytestmark = pytest.mark.browser
+
+DESK = (1440, 900)
+WALL = (3840, 2160)
+AT_200_PERCENT = (720, 450)  # of a 1440 x 900 screen
+SIZES = [DESK, PHONE, WALL, AT_200_PERCENT]
+ROWS_SEEN = 2.5
+# Parts that lie beside or below one another, never over.
+APART = [
+    ".console > :not(.notes, dialog)",
+    ".topbar > *",
+    ".topbar .tallies > *",
+    ".leftswitch > *",
+    ".left > *",
+    ".left .queue > *",
+    ".queue-head > *",
+    ".tabs > *",
+    ".panebar > *",
+    ".detail > *",
+    ".detail-actions > *",
+    ".field-page > *",
+    ".field-head > *",
+    ".field-tabs > *",
+    ".kinds > *",
+]
+FAULTS = """(groups) => {
+  const shown = (element) => {
+    const box = element.getBoundingClientRect();
+    return element.checkVisibility({ visibilityProperty: true }) && box.width > 0 && box.height > 0;
+  };
+  const name = (element) => `${element.localName}.${[...element.classList].join('.')}`;
+  const faults = [];
+  for (const group of groups) {
+    const parts = [...document.querySelectorAll(group)].filter(shown);
+    parts.forEach((one, n) => {
+      const a = one.getBoundingClientRect();
+      if (a.left < -0.5 || a.right > innerWidth + 0.5) {
+        faults.push(`${name(one)} leaves the screen`);
+      }
+      const host = one.parentElement.getBoundingClientRect();
+      if (a.left < host.left - 0.5 || a.right > host.right + 0.5) {
+        faults.push(`${name(one)} slides out of ${name(one.parentElement)}`);
+      }
+      for (const other of parts.slice(n + 1)) {
+        const b = other.getBoundingClientRect();
+        if (other.parentElement === one.parentElement && a.left < b.right - 0.5
+          && b.left < a.right - 0.5 && a.top < b.bottom - 0.5 && b.top < a.bottom - 0.5) {
+          faults.push(`${name(one)} overlaps ${name(other)}`);
+        }
+      }
+    });
+  }
+  const page = document.documentElement;
+  if (page.scrollWidth > innerWidth) faults.push(`the page is ${page.scrollWidth} px wide`);
+  if (page.scrollHeight > innerHeight) faults.push(`the page is ${page.scrollHeight} px high`);
+  return faults;
+}"""
+
+
+def faults(page: Page) -> object:
+    return page.evaluate(FAULTS, APART)
+
+
+def incidents(count: int) -> dict[str, Any]:
+    """Return a situation of a bad night: all wait for a decision, one is escalated."""
+    found = [
+        {
+            "id": f"i{n}",
+            "number": f"0101-{n:04}",
+            "priority": 1 + n % 4,
+            "state": "open",
+            "category": "accident.fire",
+            "grade": "II",
+            "confidence": 0.9,
+            "opened_at": AT,
+            "updated_at": AT,
+            "text": "A wall has come down on two people at the corner of the market",
+            "place": "Market Street and the corner of the long Embarcadero arcade 溧城街道人民路",
+            "lon": 119.5,
+            "lat": 31.4,
+        }
+        for n in range(count)
+    ]
+    found[0]["escalations"] = [{"at": AT, "to_role": "dispatcher", "deadline": "answer"}]
+    moves = [{"id": "E1", "unit": "E1", "post": "", "drive_s": 60.0}]
+    return {"incidents": found, "move_ups": moves}
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_console_fits_every_screen_also_with_four_digit_counts(
+    new_page: NewPage, shots: Path, lang: str
+) -> None:
+    page = new_page(lang=lang)
+    open_canned(page, "console", "commander", incidents(1234))
+    page.locator("[role=option]").first.click()
+    expect(page.locator(".detail-actions")).to_be_visible()
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        is_narrow = page.locator(".panebar").is_visible()
+        assert is_narrow == (width < 900)
+        for n in range(3 if is_narrow else 1):
+            if is_narrow:
+                page.locator(".panebar button").nth(n).click()
+            page.screenshot(path=shots / f"layout-{lang}-{width}-{n}.png")
+            assert faults(page) == [], (width, height, n)
+
+
+def test_a_zoomed_page_leaves_room_for_the_queue(new_page: NewPage) -> None:
+    page = new_page(size=AT_200_PERCENT)
+    open_canned(page, "console", "commander", incidents(9))
+    row = page.locator("[role=option]").first
+    expect(row).to_be_visible()
+    seen = page.locator("#queue-rows").evaluate("(rows) => rows.clientHeight")
+    assert seen >= ROWS_SEEN * row.evaluate("(element) => element.offsetHeight")
+
+
+def test_type_and_rows_grow_with_a_walls_screen(new_page: NewPage) -> None:
+    page = new_page()
+    open_canned(page, "console", "commander", incidents(9))
+    row = page.locator("#row-i4")
+    measure = """(row) => [parseFloat(getComputedStyle(row).fontSize), row.offsetHeight,
+        row.closest('.left').offsetWidth]"""
+    expect(row).to_be_visible()
+    desk = row.evaluate(measure)
+    page.set_viewport_size({"width": WALL[0], "height": WALL[1]})
+    wall = row.evaluate(measure)
+    assert desk[0] == 14
+    assert all(large >= 1.7 * small for small, large in zip(desk, wall, strict=True))
+
+
+def test_the_title_and_the_tabs_say_what_waits(new_page: NewPage) -> None:
+    page = new_page()
+    open_canned(page, "console", "commander", incidents(9))
+    expect(page).to_have_title(re.compile(r"^\(10\) San Francisco"))
+    queue, units = page.get_by_role("tab").all()
+    expect(queue.locator(".dot")).to_contain_text(["9 to decide", "1 escalated"])
+    expect(units.locator(".dot")).to_contain_text("1 proposed moves")
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_the_field_page_fits_every_screen(new_page: NewPage, lang: str) -> None:
+    page = new_page(lang=lang)
+    open_canned(page, "field", "grid_worker", {})
+    expect(page.locator(".kind").first).to_be_visible()
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        assert faults(page) == [], (width, height)
