@@ -39,6 +39,17 @@ BESIDE = 12
 """Units beyond the wanted ones that a slot is given then."""
 
 
+def load_solver() -> None:
+    """Load what choosing needs, so that no plan waits for it.
+
+    With what it brings along it takes a third of a second, and as long as a desk may hang where a
+    busy machine has to compile it first.
+    """
+    from ortools.sat.python import cp_model
+
+    cp_model.CpModel()
+
+
 def with_empty_reserves(problem: Problem) -> Problem:
     """Return the problem without the pairs that a reserve with nobody to spare forbids.
 
@@ -219,8 +230,7 @@ class _Model:
 
     def solved(self, hint: Choice) -> Choice:
         """Return the best answer found; the mended flow's where nothing better is."""
-        # Loaded where it is needed: with what it brings along it takes a third of a second, and
-        # most cities never ask.
+        # Loaded where it is needed: a command that asks for nothing of it starts sooner.
         from ortools.sat.python import cp_model
 
         model = cp_model.CpModel()

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from aiokafka.partitioner import murmur2
 
 from dispatch.off_road import off_road
+from dispatch.packages import load_solver
 from dispatch.roads import RoadGraph
 from models import tracing
 from models.city import CityPack
@@ -93,6 +94,7 @@ def load_city(settings: Settings) -> City:
     )
     classify(first, pack)
     _ = city.graph.index
+    load_solver()
     for far in off_road(pack, city.graph):
         log.warning("%s: correct its place, or it is sent as on foot", far)
     return city

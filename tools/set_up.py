@@ -59,6 +59,7 @@ PROGRAMS = (
     "streams.broker",
     "streams.worker",
     "web_console.server",
+    "ortools.sat.python.cp_model",  # which the worker loads as it starts
 )
 CHECKS = (
     "_pytest.assertion.rewrite",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -11,7 +13,7 @@ import pytest
 
 from models.errors import StoreError
 from models.journal import Head
-from models.settings import Settings
+from models.settings import CHECKOUT, Settings
 from models.topics import all_topics
 from streams.app import make_app, running
 from streams.errors import BrokerError, OpeningError
@@ -244,3 +246,13 @@ async def test_nobody_waits_for_tables_that_there_are_not(monkeypatch: pytest.Mo
     monkeypatch.setattr(tables, "sleep", sleep)
     await tables.on_start()
     assert len(recovering) == 2
+
+
+def test_a_city_is_loaded_with_its_solver_so_that_no_plan_waits_for_it() -> None:
+    """In a process of its own: here others have loaded it."""
+    code = (
+        "import sys; from models.settings import Settings; from streams.worker import load_city;"
+        "load_city(Settings(city='liyang')); assert 'ortools.sat.python.cp_model' in sys.modules"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
