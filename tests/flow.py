@@ -26,7 +26,7 @@ import psutil
 from gridcommand.rehearsal.checker import Verdict, check
 from gridcommand.rehearsal.clients import Phones, Screen
 from gridcommand.rehearsal.ledger import taken_in
-from gridcommand.rehearsal.sensors import EVERY_KIND, Sensors, share_taken
+from gridcommand.rehearsal.sensors import EVERY_KIND, LASTS_S, Sensors, share_taken
 from gridcommand.rehearsal.system import OwnSystem
 from gridcommand.rehearsal.yardstick import slowness
 from models.events import Point
@@ -143,7 +143,9 @@ async def watching(
 
 
 @asynccontextmanager
-async def measuring(system: OwnSystem, city: City, readings: float) -> AsyncIterator[Sensors]:
+async def measuring(
+    system: OwnSystem, city: City, readings: float, lasts_s: float = LASTS_S
+) -> AsyncIterator[Sensors]:
     """Let sensors of every kind send while the block runs."""
     # Where water still stands from the time before, nobody is told of more of it.
     east, north = divmod(next(_times), 8)
@@ -152,7 +154,7 @@ async def measuring(system: OwnSystem, city: City, readings: float) -> AsyncIter
         for one in city.places(WATCHES)
     ]
     sensors = await asyncio.to_thread(
-        Sensors, system, city.jurisdiction, places, readings, kinds=EVERY_KIND
+        Sensors, system, city.jurisdiction, places, readings, kinds=EVERY_KIND, lasts_s=lasts_s
     )
     measuring = asyncio.create_task(sensors.send())
     try:
@@ -250,10 +252,12 @@ async def sending(
     """
     home = city.jurisdiction
     slow = await asyncio.to_thread(slowness)
+    # What begins and ends while a slow machine starts a process is nobody's to tell of.
+    lasts_s = LASTS_S if load == FULL else 5 * HANG_S
     phones = Phones(system, *at)
     reports = city.places(COLUMNS * COLUMNS)
     async with (
-        measuring(system, city, load.readings) as sensors,
+        measuring(system, city, load.readings, lasts_s) as sensors,
         watching(system, home, at=at) as screen,
     ):
         flow = Flow(phones, screen, sensors, slow)

@@ -71,21 +71,21 @@ class Kind(Enum):
         """How long after its first reading a place sees something, at the earliest."""
         return HEARD_BEFORE_S if self is Kind.RISE else FIRST_S
 
-    def sees(self, since_s: float) -> bool:
+    def sees(self, since_s: float, lasts_s: float = LASTS_S) -> bool:
         """Whether it sees something, so long after it first began to."""
         if self is Kind.QUORUM:
             return since_s >= 0
-        return since_s >= 0 and since_s % (2 * LASTS_S) < LASTS_S
+        return since_s >= 0 and since_s % (2 * lasts_s) < lasts_s
 
-    def began_last(self, now: float, began: float) -> float:
+    def began_last(self, now: float, began: float, lasts_s: float = LASTS_S) -> float:
         """Return when what it sees now began, where the first time was at ``began``."""
         if self is Kind.QUORUM:
             return began
-        return now - (now - began) % (2 * LASTS_S)
+        return now - (now - began) % (2 * lasts_s)
 
-    def records(self, now: float, began: float) -> list[dict[str, Any]]:
+    def records(self, now: float, began: float, lasts_s: float = LASTS_S) -> list[dict[str, Any]]:
         """Return the SenML records that tell of it now, last in a pack."""
-        sees = self.sees(now - began)
+        sees = self.sees(now - began, lasts_s)
         if self is Kind.SMOKE_ALARM:
             return [{"n": "smoke_alarm", "v": int(sees)}]
         if self is Kind.SMOKE:
@@ -143,6 +143,9 @@ class Sensors:
         Readings a second, of all together.
     kinds
         What they see, in turn.
+    lasts_s
+        How long that lasts, and then is over. What begins and ends while nothing runs is nobody's
+        to tell of: longer than any start takes.
     """
 
     def __init__(
@@ -152,7 +155,9 @@ class Sensors:
         places: Iterable[Point],
         rate: float,
         kinds: Sequence[Kind] = (Kind.SMOKE_ALARM,),
+        lasts_s: float = LASTS_S,
     ) -> None:
+        self._lasts_s = lasts_s
         self._base = system.base_url
         self._jurisdiction = jurisdiction
         self._sensors = list(_placed(places, kinds))
@@ -236,11 +241,11 @@ class Sensors:
         sees = False
         while True:
             now, at = time.time(), time.monotonic()
-            saw, sees = sees, kind.sees(now - began)
+            saw, sees = sees, kind.sees(now - began, self._lasts_s)
             # Neighbours see one thing together: it counts once.
             if sees and not saw and name.endswith("-0"):
-                self.began[sensor.watch].append(kind.began_last(now, began))
-            told = kind.records(now, began)
+                self.began[sensor.watch].append(kind.began_last(now, began, self._lasts_s))
+            told = kind.records(now, began, self._lasts_s)
             fill = "humidity" if kind is Kind.RISE else "temperature"
             pack: list[dict[str, Any]] = [
                 {"bn": f"{name}/", "bt": now, "n": "lon", "v": lon},
