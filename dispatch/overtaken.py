@@ -10,10 +10,8 @@ from __future__ import annotations
 from dispatch.planning import Planner
 from dispatch.step import Step
 from dispatch.wanted import sendable
-from models.events import ProposalWithdrawn
+from models.events import OVERTAKEN, ProposalWithdrawn
 from models.situation import Proposal
-
-OVERTAKEN = "overtaken"
 
 
 def withdraw_overtaken(step: Step, planner: Planner) -> None:

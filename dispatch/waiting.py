@@ -2,8 +2,8 @@
 
 For: :class:`dispatch.planning.Planner`. Incidents are planned in groups, most urgent first, each
 with the idle units that the groups before it left; so everything that waits is looked at in every
-plan, and a model stays small however much waits. The last group is what nobody idle fits: it is
-told that it waits, and why. Not for: choosing.
+plan, and a model stays small however much waits. The last group is what no idle unit fits: each of
+its incidents gets a proposal that names no unit and says why. Not for: choosing.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Group:
     waiting
         What they lack, most urgent first.
     served
-        What of it somebody could be sent to: no road is computed for a place that nobody could be
+        What of it a unit could be sent for: no road is computed to a place that no unit could be
         sent to, nor for a unit that fits nothing.
     able
         Who fits what, free or not.
     elsewhere
-        Idle units that are others': of the groups before, or pinned to an incident of another.
+        Idle units that earlier groups have, or that are pinned to an incident of another group.
     may_divert
         Those under way may be offered too.
     """
@@ -103,7 +103,7 @@ class WaitingList:
             yield self._group(list(self._rest))
 
     def _next(self, *, is_first: bool) -> list[str]:
-        """Return the most urgent incidents that somebody could be sent to."""
+        """Return the most urgent incidents that a unit could be sent to."""
         idle = {
             kind
             for kind, units in self._able.items()
@@ -132,7 +132,7 @@ class WaitingList:
             wanted
             for wanted in waiting
             if any(sendable(u) and u.id not in elsewhere for u in self._able[wanted.kind])
-            # A place that somebody under way could be turned to is one too.
+            # A place that a unit under way could be turned to is one too.
             or (may_divert and wanted.incident.priority == diversion.TO_PRIORITY)
         )
         return Group(waiting, served, self._able, elsewhere, may_divert)

@@ -1,4 +1,4 @@
-"""Crews that don't answer, don't arrive or drop out: a person is told.
+"""Crews that don't answer, don't arrive or drop out: the dispatcher is told.
 
 For: :class:`dispatch.desk.Desk`. A crew says that it goes and that it is there; when it doesn't in
 time, nobody knows whether it comes. Not for: the playbooks' own deadlines.
@@ -19,7 +19,7 @@ TO_ROLE = "dispatcher"
 
 
 def due(sent: Assignment, policy: Policy) -> tuple[datetime, str] | None:
-    """Return when somebody is to be told of a crew next, and of what; None: of nothing."""
+    """Return when the dispatcher is to be told of a crew next, and of what; None: of nothing."""
     ordered = sent.times[AssignmentState.ORDERED.value]
     if sent.state is AssignmentState.ORDERED:
         return ordered + timedelta(seconds=sent.turnout_s + policy.answer_s), UNANSWERED
@@ -31,13 +31,13 @@ def due(sent: Assignment, policy: Policy) -> tuple[datetime, str] | None:
 
 
 def is_told(situation: Situation, sent: Assignment, kind: str) -> bool:
-    """Say whether a person was told that of the crew already."""
+    """Say whether the dispatcher was told that of the crew already."""
     told = situation.incidents[sent.incident].escalations
     return any(one.deadline == _name(sent, kind) for one in told)
 
 
 def tell(step: Step, sent: Assignment, kind: str) -> None:
-    """Tell a person of a crew."""
+    """Tell the dispatcher of a crew."""
     step.emit(
         EscalationRaised(
             incident=sent.incident,
@@ -52,7 +52,7 @@ def tell(step: Step, sent: Assignment, kind: str) -> None:
 
 
 def nobody_goes(situation: Situation, incident: Incident) -> bool:
-    """Say whether an incident that goes on has nobody left."""
+    """Say whether an incident that goes on has no running assignment left."""
     sent = (situation.assignments[name] for name in incident.assignments)
     return not incident.ended and all(one.ended for one in sent)
 

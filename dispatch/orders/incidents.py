@@ -8,7 +8,6 @@ from dispatch import closing, merging
 from dispatch.far import FAR_M, Surroundings
 from dispatch.orders.refusal import RefusalError, open_incident
 from dispatch.orders.sending import Sending
-from dispatch.overtaken import OVERTAKEN
 from dispatch.step import Step
 from dispatch.wanted import place_of, sendable
 from models import events as ev
@@ -54,7 +53,7 @@ class IncidentOrders:
             # It was made for another place.
             step.emit(
                 ev.ProposalWithdrawn(
-                    proposal=incident.proposal, incident=incident.id, why=OVERTAKEN
+                    proposal=incident.proposal, incident=incident.id, why=ev.OVERTAKEN
                 ),
                 incident=incident.id,
             )
@@ -179,7 +178,7 @@ class IncidentOrders:
             # It was made for another place, or for none.
             step.emit(
                 ev.ProposalWithdrawn(
-                    proposal=incident.proposal, incident=incident.id, why=OVERTAKEN
+                    proposal=incident.proposal, incident=incident.id, why=ev.OVERTAKEN
                 ),
                 incident=incident.id,
             )

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from dispatch import merging
 from dispatch.orders.refusal import RefusalError, reason_of
-from dispatch.overtaken import OVERTAKEN
 from dispatch.step import Step
 from models import events as ev
 from models.lifecycles import IncidentState
@@ -73,7 +72,7 @@ class UndoingOrders:
             # It was made for the duplicate's place.
             step.emit(
                 ev.ProposalWithdrawn(
-                    proposal=incident.proposal, incident=incident.id, why=OVERTAKEN
+                    proposal=incident.proposal, incident=incident.id, why=ev.OVERTAKEN
                 ),
                 incident=incident.id,
             )

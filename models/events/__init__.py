@@ -74,7 +74,14 @@ from models.events.orders import (
     UnmergeIncident,
 )
 from models.events.payload import TYPE_PREFIX, FactValue, NamedPlace, Payload, Point, Time
-from models.events.proposals import Candidate, Choice, Exclusion, ProposalMade, ProposalWithdrawn
+from models.events.proposals import (
+    OVERTAKEN,
+    Candidate,
+    Choice,
+    Exclusion,
+    ProposalMade,
+    ProposalWithdrawn,
+)
 from models.events.refusals import EventRefused, OrderRefused
 from models.events.tasks import TaskAssigned, TaskMoved
 from models.events.units import (
@@ -109,6 +116,7 @@ from models.events.world import (
 __all__ = [
     "INPUTS",
     "ORDERS",
+    "OVERTAKEN",
     "PAYLOADS",
     "TYPE_PREFIX",
     "AlarmEnded",

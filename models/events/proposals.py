@@ -132,6 +132,10 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
     next_free_s: float | None = None
 
 
+OVERTAKEN = "overtaken"
+"""Why a proposal was withdrawn that could not be confirmed any more: another one is due."""
+
+
 class ProposalWithdrawn(Payload, frozen=True, kw_only=True):
     """A proposal no longer stands: ordered, overtaken or not needed."""
 

@@ -41,7 +41,7 @@ def proposal_withdrawn(
 ) -> None:
     s.proposals.pop(data.proposal, None)
     touched.add(("proposals", data.proposal))
-    s.plan_due = s.plan_due or data.why == "overtaken"
+    s.plan_due = s.plan_due or data.why == ev.OVERTAKEN
     incident = s.incidents.get(data.incident)
     if incident is not None and incident.proposal == data.proposal:
         touch_incident(s, event, data.incident, touched).proposal = ""

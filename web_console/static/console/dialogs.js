@@ -230,7 +230,7 @@ function Place({ id, lon, lat }) {
       setUi({ picking: id, pane: 'map' });
     }}>${t('place.pick')}</button></p>
     <label class="field"><span>${t('place.point')}</span>
-      <input type="text" value=${point} placeholder="31.43210, 119.48321" inputmode="text" autocomplete="off"
+      <input type="text" value=${point} placeholder=${theCity().center.map((degrees) => degrees.toFixed(5)).reverse().join(', ')} inputmode="text" autocomplete="off"
         aria-invalid=${!!point.trim() && !at}
         onInput=${(/** @type {any} */ e) => setPoint(e.currentTarget.value)} /></label>
     ${point.trim() && !at && html`<p class="notice bad">${t('place.bad_point')}</p>`}
