@@ -7,13 +7,15 @@ knows no closed road. What failed stands in the journal once, and on every scree
 in force works again.
 
 A policy that fails in the middle leaves what it decided before: each event of a step stands for
-itself. Not for: a policy that never ends; the shell's watchdog replaces its worker.
+itself. One that never ends is ended with its worker by the shell's watchdog, and the next worker's
+tick says so (``ClockTicked.hung``): it is passed over then, and rests for :data:`REST`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,6 +29,7 @@ from models.city import CityPack
 from models.events import (
     Candidate,
     Choice,
+    ClockTicked,
     PlanningFellBack,
     PlanningRestored,
     ProposalMade,
@@ -39,6 +42,10 @@ SIMPLER = ("joint", "closest-idle")
 NEAREST = "nearest"
 STRAIGHT_MS = 8.0
 """Metres a second by the straight line: what a vehicle does in a town, detours included."""
+
+REST = timedelta(hours=1)
+"""How long a policy that did not end is left alone: to try it once more costs a worker, and its
+desks some twenty seconds."""
 
 
 class Planning:
@@ -64,8 +71,12 @@ class Planning:
     def plan(self, step: Step) -> None:
         """Bring every proposal up to date with the situation; raises for nothing it is given."""
         _, _, policy, _ = self._given
-        error = ""
-        for name in (policy.name, *(one for one in SIMPLER if one != policy.name)):
+        names = (policy.name, *(one for one in SIMPLER if one != policy.name), NEAREST)
+        rest = _rest(step, policy.name)
+        tried = names[rest.hung : -1]
+        passed_over = ", ".join(name for name in names[:-1] if name not in tried)
+        error = f"did not end: {passed_over}" if passed_over else ""
+        for name in tried:
             try:
                 was_asked = self._named(name).plan(step)
             except Exception as failure:
@@ -73,11 +84,12 @@ class Planning:
                 continue
             left_out = self._planner.unplannable
             if error or left_out:
-                _tell(step, policy.name, name, error or next(iter(left_out.values())), left_out)
+                error = error or next(iter(left_out.values()))
+                _tell(step, policy.name, name, error, left_out, rest)
             elif was_asked and step.situation.rules.simpler_planning is not None:
                 step.emit(PlanningRestored(policy=policy.name))
             return
-        _tell(step, policy.name, NEAREST, error, plan_nearest(step, policy))
+        _tell(step, policy.name, NEAREST, error, plan_nearest(step, policy), rest)
 
     def _named(self, name: str) -> Planner:
         situation, travel, policy, pack = self._given
@@ -86,14 +98,49 @@ class Planning:
         return Planner(situation, travel, msgspec.structs.replace(policy, name=name), pack)
 
 
-def _tell(step: Step, policy: str, used: str, error: str, incidents: Iterable[str]) -> None:
+class _Rest(NamedTuple):
+    """How many policies did not end and are passed over, and until when."""
+
+    hung: int
+    until: datetime | None
+
+
+def _rest(step: Step, policy: str) -> _Rest:
+    before = step.situation.rules.simpler_planning
+    hung = step.cause.data.hung if isinstance(step.cause.data, ClockTicked) else 0
+    rests = (
+        before is not None
+        and before.policy == policy
+        and before.rests_until is not None
+        and step.now < before.rests_until
+    )
+    if before is not None and rests:
+        return _Rest(max(hung, before.hung), step.now + REST if hung else before.rests_until)
+    return _Rest(hung, step.now + REST if hung else None)
+
+
+def _tell(
+    step: Step, policy: str, used: str, error: str, incidents: Iterable[str], rest: _Rest
+) -> None:
     """Journal how planning became simpler, unless that stands there."""
     before = step.situation.rules.simpler_planning
     now = PlanningFellBack(
-        policy=policy, used=used, error=error, incidents=tuple(sorted(incidents))
+        policy=policy,
+        used=used,
+        error=error,
+        incidents=tuple(sorted(incidents)),
+        hung=rest.hung,
+        rests_until=rest.until,
     )
-    told = before and (before.policy, before.used, before.error, before.incidents)
-    if told != (now.policy, now.used, now.error, now.incidents):
+    told = before and PlanningFellBack(
+        policy=before.policy,
+        used=before.used,
+        error=before.error,
+        incidents=before.incidents,
+        hung=before.hung,
+        rests_until=before.rests_until,
+    )
+    if told != now:
         step.emit(now)
 
 

@@ -143,7 +143,7 @@ def _row(letter: DeadLetterRow) -> InboxRow:
     What was classified keeps its priority; of the others a report goes as one that nobody has
     read, and all that isn't a report as an order.
     """
-    from models.events import ReportClassified, ReportReceived, decode
+    from models.events import ClockTicked, ReportClassified, ReportReceived, decode
     from models.inbox import InboxRow
     from models.topics import DESK, EXERCISE_PREFIX, READINGS, REPORTS, topic_for
     from web_console.console import PRIORITY_OF_ORDERS, PRIORITY_OF_TEXT
@@ -154,6 +154,8 @@ def _row(letter: DeadLetterRow) -> InboxRow:
         event = decode(letter.body)
     except EventError as error:
         raise NotReplayableError(f"holds no event that can be read: {error}") from error
+    if isinstance(event.data, ClockTicked):
+        raise NotReplayableError("holds the time, and the desk was told it again")
     is_report = isinstance(event.data, ReportReceived)
     if isinstance(event.data, ReportClassified):
         priority = event.data.priority

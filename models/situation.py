@@ -423,6 +423,8 @@ class SimplerPlanning(msgspec.Struct, kw_only=True, frozen=True):
     used: str
     error: str
     incidents: tuple[str, ...] = ()
+    hung: int = 0
+    rests_until: datetime | None = None
 
 
 class PostureChange(msgspec.Struct, kw_only=True, frozen=True):
@@ -484,7 +486,8 @@ class Demand(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Situation(msgspec.Struct, kw_only=True):
     """Everything a desk knows, after journal event ``seq``.
 
-    ``roads_at`` is when a road was last closed, made slow or reopened.
+    ``roads_at`` is when a road was last closed, made slow or reopened; ``ticked`` the ``seq`` of
+    the last tick.
     """
 
     jurisdiction: str
@@ -502,6 +505,7 @@ class Situation(msgspec.Struct, kw_only=True):
     rules: Rules = msgspec.field(default_factory=Rules)
     ended: list[str] = []
     plan_due: bool = False
+    ticked: int = 0
     roads_at: datetime | None = None
     move_ups: dict[str, MoveUp] = {}
     hospitals: dict[str, Hospital] = {}

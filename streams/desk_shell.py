@@ -27,7 +27,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from dispatch.roads import RoadGraph
-from models import events as ev
 from models.city import CityPack
 from models.clock import read_clock
 from models.errors import FencedError, JournalBrokenError, StoreError
@@ -35,7 +34,7 @@ from models.events import Event, encode
 from models.settings import Settings
 from models.steps import Lease, Position
 from models.store import DeadLetterRow, Store
-from models.words import home_jurisdiction, is_exercise
+from models.words import home_jurisdiction
 from playbooks.engine import PlaybookSet
 from streams.claims import Claims, Place, pause_s
 from streams.desk_queue import Batch, DeskQueue
@@ -493,15 +492,7 @@ class DeskShell:
 
         async def tick(seat: Seat) -> None:
             nonlocal told
-            # Named once nothing is in flight: its seq is its own, and its time not before the last.
-            told = Event(
-                id=f"tick/{seat.situation.seq + 1}",
-                source=f"/clock/{jurisdiction}",
-                time=max(now, seat.situation.now or now),
-                jurisdiction=jurisdiction,
-                exercise=is_exercise(jurisdiction),
-                data=ev.ClockTicked(),
-            )
+            told = seat.tick(now)
             await self._step(seat, [told])
 
         try:

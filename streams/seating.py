@@ -27,7 +27,7 @@ from playbooks.engine import PlaybookSet
 from streams.claims import Claims
 from streams.errors import OpeningError, StumbledError
 from streams.opening import opening_events
-from streams.seats import Seat, read_given_up, read_journal
+from streams.seats import Seat, read_given_up, read_hung_ticks, read_journal
 
 SELDOM = (50_000, 20, 20)
 """Objects between two looks for garbage among the young, and so on (``gc.set_threshold``)."""
@@ -136,6 +136,7 @@ class Seating:
             desk,
             read_clock(self._store, jurisdiction),
             read_given_up(self._store, jurisdiction),
+            read_hung_ticks(self._store, jurisdiction),
             since,
             self._settings.snapshot_every,
         )

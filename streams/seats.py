@@ -26,11 +26,14 @@ from models.store import Store
 from models.words import is_exercise
 from streams.errors import StumbledError
 from streams.metrics import BATCH_EVENTS, COMMIT_SECONDS, STEP_SECONDS
-from streams.watchdog import HANGS
+from streams.watchdog import HANGS, TICK_HANGS
 
 log = logging.getLogger(__name__)
 
 READ_AT_ONCE = 5000
+
+TICK = "tick/"
+"""What the id of a tick begins with; its ``seq`` follows."""
 
 DESK_FAILED = "desk_failed"
 """Code of a dead letter: the desk has a defect, or the event has."""
@@ -78,6 +81,8 @@ class Seat:
         As it was claimed.
     given_up
         Ids of events that a desk failed on, or hung on.
+    hung_ticks
+        At which ``seq`` each tick was to be that a desk hung on.
     since
         The last snapshot, and what came after.
     snapshot_every
@@ -93,6 +98,7 @@ class Seat:
         desk: Desk,
         clock: JurisdictionClock,
         given_up: frozenset[str],
+        hung_ticks: tuple[int, ...],
         since: Since,
         snapshot_every: int,
     ) -> None:
@@ -107,6 +113,7 @@ class Seat:
         """When the desk wants to be told the time; as of what was decided last."""
         self._store = store
         self._given_up = given_up
+        self._hung_ticks = hung_ticks
         self._snapshot_every = snapshot_every
         self._since = since
         self._unwritten: set[str] = set()
@@ -172,6 +179,23 @@ class Seat:
         self._unwritten.update(finished)
         return Decided(batch, step, encoded, began)
 
+    def tick(self, now: datetime) -> Event:
+        """Return the event that tells the desk the time; once nothing is in flight.
+
+        Then its ``seq`` is its own, and its time not before the last.
+        """
+        situation = self.situation
+        hung = sum(seq > situation.ticked for seq in self._hung_ticks)
+        return Event(
+            # Of its own each time: letters of one name are one letter, and count once.
+            id=f"{TICK}{situation.seq + 1}" + (f"/{hung}" if hung else ""),
+            source=f"/clock/{situation.jurisdiction}",
+            time=max(now, situation.now or now),
+            jurisdiction=situation.jurisdiction,
+            exercise=situation.exercise,
+            data=ev.ClockTicked(hung=hung),
+        )
+
     def write(self, decided: Decided) -> list[bytes]:
         """Have the journal take what was decided; batches in their order, one after another.
 
@@ -218,12 +242,18 @@ class Seat:
     def _is_given_up(self, event: Event) -> bool:
         """Whether a dead letter holds this; one that somebody replayed doesn't.
 
-        It was on its way here more than once. A tick is nobody's word and comes again.
+        It was on its way here more than once. A tick comes again: see :meth:`tick`.
         """
         if event.id not in self._given_up or isinstance(event.data, ev.ClockTicked):
             return False
         self._given_up = read_given_up(self._store, event.jurisdiction)
         return event.id in self._given_up
+
+
+def read_hung_ticks(store: Store, jurisdiction: str) -> tuple[int, ...]:
+    """Return at which ``seq`` each tick was to be that a desk hung on."""
+    names = store.dead_letter_ids(jurisdiction, codes=(TICK_HANGS,))
+    return tuple(int(name.removeprefix(TICK).split("/")[0]) for name in names)
 
 
 def read_given_up(store: Store, jurisdiction: str) -> frozenset[str]:

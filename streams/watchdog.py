@@ -6,8 +6,9 @@ hand; something waits for this very worker and does not move, and nothing outsid
 broker answers the Kafka protocol, and the database). Each is named in the log, with where threads
 and tasks are.
 
-A report or order that a desk hangs on is a dead letter first (code ``hangs``): the next worker
-leaves it out, instead of hanging on it for ever. A tick is nobody's word and comes again.
+What a desk hangs on is a dead letter first. A report or order the next worker
+leaves out, instead of hanging on it for ever. A tick comes again, for time can't be left out, and
+says how often it hung: the next simpler policy plans then (:mod:`dispatch.fallback`).
 
 Not for what fails with an error; that is caught where it happens.
 """
@@ -35,6 +36,9 @@ EXIT_STALLED = 75
 """Exit code of a worker that was ended for standing still."""
 
 HANGS = "hangs"
+TICK_HANGS = "tick_hangs"
+"""Codes of dead letters: what a desk hung on is somebody's word, or the time."""
+
 LOOK_S = 1.0
 _NOWHERE = object()
 
@@ -116,8 +120,7 @@ class Watchdog:
         if self._has_turned:
             self._has_turned, self._turned_at = False, self._lived
         if held is not None and self._is_late(self._taken_at):
-            if not isinstance(held.data, ClockTicked):
-                self._give_up(held)
+            self._give_up(held)
             self._stalled(f"the desk of {held.jurisdiction} hangs on event {held.id}")
         elif self._is_late(self._turned_at):
             self._stalled("the event loop does not turn")
@@ -164,7 +167,7 @@ class Watchdog:
             topic="desk",
             key=event.jurisdiction,
             body=encode(event),
-            code=HANGS,
+            code=TICK_HANGS if isinstance(event.data, ClockTicked) else HANGS,
             reason=f"the desk was at it for {self._after_s:g} s and not done",
             jurisdiction=event.jurisdiction,
             exercise=event.exercise,

@@ -68,6 +68,11 @@ class PlanningFellBack(Payload, frozen=True, kw_only=True):
         What failed, in a line.
     incidents
         Those that not even ``nearest`` could propose units for: a person looks at them.
+    hung
+        How many policies did not end, counted from the one in force.
+    rests_until
+        Those that did not end are not tried before; None where the policy failed with an error,
+        for then it is tried each time.
     """
 
     type_name: ClassVar[str] = "planning.fell_back"
@@ -75,6 +80,8 @@ class PlanningFellBack(Payload, frozen=True, kw_only=True):
     used: str
     error: str
     incidents: tuple[str, ...] = ()
+    hung: int = 0
+    rests_until: Time | None = None
 
 
 class PlanningRestored(Payload, frozen=True, kw_only=True):

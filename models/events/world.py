@@ -168,9 +168,14 @@ class AlarmEnded(Payload, frozen=True, kw_only=True):
 
 
 class ClockTicked(Payload, frozen=True, kw_only=True):
-    """Time passed: a deadline that the desk named is due."""
+    """Time passed: a deadline that the desk named is due.
+
+    ``hung`` counts how often a desk has hung on a tick since the last one it was done with: each
+    time it plans by a simpler policy.
+    """
 
     type_name: ClassVar[str] = "clock.ticked"
+    hung: int = 0
 
 
 class DeskOpened(Payload, frozen=True, kw_only=True):

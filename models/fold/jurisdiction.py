@@ -57,6 +57,8 @@ def planning_fell_back(
         used=data.used,
         error=data.error,
         incidents=data.incidents,
+        hung=data.hung,
+        rests_until=data.rests_until,
     )
     touched.add(("settings", "rules"))
 
@@ -95,4 +97,4 @@ def road_reopened(s: Situation, event: Event, data: ev.RoadReopened, touched: To
 
 def clock_ticked(s: Situation, event: Event, data: ev.ClockTicked, touched: Touched) -> None:
     # A tick is when the desk plans; what follows in the journal is that plan.
-    s.plan_due = False
+    s.plan_due, s.ticked = False, event.seq

@@ -8,6 +8,7 @@ import pytest
 from dispatch import policies
 from dispatch.assignment import Problem, Solution
 from dispatch.coverage import Coverage
+from dispatch.fallback import REST
 from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
@@ -156,3 +157,59 @@ def test_an_order_that_is_refused_has_a_simpler_plan_where_the_policy_fails(
     (refused,) = of(events, ev.OrderRefused)
     (proposal,) = of(events, ev.ProposalMade)
     assert (refused.code, refused.proposal) == ("lacks_skill", proposal.proposal)
+
+
+class Counts(Fails):
+    """Plans, and counts how often it was asked."""
+
+    asked = 0
+
+    def choose(self, problem: Problem) -> Solution:
+        """Say who goes where."""
+        Counts.asked += 1
+        return policies.BUILT_IN["joint"]().choose(problem)
+
+
+@pytest.fixture
+def counting(tiny_city: CityPack, tiny_roads: RoadGraph) -> DeskWorld:
+    Counts.asked = 0
+    return DeskWorld(tiny_city, tiny_roads, policy=Policy(name=f"{__name__}:Counts"))
+
+
+def fell_back(world: DeskWorld, hung: int) -> list[tuple[str, int]]:
+    """Report, and tell the time as a worker whose desk hung so often; return what planned."""
+    world.report(FIRE, priority=2, at=(len(world.situation.incidents) % 4, 2))
+    events = world.say(ev.ClockTicked(hung=hung))
+    return [(one.used, one.hung) for one in of(events, ev.PlanningFellBack)]
+
+
+def test_a_policy_that_did_not_end_is_passed_over_and_so_on_to_one_that_cannot_hang(
+    counting: DeskWorld,
+) -> None:
+    assert fell_back(counting, 1) == [("joint", 1)]
+    assert counting.situation.incidents["i000001"].proposal
+    assert fell_back(counting, 2) == [("closest-idle", 2)]
+    assert fell_back(counting, 3) == [("nearest", 3)]
+    assert fell_back(counting, 9) == [("nearest", 9)]
+    assert not Counts.asked
+
+
+def test_it_rests_for_an_hour_and_then_is_tried_again(counting: DeskWorld) -> None:
+    fell_back(counting, 1)
+    counting.wait(REST.total_seconds() - 1)
+    counting.report(FIRE, priority=2, at=(2, 2))
+    assert of(counting.settle(), ev.PlanningFellBack) == [], "it was told"
+    assert not Counts.asked
+    counting.wait(2)
+    counting.report(FIRE, priority=2, at=(3, 3))
+    assert len(of(counting.settle(), ev.PlanningRestored)) == 1
+    assert Counts.asked
+    assert counting.situation.rules.simpler_planning is None
+
+
+def test_another_policy_is_tried_at_once(counting: DeskWorld) -> None:
+    fell_back(counting, 1)
+    counting.policy = Policy(name="closest-idle")
+    counting.desk = counting.new_desk(counting.situation)
+    counting.report(FIRE, priority=2, at=(3, 3))
+    assert len(of(counting.settle(), ev.PlanningRestored)) == 1

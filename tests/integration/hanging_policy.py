@@ -1,4 +1,4 @@
-"""A city's own policy that hangs once: at the first choice while the file it is told of exists."""
+"""A city's own policies that hang while the file exists that they are told of."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dispatch.assignment import Problem, Solution, nearest_first
 MARK = "HANG_WHILE_THIS_FILE_EXISTS"
 
 
-class HangsOnce:
+class Hangs:
     """Nearest first, when it answers."""
 
     diverts = False
@@ -19,9 +19,22 @@ class HangsOnce:
 
     def choose(self, problem: Problem) -> Solution:
         """Say who goes where, unless it is to hang."""
-        mark = Path(os.environ[MARK])
-        if mark.exists():
-            mark.unlink()
+        while _mark().exists():
+            time.sleep(0.1)
+        return nearest_first(problem)
+
+
+class HangsOnce(Hangs):
+    """The same, and better in the next worker."""
+
+    def choose(self, problem: Problem) -> Solution:
+        """Say who goes where, unless it is to hang."""
+        if _mark().exists():
+            _mark().unlink()
             while True:
                 time.sleep(0.1)
         return nearest_first(problem)
+
+
+def _mark() -> Path:
+    return Path(os.environ[MARK])

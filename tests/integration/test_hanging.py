@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gridcommand.rehearsal.servers import Servers
@@ -74,3 +75,27 @@ async def test_a_desk_that_hangs_is_named_and_replaced(tmp_path: Path, servers: 
             await until(lambda: not mark.exists())
             await flow.back_within(time.monotonic(), STALLED_S + LOOKS_S + BACK_WITHIN_S)
         assert "hangs on event tick/" in system.said("worker")
+
+
+async def test_a_policy_that_never_ends_leaves_a_desk_that_decides(
+    tmp_path: Path, servers: Servers
+) -> None:
+    """It costs one worker, not one after another."""
+    mark = tmp_path / "hang"
+    environment = {
+        **servers.with_empty_database().environment,
+        "GRIDCOMMAND_POLICY": "tests.integration.hanging_policy:Hangs",
+        "GRIDCOMMAND_STALLED_AFTER_S": f"{STALLED_S:g}",
+        MARK: str(mark),
+    }
+    with running_system(tmp_path / "var", environment=environment) as system:
+        async with sending(system, 4.0) as flow:
+            await flow.more(40)
+            mark.touch()
+            await until(lambda: "hangs on event tick/" in system.said("worker"))
+            await flow.back_within(time.monotonic(), BACK_WITHIN_S)
+            second = system.child("worker").pid
+            await flow.more(200)
+            assert system.child("worker").pid == second
+            told = await asyncio.to_thread(httpx.get, f"{system.base_url}/readyz")
+            assert set(told.json()["simpler_planning"].values()) == {"joint"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,7 +18,9 @@ from models.lifecycles import UnitState
 from models.steps import ReadyStep
 from models.store import Store
 from playbooks.engine import PlaybookSet
+from streams.desk_shell import DeskShell
 from streams.seats import read_situation
+from streams.watchdog import Watchdog
 from tests.streams.desk_bench import NOW, Bench, inbox_row, report
 from tests.waiting import HANG_S, until
 
@@ -327,3 +330,51 @@ async def test_a_write_that_fails_while_the_next_is_decided_loses_and_doubles_no
     opened = [e.cause for e in bench.journal() if isinstance(e.data, ev.IncidentOpened)]
     assert opened == names
     assert bench.store.unfinished() == 0
+
+
+async def test_each_tick_that_hangs_plans_more_simply_whatever_comes_in_between(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, go_on = Desk.step, threading.Event()
+
+    def hang(desk: Desk, event: Event) -> list[Event]:
+        hangs = isinstance(event.data, ev.ClockTicked) and event.data.hung < 2
+        if hangs and not desk.situation.ticked:
+            go_on.wait()
+        return step(desk, event)
+
+    monkeypatch.setattr(Desk, "step", hang)
+    try:
+        for name in ("r1", "r2"):
+            shell = bench.shell()
+            await shell.handle("tiny", [report(name)])
+            await until(partial(getattr, shell, "in_hand"))
+            give_up(shell, bench.store)
+        # The report moves on what the next tick is called by.
+        await bench.shell().handle("tiny", [report("r3")])
+        told = await bench.until(ev.PlanningFellBack)
+        assert isinstance(told.data, ev.PlanningFellBack)
+        assert told.data.hung == 2
+        await bench.until(ev.ProposalMade)
+        await bench.shells[-1].handle("tiny", [report("r4", lon=119.41)])
+        await until(lambda: len(ticks(bench)) > 1)
+        assert [tick.hung for tick in ticks(bench)][:2] == [2, 0]
+    finally:
+        go_on.set()
+
+
+def ticks(bench: Bench) -> list[ev.ClockTicked]:
+    """Return what the journal has of them."""
+    return [e.data for e in bench.journal() if isinstance(e.data, ev.ClockTicked)]
+
+
+def give_up(shell: DeskShell, store: Store) -> None:
+    """Look as a watchdog does until it ends the process."""
+    now, ended = 0.0, list[int]()
+    dog = Watchdog(
+        3.0, store, lambda: shell.in_hand, dict, lambda: True, end=ended.append, clock=lambda: now
+    )
+    while not ended:
+        now += 1.0
+        dog.turned()
+        dog.look()

@@ -12,7 +12,7 @@ from models.dead_letters import DeadLetterRow
 from models.errors import StoreError
 from models.events import ClockTicked, Event, ReportReceived
 from models.words import Channel
-from streams.watchdog import EXIT_STALLED, HANGS, Watchdog
+from streams.watchdog import EXIT_STALLED, HANGS, TICK_HANGS, Watchdog
 
 AFTER_S = 5.0
 
@@ -87,10 +87,11 @@ def test_a_desk_that_hangs_gives_the_event_up_by_name(world: World) -> None:
     assert world.ended[0] == EXIT_STALLED
 
 
-def test_a_tick_that_hangs_is_nobodys_word_and_no_dead_letter(world: World) -> None:
+def test_a_tick_that_hangs_is_given_up_by_a_code_of_its_own(world: World) -> None:
+    """It is nobody's word, and whoever replays words mustn't meet it."""
     world.held = msgspec.structs.replace(event("tick/7"), data=ClockTicked())
     world.live(7)
-    assert not world.letters
+    assert (world.letters[0].event_id, world.letters[0].code) == ("tick/7", TICK_HANGS)
     assert world.ended
 
 
