@@ -79,15 +79,9 @@ def make_engine(url: str, answer_within_s: float | None = None) -> Engine:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
-        cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            f"busy_timeout={busy_ms}",
-            "foreign_keys=ON",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        _write_ahead(connection, busy_ms)
+        for pragma in ("synchronous=FULL", f"busy_timeout={busy_ms}", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -123,6 +117,23 @@ def _postgresql(url: URL, answer_within_s: float | None) -> Engine:
             return patient.connect(*given, **named)
 
     return engine
+
+
+def _write_ahead(connection: Any, busy_ms: int) -> None:
+    """Turn the write-ahead log on; the file keeps it, so only who makes the file waits for others.
+
+    SQLite's own waiting doesn't hold for this change.
+    """
+    until = time.monotonic() + busy_ms / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_SOON_S)
+        else:
+            return
 
 
 def _begin_soon(connection: Any, busy_ms: int) -> bool:
@@ -183,24 +194,24 @@ def _connected(engine: Engine, kind: str) -> Iterator[Connection]:
             yield connection
     except (UnicodeError, OverflowError) as error:  # SQLite's driver lets these through bare
         raise EventError(f"a value can't be stored: {error}") from error
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:  # bare where a connection is made
         if _is_of_the_value(error):
             raise EventError(f"a value can't be stored: {_first_line(error)}") from error
         raise StoreError(_in_words(error)) from error
 
 
-def _is_of_the_value(error: SQLAlchemyError) -> bool:
+def _is_of_the_value(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
         return isinstance(error, DataError)
     return isinstance(error, StatementError) and isinstance(error.orig, ValueError | OverflowError)
 
 
-def _first_line(error: SQLAlchemyError) -> str:
+def _first_line(error: Exception) -> str:
     cause = str(error.orig) if isinstance(error, StatementError) and error.orig else str(error)
     return cause.strip().splitlines()[0] if cause.strip() else type(error).__name__
 
 
-def _in_words(error: SQLAlchemyError) -> str:
+def _in_words(error: Exception) -> str:
     first_line = _first_line(error)
     lowered = first_line.lower()
     if "disk is full" in lowered or "no space left" in lowered:

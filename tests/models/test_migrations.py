@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -30,7 +31,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 def test_several_processes_may_start_at_once(store: Store) -> None:
-    """Three stores and a thread each on an empty database: one makes the tables, two wait."""
+    """Stores and a thread each on an empty database: one makes the tables, the others wait."""
     failures: list[Exception] = []
 
     def start() -> None:
@@ -42,7 +43,7 @@ def test_several_processes_may_start_at_once(store: Store) -> None:
         finally:
             one.close()
 
-    threads = [threading.Thread(target=start) for _ in range(3)]
+    threads = [threading.Thread(target=start) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -51,6 +52,19 @@ def test_several_processes_may_start_at_once(store: Store) -> None:
     assert failures == []
     assert store.is_current()
     assert store.unfinished() == 0
+
+
+def test_a_file_that_another_program_holds_from_its_beginning_is_told_in_words(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "held.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with (
+            closing(Store(f"sqlite:///{file}", answer_within_s=0.05)) as store,
+            pytest.raises(StoreError, match="is locked"),
+        ):
+            store.migrate()
 
 
 def test_migrating_again_keeps_what_is_there(store: Store) -> None:
