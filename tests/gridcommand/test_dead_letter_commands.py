@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from gridcommand.main import app
 from models.dead_letters import DeadLetterRow
-from models.events import ClockTicked, Event, ReportReceived, encode
+from models.events import ClockTicked, Event, ReopenIncident, ReportReceived, encode
 from models.inbox import InboxRow
 from models.settings import Settings
 from models.store import Store, open_store
@@ -115,12 +115,25 @@ def test_a_replay_goes_as_urgent_as_the_event_is(store: Store, run: Run) -> None
         ]
     )  # fmt: skip
     other = Event(
-        id="other", source="/intake/c", time=NOW, jurisdiction="us-ca-sf", data=ClockTicked()
+        id="other",
+        source="/intake/c",
+        time=NOW,
+        jurisdiction="us-ca-sf",
+        data=ReopenIncident(incident="i000001", by="li"),
     )
     store.add_dead_letters([kept, letter("forgotten"), letter("other", body=encode(other))])
     run("replay", "1", "2", "3")
     found = {row.event_id: row.priority for row in store.unfinished_after(0, 10)}
     assert found == {"kept": 4, "forgotten": PRIORITY_OF_TEXT, "other": PRIORITY_OF_ORDERS}
+
+
+def test_the_time_is_told_again_anyway_and_not_replayed(store: Store, run: Run) -> None:
+    tick = Event(
+        id="tick/7", source="/clock/us-ca-sf", time=NOW, jurisdiction="us-ca-sf", data=ClockTicked()
+    )
+    store.add_dead_letters([letter("tick/7", body=encode(tick))])
+    assert "holds the time" in run("replay", "1").output
+    assert store.unfinished() == 0
 
 
 def test_what_can_not_be_read_is_left_with_the_reason(store: Store, run: Run) -> None:
