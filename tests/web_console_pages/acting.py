@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from models.words import Role
-from tests.web_console_pages.conftest import DRILL, OpenPage, Town
+from tests.web_console_pages.conftest import OpenPage, Town
 
 PHONE = (390, 844)
 
@@ -38,7 +38,7 @@ def tell(page: Page, order: str, **payload: object) -> None:
         """async ([type, payload]) => (await fetch('/api/orders', {
             method: 'POST', headers: { 'Content-Type': 'application/json' },
             body: JSON.stringify({ id: crypto.randomUUID(), type, ...payload }) })).status""",
-        [order, {"jurisdiction": DRILL, **payload}],
+        [order, payload],
     )
     assert status == 202
 

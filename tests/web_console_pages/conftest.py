@@ -7,6 +7,7 @@ journal. The console follows the journal, as it does whenever a broker is away.
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
 import json
 import os
@@ -37,7 +38,7 @@ from models.settings import CHECKOUT, Settings
 from models.situation import Incident
 from models.store import open_store
 from models.topics import REPORTS, topic_for
-from models.words import Channel, Role
+from models.words import EXERCISE_MARK, Channel, Role
 from playbooks.engine import PlaybookSet
 from streams.agents import classified_event
 from streams.broker import free_port
@@ -49,8 +50,6 @@ from web_console.accounts import make_sign_in_link
 from web_console.roads import roads_file
 from web_console.server import run_console
 
-HOME = "us-ca-sf"
-DRILL = "us-ca-sf.exercise"
 PASSWORD = "correct horse battery staple"
 BROWSER_ARGS = [
     "--no-sandbox",
@@ -71,7 +70,7 @@ MAIN_STREETS = {"freeway", "motorway", "highway", "trunk", "ramp", "arterial", "
 
 
 class Prepared(NamedTuple):
-    """San Francisco, read once a process.
+    """A city, read once a process.
 
     Attributes
     ----------
@@ -79,6 +78,7 @@ class Prepared(NamedTuple):
         A data folder's cache: what travel times need, and main streets alone for the map.
     """
 
+    city: str
     pack: CityPack
     plans: PlaybookSet
     roads: RoadGraph
@@ -86,15 +86,21 @@ class Prepared(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    """The city as all towns use it."""
-    folder = tmp_path_factory.mktemp("prepared")
-    pack = CityPack.load(Settings(data_dir=folder).city_path)
-    roads = RoadGraph.load(pack)
-    TravelTimes.of_pack(roads, pack, cache_dir=folder / "cache")
-    keep_main_streets(roads_file(pack, folder))
-    plans = PlaybookSet.load(CHECKOUT / "playbooks" / "plans" / "san_francisco")
-    return Prepared(pack, plans, roads, folder / "cache")
+def prepare(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Prepared]:
+    """Make cities ready, as all towns use them."""
+
+    @functools.cache
+    def ready(city: str) -> Prepared:
+        folder = tmp_path_factory.mktemp(f"prepared-{city}")
+        settings = Settings(data_dir=folder, city=city)
+        pack = CityPack.load(settings.city_path)
+        roads = RoadGraph.load(pack)
+        TravelTimes.of_pack(roads, pack, cache_dir=folder / "cache")
+        keep_main_streets(roads_file(pack, folder))
+        plans = PlaybookSet.load(settings.plans_dir)
+        return Prepared(city, pack, plans, roads, folder / "cache")
+
+    return ready
 
 
 def keep_main_streets(path: Path) -> None:
@@ -108,12 +114,24 @@ def keep_main_streets(path: Path) -> None:
 
 
 class Town:
-    """San Francisco on this machine: console, desk and what lies between, on one thread's loop."""
+    """A city on this machine: console, desk and what lies between, on one thread's loop.
+
+    Attributes
+    ----------
+    home, drill
+        Its jurisdiction, and the one of its exercise.
+    """
 
     def __init__(self, path: Path, prepared: Prepared) -> None:
         self.settings = Settings(
-            data_dir=path, web_port=free_port(), live_port=free_port(), heartbeat_s=1.0
+            data_dir=path,
+            city=prepared.city,
+            web_port=free_port(),
+            live_port=free_port(),
+            heartbeat_s=1.0,
         )
+        self.home = prepared.pack.jurisdiction
+        self.drill = f"{self.home}{EXERCISE_MARK}"
         self.url = f"http://127.0.0.1:{self.settings.web_port}"
         sqlite_database(path / "gridcommand.db")
         shutil.copytree(prepared.cache, path / "cache")
@@ -132,7 +150,7 @@ class Town:
         now = datetime.now(UTC) - timedelta(hours=1)
         self.store.put_drill(
             Drill(
-                jurisdiction=DRILL,
+                jurisdiction=self.drill,
                 name="pages",
                 recording="",
                 recording_sha256="",
@@ -184,23 +202,24 @@ class Town:
         )
 
     def file(self, text: str) -> None:
-        """Write a worker's report into the inbox, as intake does."""
+        """Write a worker's report from the middle of the city into the inbox, as intake does."""
         now = datetime.now(UTC)
+        lon, lat = self.pack.center
         event = Event(
             id=str(uuid.uuid4()),
             source="/intake/pages",
             time=now,
-            jurisdiction=DRILL,
+            jurisdiction=self.drill,
             exercise=True,
             data=ReportReceived(
-                channel=Channel.WORKER, received_at=now, text=text, lon=-122.4194, lat=37.7749
+                channel=Channel.WORKER, received_at=now, text=text, lon=lon, lat=lat
             ),
         )
         row = InboxRow(
             event_id=event.id,
-            jurisdiction=DRILL,
+            jurisdiction=self.drill,
             topic=topic_for(REPORTS, exercise=True),
-            key=DRILL,
+            key=self.drill,
             body=encode(event),
             received_at=now,
             exercise=True,
@@ -208,30 +227,37 @@ class Town:
         self.store.put([row])
 
     def incident(self, text: str) -> Incident:
-        """Return what the desk of the drill made of a report, once it has decided."""
+        """Return what a desk made of a report, of the drill or live, once it has decided."""
         until_now(lambda: self._incidents(text))
         (found,) = self._incidents(text)
         return found
 
+    @property
+    def pack(self) -> CityPack:
+        """The city."""
+        return self._prepared.pack
+
     def unit(self, shown: str) -> UnitSpec:
         """Return the unit that screens call so."""
-        units = self._prepared.pack.units
-        return next(one for one in units if shown in (one.call_sign, one.id))
+        return next(one for one in self.pack.units if shown in (one.call_sign, one.id))
 
     def _incidents(self, text: str) -> list[Incident]:
-        known = self.store.find_incidents(DRILL, limit=500)
-        incidents = [msgspec.json.decode(document, type=Incident) for document in known]
+        incidents = [
+            msgspec.json.decode(document, type=Incident)
+            for jurisdiction in (self.drill, self.home)
+            for document in self.store.find_incidents(jurisdiction, limit=500)
+        ]
         return [one for one in incidents if text in "\n".join((one.text, *one.texts))]
 
     async def _carry(self, opened: threading.Event) -> None:
         async def nobody_listens(jurisdiction: str, events: list[bytes]) -> None:
             """Screens follow the journal."""
 
-        pack, plans, roads, _ = self._prepared
+        _, pack, plans, roads, _ = self._prepared
         desk = DeskShell(self.settings, self.store, pack, plans, roads, nobody_listens)
         try:
-            await desk.open(HOME)
-            await desk.open(DRILL)
+            await desk.open(self.home)
+            await desk.open(self.drill)
             opened.set()
             seen = 0
             while not self._closing.is_set():
@@ -261,8 +287,17 @@ def has_all_streets() -> bool:
 
 
 @pytest.fixture(scope="module")
+def city() -> str:
+    """Which city it is; a module on another one says so."""
+    return "san_francisco"
+
+
+@pytest.fixture(scope="module")
 def town(
-    tmp_path_factory: pytest.TempPathFactory, prepared: Prepared, has_all_streets: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    prepare: Callable[[str], Prepared],
+    city: str,
+    has_all_streets: bool,
 ) -> Iterator[Town]:
     """One town for a module's tests; each test makes incidents of its own in it."""
     with pytest.MonkeyPatch.context() as patch:
@@ -270,7 +305,7 @@ def town(
             if name.startswith("GRIDCOMMAND_"):
                 patch.delenv(name)
         only_patient_consoles(patch)
-        made = Town(tmp_path_factory.mktemp("town"), prepared)
+        made = Town(tmp_path_factory.mktemp("town"), prepare(city))
         if has_all_streets:
             for thinned in (made.settings.data_dir / "cache").glob("roads-*"):
                 thinned.unlink()
@@ -350,20 +385,24 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
 
 @pytest.fixture
 def open_page(new_page: NewPage, town: Town) -> OpenPage:
-    """Open a page as somebody; ``before`` is called with it before it loads anything."""
+    """Open a page as somebody, in the drill if not said otherwise.
+
+    ``before`` is called with it before it loads anything.
+    """
 
     def make(
         name: str,
         role: Role,
         *,
         path: str = "",
+        jurisdiction: str = "",
         before: Callable[[Page], None] | None = None,
         **options: Any,
     ) -> Page:
         page = new_page(**options)
         if before is not None:
             before(page)
-        page.goto(town.link(name, role, DRILL))
+        page.goto(town.link(name, role, jurisdiction or town.drill))
         page.wait_for_url(re.compile(rf"^{re.escape(town.url)}/(field)?$"))
         if path:
             page.goto(f"{town.url}{path}")

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from models.words import Role
 from tests.web_console_pages.acting import PHONE, choose, commander_who_decides, report
-from tests.web_console_pages.conftest import DRILL, OpenPage, Town
+from tests.web_console_pages.conftest import OpenPage, Town
 
 pytestmark = pytest.mark.browser
 
@@ -193,7 +193,7 @@ def test_what_an_older_page_kept_is_sent_with_its_photos(open_page: OpenPage, to
             };
           });
         }""",
-        ["01890a5d-ac96-774b-bcce-b302099a8057", DRILL],
+        ["01890a5d-ac96-774b-bcce-b302099a8057", town.drill],
     )
     phone.reload()
     phone.get_by_role("button", name="My reports").click()

@@ -9,13 +9,13 @@ import pytest
 from playwright.sync_api import expect
 
 from models.words import Role
-from tests.web_console_pages.conftest import DRILL, HOME, NewPage, OpenPage, Town
+from tests.web_console_pages.conftest import NewPage, OpenPage, Town
 
 pytestmark = pytest.mark.browser
 
 
 def test_link_signs_in_once(new_page: NewPage, town: Town) -> None:
-    link = town.link("once", Role.DISPATCHER, DRILL)
+    link = town.link("once", Role.DISPATCHER, town.drill)
     page = new_page()
     page.goto(link)
     page.wait_for_url(f"{town.url}/")
@@ -28,9 +28,9 @@ def test_an_empty_live_side_leads_to_the_drill_that_runs(
     new_page: NewPage, town: Town, lang: str
 ) -> None:
     # A driver's sign of life that holds for longer than this test takes.
-    town.store.set_drill(DRILL, updated_at=datetime.now(UTC) + timedelta(hours=1))
+    town.store.set_drill(town.drill, updated_at=datetime.now(UTC) + timedelta(hours=1))
     page = new_page(lang=lang)
-    page.goto(town.link("trainer", Role.COMMANDER, HOME))
+    page.goto(town.link("trainer", Role.COMMANDER, town.home))
     page.wait_for_url(f"{town.url}/")
     band = page.locator(".exercise-band")
     go = page.get_by_role("button", name={"en": "Go to the exercise", "zh": "进入演练"}[lang])
@@ -41,14 +41,14 @@ def test_an_empty_live_side_leads_to_the_drill_that_runs(
     page.reload()
     expect(band).to_be_visible()
     # A link says where it leads, whatever this tab looked at before.
-    page.goto(town.link("live", Role.COMMANDER, HOME))
+    page.goto(town.link("live", Role.COMMANDER, town.home))
     page.wait_for_url(f"{town.url}/")
     expect(go).to_be_visible()
     expect(band).to_have_count(0)
 
 
 def test_wrong_password_is_said(new_page: NewPage, town: Town) -> None:
-    town.link("pw", Role.DISPATCHER, DRILL)
+    town.link("pw", Role.DISPATCHER, town.drill)
     page = new_page()
     page.goto(f"{town.url}/signin")
     page.get_by_label("Name").fill("pw")
@@ -76,15 +76,15 @@ def test_a_person_sets_and_changes_the_password(open_page: OpenPage, town: Town)
     page.wait_for_url(f"{town.url}/")
 
 
-def test_admin_makes_an_account(open_page: OpenPage) -> None:
+def test_admin_makes_an_account(open_page: OpenPage, town: Town) -> None:
     page = open_page("root", Role.ADMIN, path="/admin")
     page.get_by_role("button", name="Accounts").click()
     page.get_by_label("Name").fill("newcomer")
     where = page.get_by_label("Where they may look and act")
-    expect(where).to_have_value(DRILL)
+    expect(where).to_have_value(town.drill)
     expect(where.get_by_role("option", name="everywhere")).to_have_count(0)
     page.get_by_role("button", name="Add account").click()
     expect(page.get_by_label("One-time link")).to_have_value(re.compile("/s/"))
-    expect(page.get_by_role("row", name=re.compile("^newcomer"))).to_contain_text(DRILL)
+    expect(page.get_by_role("row", name=re.compile("^newcomer"))).to_contain_text(town.drill)
     page.get_by_role("button", name="Dead letters").click()
     expect(page.get_by_text("No dead letters")).to_be_visible()

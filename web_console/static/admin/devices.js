@@ -141,6 +141,6 @@ export function Devices() {
       <p>${t('devices.none_text')}</p></div>`}
     ${devices && devices.length > 0 && html`<table class="accounts"><thead><tr>
       <th>${t('devices.id')}</th><th>${t('devices.kind')}</th><th>${t('devices.where')}</th>
-      <th>${t('devices.seen')}</th><th></th></tr></thead><tbody>${devices.map(row)}</tbody></table>`}
+      <th>${t('devices.seen')}</th><td></td></tr></thead><tbody>${devices.map(row)}</tbody></table>`}
   </section>`;
 }

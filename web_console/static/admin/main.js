@@ -178,7 +178,7 @@ function Accounts() {
       <p class="faint">${t('admin.link_text')}</p></div>`}
     ${accounts && !accounts.length && html`<div class="empty"><strong>${t('admin.no_accounts')}</strong></div>`}
     ${accounts && accounts.length > 0 && html`<table class="accounts"><thead><tr>
-      <th>${t('admin.name')}</th><th>${t('admin.role')}</th><th>${t('admin.where')}</th><th>${t('admin.cells')}</th><th></th></tr></thead>
+      <th>${t('admin.name')}</th><th>${t('admin.role')}</th><th>${t('admin.where')}</th><th>${t('admin.cells')}</th><td></td></tr></thead>
       <tbody>${accounts.map((a) => html`<tr key=${a.name}><td>${a.name}</td><td>${t(`role.${a.role}`)}</td>
         <td>${a.jurisdictions.map(placeName).join(', ') || t('admin.nowhere')}</td>
         <td>${a.cells.length > 6 ? `${a.cells.slice(0, 6).join(', ')} … (${a.cells.length})` : a.cells.join(', ') || '–'}</td>

@@ -17,7 +17,7 @@ import { Photo } from './photos.js';
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
 import {
-  arrival, assignmentsOf, coverage, ended, isPlaced, lateness, onTheWay, running, undoing,
+  arrival, assignmentsOf, coverage, ended, isPlaced, lateness, onTheWay, outside, running, undoing,
 } from './selectors.js';
 import { ask, callSign, live, select, theCity, tick, ui } from './state.js';
 import { Timeline } from './timeline.js';
@@ -36,7 +36,7 @@ export function Detail() {
   }
   return html`<aside class="detail" aria-label=${t('detail.title')} key=${id}>
     <${Head} incident=${incident} state=${state} />
-    <div class="detail-body">
+    <div class="detail-body" role="group" aria-label=${t('detail.title')} tabindex="0">
       <${ProposalCard} incident=${incident} state=${state} />
       <${Sent} incident=${incident} state=${state} />
       <${Requirements} incident=${incident} state=${state} />
@@ -105,8 +105,8 @@ function What({ incident }) {
           ${' '}(${t(skew > 0 ? 'what.ahead' : 'what.behind', { by: span(Math.abs(skew)) })})</dd>`}
       <dt>${t('what.reports')}</dt><dd>${reports > 1 ? t('what.merged', { n: reports }) : t('what.one')}</dd>
       ${incident.code && !(incident.code in theCity().categories) && html`<dt>${t('what.code')}</dt><dd>${incident.code}</dd>`}
-      <dt>${t('what.cell')}</dt><dd class=${incident.outside ? 'warn' : ''}>
-        ${incident.outside ? t('flag.outside_text') : incident.cell || '–'}</dd>
+      <dt>${t('what.cell')}</dt><dd class=${outside(incident) ? 'warn' : ''}>
+        ${outside(incident) ? t('flag.outside_text') : incident.cell || '–'}</dd>
       <dt>${t('what.confidence')}</dt><dd>${Math.round(incident.confidence * 100)} %
         ${incident.triaged_by && ` · ${t('what.triaged_by', { who: incident.triaged_by })}`}</dd>
       ${(incident.playbooks?.length ?? 0) > 0 && html`<dt>${t('what.playbooks')}</dt>

@@ -38,7 +38,7 @@ export function Hospitals({ state, now }) {
   const all = [...state.hospitals.values()].sort((a, b) => a.id.localeCompare(b.id, 'en'));
   if (!all.length) return null;
   return html`<div>
-    <h3>${t('hospitals.title')}</h3>
+    <h2>${t('hospitals.title')}</h2>
     ${all.map((one) => html`<div class="unit-row hospital-row" key=${one.id}>
       <div><b>${nameOf(one.names, one.id)}</b>
         <div class="unit-what"><span class="faint">${takes(one) == null

@@ -12,7 +12,7 @@ import { keepSide } from '../lib/side.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { Empty, Priority, StateChip, UnitChip, categoryName } from './parts.js';
-import { counts, filtered, nextFree, rows } from './selectors.js';
+import { counts, filtered, nextFree, outside, rows } from './selectors.js';
 import { live, select, setUi, theSession, tick, ui } from './state.js';
 
 const ROW_REM = 4.75; // .row's height in console.css
@@ -169,7 +169,7 @@ function QueueRow({ row, index, total, selected, state }) {
 export function Flags({ incident }) {
   const flags = [
     incident.triage && 'triage',
-    incident.outside && 'outside',
+    outside(incident) && 'outside',
     incident.by_hand && 'by_hand',
     (incident.escalations?.length ?? 0) > 0 && 'escalated',
   ].filter(Boolean);

@@ -14,6 +14,12 @@ const LEAVES = new Set(['transporting', 'at_hospital']);
 export const ended = (incident) => ENDED.has(incident.state);
 
 /**
+ * Whether it lies beside every grid cell; one that has no place lies nowhere.
+ * @param {Incident} incident
+ */
+export const outside = (incident) => !!incident.outside && incident.lon != null;
+
+/**
  * Whether it has a place of its own that units can be sent to.
  * @param {Incident} incident
  */

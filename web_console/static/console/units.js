@@ -56,7 +56,7 @@ export function Units() {
     <div class="rows unit-rows">
       ${[...state.move_ups.values()].map((move) => html`<${MoveUpCard} key=${move.id} move=${move} />`)}
       ${groups.map((g) => html`<div key=${g.kind}>
-        <h3>${kindName(g.kind)}<span>${t('units.free_of', { free: g.free, total: g.total })}</span></h3>
+        <h2>${kindName(g.kind)}<span>${t('units.free_of', { free: g.free, total: g.total })}</span></h2>
         ${g.units.map((u) => html`<${UnitRow} key=${u.id} unit=${u} state=${state}
           marked=${u.id === marked} />`)}
       </div>`)}
@@ -80,7 +80,7 @@ function MoveUpCard({ move }) {
     move.post) : move.post;
   const key = `move-${move.id}`;
   return html`<section class="move-up" aria-label=${t('move_up.title')}>
-    <h3>${t('move_up.title')}</h3>
+    <h2>${t('move_up.title')}</h2>
     <p>${t(move.post ? 'move_up.forward' : 'move_up.back', { unit: callSign(move.id), place: where ?? '',
       time: minutes(move.drive_s) })}</p>
     <p class="faint" title=${t('proposal.coverage_text')}>${t('proposal.coverage', {

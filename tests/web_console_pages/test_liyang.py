@@ -1,0 +1,71 @@
+"""溧阳, live and in Chinese: a report from a phone without a fix, until somebody is sent."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from models.words import Role
+from tests.web_console_pages.acting import PHONE
+from tests.web_console_pages.conftest import OpenPage, Town
+
+pytestmark = pytest.mark.browser
+
+PLACE = "31.42010, 119.48080"
+
+
+@pytest.fixture(scope="module")
+def city() -> str:
+    return "liyang"
+
+
+def report(phone: Page, text: str, *, place: str = "") -> None:
+    """File a report in words alone, and wait until the server has it."""
+    phone.get_by_label("说明（可只选类别）").fill(text)
+    phone.get_by_label("地址或位置描述（可选）").fill(place)
+    phone.get_by_role("button", name="立即上报").click()
+    card = phone.locator("article", has_text=text)
+    expect(card.get_by_text(re.compile("已收到"))).to_be_visible()
+    phone.get_by_role("button", name="上报", exact=True).click()
+
+
+def no_fix(page: Page) -> None:
+    """Take the phone's fix away."""
+    page.context.clear_permissions()
+
+
+def test_who_reports_without_a_fix_is_not_forgotten(
+    open_page: OpenPage, town: Town, shots: Path
+) -> None:
+    desk = open_page("指挥员", Role.COMMANDER, lang="zh", jurisdiction=town.home)
+    expect(desk.get_by_text("已连接")).to_be_visible()
+    phone = open_page(
+        "网格员", Role.GRID_WORKER, lang="zh", size=PHONE, jurisdiction=town.home, before=no_fix
+    )
+    expect(phone.get_by_text("无法定位")).to_be_visible()
+    report(phone, "家里着火了，有人出不来", place="竹箦镇")
+    report(phone, "井盖没了")
+    fire = town.incident("家里着火了")
+
+    desk.get_by_role("button", name=re.compile("^待决定")).click()
+    desk.locator("body").press("n")
+    detail = desk.locator(".detail")
+    expect(detail).to_contain_text(fire.number)
+    expect(detail.locator("blockquote", has_text="家里着火了")).to_be_visible()
+    expect(desk.get_by_text("网格外")).to_have_count(0)
+    desk.screenshot(path=shots / "liyang-without-place-zh.png")
+    detail.get_by_role("button", name="标注位置").click()
+    desk.get_by_label("坐标：纬度, 经度").fill(PLACE)
+    desk.locator("dialog").get_by_role("button", name="确定位置").click()
+    expect(desk.locator(".note.good", has_text="标注位置")).to_be_visible()
+    expect(detail.locator(".unitchip").first).to_be_visible()
+    desk.screenshot(path=shots / "liyang-placed-zh.png")
+    assert town.incident("家里着火了").lat == pytest.approx(31.4201)
+    expect(phone.locator(".field-head")).to_be_visible()
+    phone.get_by_role("button", name="我的上报").click()
+    card = phone.locator("article", has_text="家里着火了")
+    expect(card.locator(".became")).to_contain_text(fire.number)
+    phone.screenshot(path=shots / "liyang-mine-zh.png")
