@@ -273,6 +273,8 @@ class EscalationRaised(Payload, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    deadline
+        Its name; where ``kind`` says what it is, the assignment's id, a hyphen and the kind.
     notice
         ``zh`` and ``en``, as the playbook has it; empty where ``kind`` says what it is.
     kind

@@ -42,6 +42,8 @@ def test_a_crew_that_does_not_answer_is_told_of_once(sent: DeskWorld) -> None:
     assert told(sent.wait(4000)) == []
     (escalation,) = [e for e in sent.situation.incidents[FIRE].escalations if e.kind]
     assert (escalation.unit, escalation.to_role) == (unit, "dispatcher")
+    # By this name a screen finds the assignment, and says whether it still holds.
+    assert escalation.deadline == f"{sent.situation.units[unit].assignment}-unanswered"
 
 
 def test_a_crew_that_is_under_way_is_told_of_when_it_does_not_arrive(sent: DeskWorld) -> None:
