@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
+from models.registers import Device
 from models.words import Role
 from tests.web_console_pages.conftest import DRILL, HOME, NewPage, OpenPage, Town
 
@@ -88,3 +89,19 @@ def test_admin_makes_an_account(open_page: OpenPage) -> None:
     expect(page.get_by_role("row", name=re.compile("^newcomer"))).to_contain_text(DRILL)
     page.get_by_role("button", name="Dead letters").click()
     expect(page.get_by_text("No dead letters")).to_be_visible()
+
+
+def test_admin_sees_the_register_of_devices_page_by_page(open_page: OpenPage, town: Town) -> None:
+    town.store.add_devices([Device(id=f"d{n:03}", jurisdiction=DRILL) for n in range(150)])
+    page = open_page("root", Role.ADMIN, path="/admin")
+    page.get_by_role("button", name="Devices").click()
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(100)
+    page.get_by_role("button", name="More").click()
+    expect(rows).to_have_count(150)
+    expect(page.get_by_role("button", name="More")).to_have_count(0)
+    # What is changed stays where it is.
+    rows.nth(149).get_by_role("button", name="Disable").click()
+    rows.nth(149).get_by_role("button", name="Disable").click()
+    expect(rows.nth(149)).to_contain_text("disabled")
+    expect(rows).to_have_count(150)
