@@ -432,9 +432,10 @@ class PasswordIn(Body):
 
 
 class SessionChangeIn(Body):
-    """Language of a person's screens."""
+    """Language of a person's screens, or where those of this session begin."""
 
-    language: Literal["zh", "en"]
+    language: Literal["zh", "en"] | None = None
+    jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
 
 
 class AccountIn(Body):

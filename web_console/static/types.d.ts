@@ -94,7 +94,9 @@ export interface Rules {
 }
 export interface RuleChange<T> { seq: number; at: string; by: string; reason: string; before: T }
 
-export interface Clock { speed: number; paused: boolean; anchor_sim: string; anchor_wall: string }
+export interface Clock {
+  speed: number; paused: boolean; anchor_sim: string; anchor_wall: string; over?: boolean;
+}
 export interface Pipeline {
   state: string; since?: string | null; oldest_unfinished_s?: number; cause?: string;
 }
