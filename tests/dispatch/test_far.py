@@ -95,7 +95,7 @@ def test_a_place_at_the_edge_of_far_and_across_the_antimeridian() -> None:
         assert known.any_near(179.99, -17.0 - within * edge) is near
 
 
-def test_nobody_is_proposed_or_sent_to_a_place_that_can_not_be(world: DeskWorld) -> None:
+def test_no_unit_is_proposed_or_sent_to_an_impossible_place(world: DeskWorld) -> None:
     made = world.report(**LOST_SIGN) + world.wait(3000)
     assert not of(made, ev.AssignmentOrdered, ev.ProposalMade)
     incident = world.situation.incidents[FIRE]

@@ -491,7 +491,7 @@ export const en = {
   'escalation.unanswered': '{unit} does not say that it goes',
   'escalation.overdue': '{unit} should be there and is not',
   'escalation.settled': 'settled',
-  'escalation.dropped_out': '{unit} dropped out and nobody else goes there',
+  'escalation.dropped_out': '{unit} dropped out and no other unit goes there',
   'log.proposal.made': 'Proposed: {units}',
   'log.proposal.made_empty': 'Proposal updated',
   'log.proposal.withdrawn': 'Proposal withdrawn: {reason}',
