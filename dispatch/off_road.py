@@ -19,7 +19,8 @@ from models.neighbours import NEIGHBOURS_FILE
 
 if TYPE_CHECKING:
     from dispatch.roads import RoadGraph
-    from models.city import CityPack
+    from models.city import CityPack, UnitSpec
+    from models.neighbours import LentUnit
 
 
 class Standing(NamedTuple):
@@ -35,7 +36,7 @@ class Standing(NamedTuple):
 
 def units_of(pack: CityPack) -> list[Standing]:
     """Return the units of a pack where they begin, those that neighbours lend too."""
-    own = [(UNITS_FILE, unit) for unit in pack.units]
+    own: list[tuple[str, UnitSpec | LentUnit]] = [(UNITS_FILE, unit) for unit in pack.units]
     lent = [(NEIGHBOURS_FILE, unit) for one in pack.neighbours for unit in one.units]
     return [
         Standing(table, unit.kind, unit.id, unit.call_sign or unit.id, unit.lon, unit.lat)

@@ -483,6 +483,7 @@ class DrillIn(Body):
 
     paused: bool | None = None
     speed: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] | None = None
+    ended: bool = Field(default=False, description="End it for good: its process stops.")
 
 
 class Received(BaseModel):
