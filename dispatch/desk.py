@@ -411,7 +411,7 @@ class Desk:
             if status.state is not unit.state:
                 self._move_unit(step, unit, status.state)
             closing.settle(step, incident)
-            left_alone = drops_out and not served and watch.nobody_goes(step.situation, incident)
+            left_alone = drops_out and not served and watch.no_unit_goes(step.situation, incident)
             if left_alone and not is_automatic(step.situation, incident, self._policy):
                 watch.tell(step, assignment, watch.DROPPED_OUT)
             self._orders.sending.next_in_queue(step, unit)

@@ -13,8 +13,9 @@ tick says so (``ClockTicked.hung``): it is passed over then, and rests for :data
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -24,7 +25,7 @@ from dispatch.planning import Planner, in_a_line
 from dispatch.policy import Policy
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
-from dispatch.wanted import counted_priority, missing, place_of, sendable, turnout_s
+from dispatch.wanted import missing, place_of, sendable, turnout_s, urgency
 from models.city import CityPack
 from models.events import (
     Candidate,
@@ -84,7 +85,6 @@ class Planning:
                 continue
             left_out = self._planner.unplannable
             if error or left_out:
-                error = error or next(iter(left_out.values()))
                 _tell(step, policy.name, name, error, left_out, rest)
             elif was_asked and step.situation.rules.simpler_planning is not None:
                 step.emit(PlanningRestored(policy=policy.name))
@@ -120,15 +120,21 @@ def _rest(step: Step, policy: str) -> _Rest:
 
 
 def _tell(
-    step: Step, policy: str, used: str, error: str, incidents: Iterable[str], rest: _Rest
+    step: Step, policy: str, used: str, error: str, left_out: Mapping[str, str], rest: _Rest
 ) -> None:
-    """Journal how planning became simpler, unless that stands there."""
+    """Journal how planning became simpler, unless that stands there.
+
+    ``left_out`` says what is wrong with incidents that can't be looked at; the first is told.
+    """
+    errors = [error] if error else []
+    if left_out:
+        errors.append(": ".join(min(left_out.items())))
     before = step.situation.rules.simpler_planning
     now = PlanningFellBack(
         policy=policy,
         used=used,
-        error=error,
-        incidents=tuple(sorted(incidents)),
+        error="; ".join(errors),
+        incidents=tuple(sorted(left_out)),
         hung=rest.hung,
         rests_until=rest.until,
     )
@@ -144,30 +150,36 @@ def _tell(
         step.emit(now)
 
 
-def plan_nearest(step: Step, policy: Policy) -> list[str]:
-    """Propose the nearest idle units by the straight line; return the incidents that have none.
+def plan_nearest(step: Step, policy: Policy) -> dict[str, str]:
+    """Propose the nearest idle units by the straight line; return what it can't propose for.
 
-    Those are incidents that can't even be looked at, not those for which nobody is free. The most
-    urgent choose first, also among units that stand in the proposals of others.
+    Those are incidents that can't even be looked at, with the error of each, not those for which
+    no unit is free. The most urgent choose first, also among units that stand in the proposals of
+    others.
     """
-    situation, failed = step.situation, []
+    situation = step.situation
+    waiting: list[tuple[tuple[int, float, str], Incident]] = []
+    failed: dict[str, str] = {}
     taken: set[str] = set()
-
-    def urgency(incident: Incident) -> tuple[int, datetime, str]:
-        return counted_priority(incident, step.now, policy), incident.opened_at, incident.id
-
-    waiting = [i for i in situation.incidents.values() if not i.ended and i.at is not None]
-    for incident in sorted(waiting, key=urgency):
+    for name, incident in situation.incidents.items():
         try:
-            if incident.state is IncidentState.RESOLVED:
-                continue
+            if (
+                not incident.ended
+                and incident.at is not None
+                and incident.state is not IncidentState.RESOLVED
+            ):
+                waiting.append((urgency(incident, step.now, policy), incident))
+        except Exception as error:
+            failed[name] = in_a_line(error)
+    for _, incident in sorted(waiting, key=itemgetter(0)):
+        try:
             named = _named(situation, incident)
             if named and not named & taken and all(sendable(situation.units[n]) for n in named):
                 taken |= named
             else:
                 _propose(step, incident, policy, taken)
-        except Exception:
-            failed.append(incident.id)
+        except Exception as error:
+            failed[incident.id] = in_a_line(error)
     return failed
 
 

@@ -38,6 +38,7 @@ from dispatch.wanted import (
     place_of,
     sendable,
     slot_id,
+    urgency,
 )
 from models.city import CityPack
 from models.events import (
@@ -116,6 +117,8 @@ class Planner:
         else:
             gaps = missing(self._situation, incident)
         if gaps or incident.proposal:
+            # What can't be sorted is found out here, by itself, and holds no other up.
+            urgency(incident, incident.updated_at, self.policy)
             self._gaps[name] = gaps
 
     def plan(self, step: Step) -> bool:

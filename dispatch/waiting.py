@@ -10,14 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from dispatch import diversion
 from dispatch.policy import Policy
 from dispatch.step import Step
-from dispatch.wanted import Able, Wanted, able_units, counted_priority, sendable
+from dispatch.wanted import Able, Wanted, able_units, sendable, urgency
 from models.events import Requirement
-from models.situation import Incident
 
 
 @dataclass(frozen=True)
@@ -73,16 +71,11 @@ class WaitingList:
         diverts: bool,
     ) -> None:
         incidents = [step.incident(name) for name, missing in gaps.items() if missing]
-
-        def urgency(incident: Incident) -> tuple[int, datetime, str]:
-            counted = counted_priority(incident, step.now, policy)
-            return counted, incident.opened_at, incident.id
-
         self._most = policy.incidents_per_plan
         self._diverts = diverts
         self._rest = {
             i.id: [Wanted(i, requirement, gap) for requirement, gap in gaps[i.id]]
-            for i in sorted(incidents, key=urgency)
+            for i in sorted(incidents, key=lambda one: urgency(one, step.now, policy))
         }
         self._able = able_units(
             step.situation, (wanted for wants in self._rest.values() for wanted in wants)

@@ -131,6 +131,18 @@ def counted_priority(incident: Incident, now: datetime, policy: Policy) -> int:
     return STARVED_PRIORITY if waited_s >= policy.starved_after_s else incident.priority
 
 
+def urgency(incident: Incident, now: datetime, policy: Policy) -> tuple[int, float, str]:
+    """Return what incidents are sorted by: the most urgent first, then the longest waiting.
+
+    Raises
+    ------
+    TypeError
+        The priority or the time of the incident can't be read: all keys returned can be compared.
+    """
+    waited_s = (now - incident.opened_at).total_seconds()
+    return counted_priority(incident, now, policy), -waited_s, incident.id
+
+
 def place_of(incident: Incident) -> Point:
     """Return where an incident is planned for; only those that have a place are."""
     if incident.at is None:

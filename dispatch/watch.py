@@ -1,7 +1,7 @@
 """Crews that don't answer, don't arrive or drop out: the dispatcher is told.
 
-For: :class:`dispatch.desk.Desk`. A crew says that it goes and that it is there; when it doesn't in
-time, nobody knows whether it comes. Not for: the playbooks' own deadlines.
+For: :class:`dispatch.desk.Desk`. A crew says that it goes and that it is there; when it says
+neither in time, it may not come at all. Not for: the playbooks' own deadlines.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def tell(step: Step, sent: Assignment, kind: str) -> None:
     )
 
 
-def nobody_goes(situation: Situation, incident: Incident) -> bool:
+def no_unit_goes(situation: Situation, incident: Incident) -> bool:
     """Say whether an incident that goes on has no running assignment left."""
     sent = (situation.assignments[name] for name in incident.assignments)
     return not incident.ended and all(one.ended for one in sent)

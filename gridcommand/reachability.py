@@ -1,6 +1,7 @@
 """What of a city can't be reached by its streets: facilities, units, settlements, streets, cells.
 
-For: ``gridcommand city build`` and ``gridcommand doctor``. Not for: closures, which come and go.
+For: ``gridcommand city build`` and ``gridcommand doctor``. Which units and facilities there are,
+and how far is too far, is :mod:`dispatch.off_road`'s. Not for: closures, which come and go.
 A place that no street of the largest part of the network leads to is not found out when somebody
 is sent there: units would be told to walk. So it is said before, by name.
 
@@ -21,6 +22,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from dispatch.off_road import Standing, facilities_of, in_words, units_of
 from dispatch.roads import RoadGraph
 from dispatch.routes import FAR_M
 from gridcommand.city_packs import read_table
@@ -106,13 +108,13 @@ class Reach(msgspec.Struct, frozen=True):
         ):
             if spots:
                 names = [
-                    f"{one.name} ({one.id}, {_far(one.away_m)} from the nearest street)"
+                    f"{one.name} ({one.id}, {in_words(one.away_m)} from the nearest street)"
                     for one in spots
                 ]
                 said.append(f"{len(spots)} of {self.of[word]} {word}: {_listed(names)}")
         if self.parts:
             names = [
-                f"{one.name or 'nameless'} (streets: {one.stretches}, {_far(one.length_m)}"
+                f"{one.name or 'nameless'} (streets: {one.stretches}, {in_words(one.length_m)}"
                 + (f", {one.shut} shut to vehicles" if one.shut else "")
                 + ")"
                 for one in self.parts
@@ -153,17 +155,21 @@ def look(pack: CityPack, graph: RoadGraph) -> Reach:
     lines = [graph.geometry(row) for row in np.flatnonzero(inside).tolist()]
     near = _Near(graph, lines, [street.lonlat for street in beside])
 
-    facilities = [(one.id, one.kind, one.name.en, one.lon, one.lat) for one in pack.facilities]
-    units = [(one.id, one.kind, one.call_sign, one.lon, one.lat) for one in pack.units]
+    facilities, units = facilities_of(pack), units_of(pack)
     settlements = [
-        (row["id"], row["kind"], row["name_en"], float(row["lon"]), float(row["lat"]))
+        Standing(
+            SETTLEMENTS_FILE,
+            row["kind"],
+            row["id"],
+            row["name_en"],
+            float(row["lon"]),
+            float(row["lat"]),
+        )
         for row in _table(pack, SETTLEMENTS_FILE)
     ]
     places, stations, homes = (_spots(near, rows) for rows in (facilities, units, settlements))
     left = {one.id for spots in (places, stations, homes) for one in spots}
-    known = [
-        (lon, lat) for name, _, _, lon, lat in (*facilities, *units, *settlements) if name in left
-    ]
+    known = [(one.lon, one.lat) for one in (*facilities, *units, *settlements) if one.id in left]
     parts, told = _parts(near, beside, {graph.node_ids[row] for row in np.flatnonzero(core)})
     for street in told:
         known += [(lon, lat) for lon, lat in street.lonlat.tolist()]
@@ -270,11 +276,11 @@ def _table(pack: CityPack, name: str) -> list[dict[str, str]]:
     return read_table(path) if path.is_file() else []
 
 
-def _spots(near: _Near, rows: Sequence[tuple[str, str, str, float, float]]) -> tuple[Spot, ...]:
-    places = np.array([row[3:] for row in rows], np.float64).reshape(-1, 2)
-    is_left, away = near.unreached(places)
+def _spots(near: _Near, places: Sequence[Standing]) -> tuple[Spot, ...]:
+    lonlat = np.array([(one.lon, one.lat) for one in places], np.float64).reshape(-1, 2)
+    is_left, away = near.unreached(lonlat)
     found = [
-        Spot(rows[row][0], rows[row][1], rows[row][2], float(away[row]))
+        Spot(places[row].id, places[row].kind, places[row].name, float(away[row]))
         for row in np.flatnonzero(is_left).tolist()
     ]
     return tuple(sorted(found, key=lambda one: (-one.away_m, one.id)))
@@ -314,12 +320,6 @@ def _parts(
 
 def _shape(cell: Cell) -> shapely.MultiPolygon:
     return shapely.MultiPolygon([(rings[0], rings[1:]) for rings in cell.polygons])
-
-
-def _far(metres: float) -> str:
-    if np.isinf(metres):
-        return "out of reach"
-    return f"{metres / 1000:.1f} km" if metres >= 1000 else f"{metres:.0f} m"
 
 
 def _listed(names: Sequence[str]) -> str:

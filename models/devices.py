@@ -7,7 +7,7 @@ measures, nor when that is an alarm.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -172,11 +172,27 @@ class Devices:
             row = connection.execute(query).first()
         return None if row is None else _to_device(row)
 
-    def devices(self) -> list[Device]:
-        """Return all devices by id."""
+    def devices(
+        self,
+        *,
+        jurisdictions: Collection[str] | None = None,
+        after: str = "",
+        limit: int | None = None,
+    ) -> list[Device]:
+        """Return devices by id: all, or those of some jurisdictions; ``after`` is to go on from."""
+        query = select(_device).order_by(_device.c.id).limit(limit)
+        if jurisdictions is not None:
+            query = query.where(_device.c.jurisdiction.in_(jurisdictions))
+        if after:
+            query = query.where(_device.c.id > after)
         with transaction(self._engine, writes=False) as connection:
-            rows = connection.execute(select(_device).order_by(_device.c.id)).all()
-        return [_to_device(row) for row in rows]
+            return [_to_device(row) for row in connection.execute(query)]
+
+    def device_jurisdictions(self) -> list[str]:
+        """Return the jurisdictions that have devices."""
+        query = select(_device.c.jurisdiction).distinct().order_by(_device.c.jurisdiction)
+        with transaction(self._engine, writes=False) as connection:
+            return list(connection.execute(query).scalars())
 
     def register_mark(self) -> tuple[int, datetime | None]:
         """Return what changes whenever the register does, sightings apart."""

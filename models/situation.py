@@ -48,7 +48,9 @@ DEMAND_SIDE_DEG = 0.005
 class Escalation(msgspec.Struct, frozen=True):
     """A person was told that something is overdue.
 
-    ``kind`` and ``unit`` are those of :class:`~models.events.EscalationRaised`.
+    ``deadline``, ``kind`` and ``unit`` are those of :class:`~models.events.EscalationRaised`. It
+    is kept when it is settled: whether it still holds follows from the rest of the situation.
+    ``states`` are those of the incident in which a playbook's deadline is unmet.
     """
 
     at: datetime
@@ -57,6 +59,7 @@ class Escalation(msgspec.Struct, frozen=True):
     notice: dict[str, str]
     kind: str = ""
     unit: str = ""
+    states: tuple[IncidentState, ...] = ()
 
 
 class LastOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -84,7 +84,7 @@ _PRIORITY = 3
 async def run_drill(
     settings: Settings, recording_path: Path, speed: float, stop: asyncio.Event
 ) -> None:
-    """Drive a drill until its recording is over and everybody is home, or until `stop`.
+    """Drive a drill until its recording is over and all are home, a console ends it, or `stop`.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ class LiveDrill:
             self._unsent.append(self._row(DESK, event, wall))
         busy = bool(self._unsent) or read >= READ_AT_ONCE
         self._send()
-        self.ended = self._is_over(now)
+        self.ended = self._clock.is_ended or self._is_over(now)
         return busy
 
     def positions(self, wall: datetime) -> Event | None:

@@ -1,6 +1,6 @@
 """The clock of a live drill: kept in the drill's row, held back when the desk can't keep up.
 
-For: :mod:`streams.drill`. The row is shared: a console writes speed and pause into it, intake,
+For: :mod:`streams.drill`. The row is shared: a console writes speed, pause and end into it, intake,
 desk and screens read the time from it. Which exercise a recording runs in is decided here too.
 
 - The same recording goes on in its exercise until its drill has ended; each other run gets an
@@ -108,6 +108,11 @@ class DrillClock:
     def runs(self) -> bool:
         """Whether time passes now."""
         return not self.drill.paused and not self._held
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether a console ended the drill, as the row said when it was read last."""
+        return self.drill.state == ENDED
 
     def now(self, wall: datetime) -> datetime:
         """Return the drill's time."""

@@ -198,6 +198,11 @@ class SignIn:
         await self._ask(self._store.close_other_sessions, account, token)
         self._cache.clear()
 
+    async def begin_at(self, token: str, jurisdiction: str) -> None:
+        """Remember where a session's screens begin."""
+        await self._ask(self._store.set_session_jurisdiction, token, jurisdiction)
+        self._cache.pop(token_hash(token), None)
+
     async def set_language(self, person: Person, language: str) -> None:
         """Remember the language of a person's screens."""
         await self._ask(self._store.change_account, person.name, language=language)

@@ -432,9 +432,10 @@ class PasswordIn(Body):
 
 
 class SessionChangeIn(Body):
-    """Language of a person's screens."""
+    """Language of a person's screens, or where those of this session begin."""
 
-    language: Literal["zh", "en"]
+    language: Literal["zh", "en"] | None = None
+    jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = ""
 
 
 class AccountIn(Body):
@@ -482,6 +483,7 @@ class DrillIn(Body):
 
     paused: bool | None = None
     speed: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] | None = None
+    ended: bool = Field(default=False, description="End it for good: its process stops.")
 
 
 class Received(BaseModel):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.clock import JurisdictionClock, read_clock
 from models.store import Store
@@ -17,6 +17,14 @@ from web_console.asking import Asking
 from web_console.frames import DrillClock
 
 CACHED_S: Final = 0.25
+
+
+class _Read(NamedTuple):
+    """A clock as it was read, when by the monotonic clock, and whether its drill was over then."""
+
+    at: float
+    clock: JurisdictionClock
+    is_over: bool
 
 
 class Clocks:
@@ -31,7 +39,7 @@ class Clocks:
     def __init__(self, store: Store, ask: Asking) -> None:
         self._store = store
         self._ask = ask
-        self._read: dict[str, tuple[float, JurisdictionClock]] = {}
+        self._read: dict[str, _Read] = {}
 
     async def now(self, jurisdiction: str) -> datetime:
         """Return the jurisdiction's time; ours where an exercise has no drill yet.
@@ -60,9 +68,9 @@ class Clocks:
         await self.refresh(jurisdiction)
         known = self._read.get(jurisdiction)
         try:
-            if known is None or known[1].drill is None:
+            if known is None or known.clock.drill is None:
                 return sent.astimezone(UTC)
-            return known[1].now(sent) if sent >= known[1].drill.anchor_wall else None
+            return known.clock.now(sent) if sent >= known.clock.drill.anchor_wall else None
         except OverflowError:
             return None
 
@@ -71,11 +79,13 @@ class Clocks:
         if not is_exercise(jurisdiction):
             return
         known = self._read.get(jurisdiction)
-        if known is None or time.monotonic() - known[0] > CACHED_S:
+        if known is None or time.monotonic() - known.at > CACHED_S:
             # What was just forgotten must not come back out of a call that began before.
             ask = self._ask if known is None else self._ask.shared
             clock = await ask(read_clock, self._store, jurisdiction)
-            self._read[jurisdiction] = (time.monotonic(), clock)
+            # While the database is away, no drill gives a sign of life that we could see.
+            is_over = clock.drill is not None and not clock.drill.is_driven(datetime.now(UTC))
+            self._read[jurisdiction] = _Read(time.monotonic(), clock, is_over)
 
     def forget(self, jurisdiction: str) -> None:
         """Read the clock again at the next question."""
@@ -87,9 +97,8 @@ class Clocks:
         known = self._read.get(jurisdiction)
         if known is None:
             return wall, None
-        clock = known[1]
-        drill = clock.drill
-        now = clock.now(wall) or wall
+        drill = known.clock.drill
+        now = known.clock.now(wall) or wall
         if drill is None:
             return now, None
         return now, DrillClock(
@@ -97,4 +106,5 @@ class Clocks:
             paused=drill.paused or drill.state != "running",
             anchor_sim=drill.anchor_sim,
             anchor_wall=drill.anchor_wall,
+            over=known.is_over,
         )

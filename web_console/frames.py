@@ -64,12 +64,13 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class DrillClock(msgspec.Struct, frozen=True):
-    """How an exercise's time runs."""
+    """How an exercise's time runs; ``over`` says that no process drives its drill any more."""
 
     speed: float
     paused: bool
     anchor_sim: datetime
     anchor_wall: datetime
+    over: bool
 
 
 class Pipeline(msgspec.Struct, frozen=True):

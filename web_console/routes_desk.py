@@ -6,6 +6,7 @@ comes back by the live channel, for it is the desk that decides.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -25,6 +26,8 @@ from web_console.messages import role_name
 from web_console.problems import Problem, request_language, responses
 from web_console.routes_intake import place_photos
 from web_console.views import owns_task
+
+log = logging.getLogger("gridcommand.audit")
 
 router = APIRouter(prefix="/api", tags=["desk"])
 
@@ -154,7 +157,7 @@ async def drill(console: ConsoleOf, person: SignedIn, asked: Asked) -> DrillAnsw
 async def change_drill(
     body: DrillIn, console: ConsoleOf, person: Commander, asked: Asked
 ) -> DrillAnswer:
-    """Pause, go on, or change the speed; the clock doesn't jump."""
+    """Pause, go on, change the speed or end it; the clock doesn't jump."""
     jurisdiction = await console.jurisdiction_for(person, asked)
     wall = datetime.now(UTC)
     console.clocks.forget(jurisdiction)
@@ -169,6 +172,7 @@ async def change_drill(
         updated_at=wall,
         paused=known.paused if body.paused is None else body.paused,
         speed=body.speed or known.speed,
+        state="ended" if body.ended else known.state,
     )
     await console.reads(
         console.store.set_drill,
@@ -178,7 +182,10 @@ async def change_drill(
         updated_at=wall,
         paused=changed.paused,
         speed=changed.speed,
+        state=changed.state,
     )
+    if body.ended:
+        log.info("%s ended drill %s of %s", person.name, known.name, jurisdiction)
     console.clocks.forget(jurisdiction)
     await console.clocks.refresh(jurisdiction)
     console.hub.beat()

@@ -7,8 +7,8 @@ import logging
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path
-from pydantic import BaseModel
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
 
 from models.devices import DeviceTakenError, located
 from models.registers import Device
@@ -43,9 +43,10 @@ class DeviceOut(BaseModel):
 
 
 class DevicesOut(BaseModel):
-    """All devices that the asker may see."""
+    """A page of the devices that the asker may see."""
 
     items: list[DeviceOut]
+    next: str | None = Field(description="`after` of the next page; null: there is none.")
 
 
 class DeviceKeyOut(BaseModel):
@@ -56,10 +57,26 @@ class DeviceKeyOut(BaseModel):
 
 
 @router.get("/devices", responses=responses(401, 403, 503), summary="Devices")
-async def devices(console: ConsoleOf, person: Admin) -> DevicesOut:
+async def devices(
+    console: ConsoleOf,
+    person: Admin,
+    after: Annotated[
+        str, Query(max_length=200, pattern=NO_NUL, description="`next` of the last page.")
+    ] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> DevicesOut:
     """Return the devices of the asker's jurisdictions, by id."""
-    known = await console.reads(console.store.devices)
-    return DevicesOut(items=[_out(one) for one in known if person.belongs_to(one.jurisdiction)])
+    known = await console.reads(console.store.device_jurisdictions)
+    found = await console.reads(
+        console.store.devices,
+        jurisdictions=[one for one in known if person.belongs_to(one)],
+        after=after,
+        limit=limit + 1,
+    )
+    page = found[:limit]
+    return DevicesOut(
+        items=[_out(one) for one in page], next=page[-1].id if len(found) > limit else None
+    )
 
 
 @router.post(

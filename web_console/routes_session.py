@@ -89,13 +89,20 @@ async def sign_in_by_link(
     return await _session(request, console, person)
 
 
-@router.patch("/session", responses=responses(401, 503), summary="Change language")
+@router.patch(
+    "/session", responses=responses(401, 403, 404, 503), summary="Change language or side"
+)
 async def change_session(
     body: SessionChangeIn, request: Request, console: ConsoleOf, person: SignedIn
 ) -> SessionOut:
-    """Remember the language of the person's screens."""
-    await console.sign_in.set_language(person, body.language)
-    changed = await console.sign_in.person(request.cookies.get(COOKIE))
+    """Remember the language of the person's screens, or where those of this session begin."""
+    token = request.cookies.get(COOKIE, "")
+    if body.jurisdiction:
+        begin = await console.jurisdiction_for(person, body.jurisdiction)
+        await console.sign_in.begin_at(token, begin)
+    if body.language is not None:
+        await console.sign_in.set_language(person, body.language)
+    changed = await console.sign_in.person(token)
     return await _session(request, console, changed or person)
 
 

@@ -273,11 +273,13 @@ class EscalationRaised(Payload, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    deadline
+        Its name; where ``kind`` says what it is, the assignment's id, a hyphen and the kind.
     notice
         ``zh`` and ``en``, as the playbook has it; empty where ``kind`` says what it is.
     kind
         What a desk watches without a playbook: ``unanswered`` (a crew doesn't say that it goes),
-        ``overdue`` (it hasn't arrived), ``dropped_out`` (it can't, and nobody else goes there).
+        ``overdue`` (it hasn't arrived), ``dropped_out`` (it can't, and no other unit goes there).
     unit
         The crew that it is about.
     """

@@ -65,7 +65,7 @@ class PlanningFellBack(Payload, frozen=True, kw_only=True):
         The one that planned: ``joint``, ``closest-idle``, or ``nearest``, which is by the straight
         line, orders nothing by itself and can't fail.
     error
-        What failed, in a line.
+        What failed, in a line; and what is wrong with the first of ``incidents``, by name.
     incidents
         Those that not even ``nearest`` could propose units for: a person looks at them.
     hung

@@ -241,10 +241,18 @@ def deadline_dropped(
 def escalation_raised(
     s: Situation, event: Event, data: ev.EscalationRaised, touched: Touched
 ) -> None:
-    s.deadlines.pop(data.deadline, None)
+    deadline = s.deadlines.pop(data.deadline, None)
     incident = touch_incident(s, event, data.incident, touched)
     incident.escalations.append(
-        Escalation(event.time, data.deadline, data.to_role, data.notice, data.kind, data.unit)
+        Escalation(
+            at=event.time,
+            deadline=data.deadline,
+            to_role=data.to_role,
+            notice=data.notice,
+            kind=data.kind,
+            unit=data.unit,
+            states=deadline.states if deadline else (),
+        )
     )
     del incident.escalations[:-ESCALATIONS_KEPT]
 

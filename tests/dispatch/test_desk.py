@@ -276,6 +276,8 @@ def test_a_deadline_escalates_only_while_nobody_is_there(world: DeskWorld) -> No
     made = world.wait(481)
     (raised,) = [one for one in of(made, ev.EscalationRaised) if not one.kind]
     assert raised.to_role == "commander"
+    kept = [one for one in world.situation.incidents["i000001"].escalations if not one.kind]
+    assert [one.states for one in kept] == [(IncidentState.OPEN, IncidentState.ASSIGNED)]
     world.report(at=(3, 3), attributes={"source_incident": "far"})
     world.settle()
     unit = world.situation.assignments[world.situation.incidents["i000002"].assignments[0]].unit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -9,12 +11,14 @@ from dispatch import policies
 from dispatch.assignment import Problem, Solution
 from dispatch.coverage import Coverage
 from dispatch.fallback import REST
+from dispatch.planning import Planner
 from dispatch.policy import Policy
 from dispatch.roads import RoadGraph
 from dispatch.travel_times import TravelTimes
 from models import events as ev
 from models.city import CityPack
 from models.lifecycles import UnitState
+from models.situation import Incident
 from tests.dispatch.desk_world import DeskWorld, of
 
 FIRE = "accident.fire.structure"
@@ -129,19 +133,60 @@ def named(world: DeskWorld) -> dict[str, set[str]]:
     }
 
 
-def test_an_incident_that_nobody_can_plan_is_named_and_holds_nobody_up(
-    tiny_city: CityPack, tiny_roads: RoadGraph
-) -> None:
-    world = DeskWorld(tiny_city, tiny_roads)
+def without_a_count(incident: Incident) -> None:
+    incident.requirements = [msgspec.structs.replace(incident.requirements[0], count="two")]
+
+
+def without_a_priority(incident: Incident) -> None:
+    incident.priority = None  # type: ignore[assignment]
+
+
+def without_a_time(incident: Incident) -> None:
+    incident.opened_at = None  # type: ignore[assignment]
+
+
+BREAK = pytest.mark.parametrize(
+    "break_it", [without_a_count, without_a_priority, without_a_time], ids=lambda one: one.__name__
+)
+"""As no desk of today writes it, and a journal may have it."""
+
+
+def with_a_broken_one(world: DeskWorld, break_it: Callable[[Incident], None]) -> None:
+    """Report a fire that can't be planned for, and one more."""
     world.report(FIRE, priority=1, at=(0, 0))
-    # As no playbook of today writes it, and a journal may have it.
-    broken = world.situation.incidents["i000001"]
-    broken.requirements = [msgspec.structs.replace(broken.requirements[0], count="two")]
+    break_it(world.situation.incidents["i000001"])
     world.desk = world.new_desk(world.situation)
     world.report(FIRE, priority=1, at=(3, 3))
+
+
+@BREAK
+def test_an_unreadable_incident_is_named_with_its_error_and_holds_none_up(
+    tiny_city: CityPack, tiny_roads: RoadGraph, break_it: Callable[[Incident], None]
+) -> None:
+    world = DeskWorld(tiny_city, tiny_roads)
+    with_a_broken_one(world, break_it)
     events = world.settle()
-    assert [one.incidents for one in of(events, ev.PlanningFellBack)] == [("i000001",)]
+    (told,) = of(events, ev.PlanningFellBack)
+    assert (told.used, told.incidents) == (world.policy.name, ("i000001",))
+    assert told.error.startswith("i000001: TypeError: ")
     assert [one.incident for one in of(events, ev.AssignmentOrdered)] == ["i000002"]
+
+
+@BREAK
+def test_nearest_names_an_unreadable_incident_and_plans_the_others(
+    tiny_city: CityPack,
+    tiny_roads: RoadGraph,
+    monkeypatch: pytest.MonkeyPatch,
+    break_it: Callable[[Incident], None],
+) -> None:
+    world = DeskWorld(tiny_city, tiny_roads)
+    monkeypatch.setattr(Planner, "plan", _fail)
+    with_a_broken_one(world, break_it)
+    events = world.settle()
+    (told,) = of(events, ev.PlanningFellBack)
+    assert (told.used, told.incidents) == ("nearest", ("i000001",))
+    assert told.error.startswith("RuntimeError: nothing is to be had; i000001: TypeError: ")
+    assert [one.incident for one in of(events, ev.ProposalMade)] == ["i000002"]
 
 
 def _fail(*_: object, **__: object) -> None:

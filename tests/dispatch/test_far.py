@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from dispatch.far import Surroundings
+from dispatch.correlation import METRES_A_DEGREE
+from dispatch.far import FAR_M, KnownPlaces, Surroundings
 from dispatch.roads import RoadGraph
 from models import events as ev
 from models.city import CityPack
@@ -46,7 +52,50 @@ def test_what_is_two_kilometres_from_all_that_a_city_has_is_far(
     assert Surroundings(tiny_roads, tiny_city).is_far(lon, lat) is far
 
 
-def test_nobody_is_proposed_or_sent_to_a_place_that_can_not_be(world: DeskWorld) -> None:
+@st.composite
+def towns(draw: st.DrawFn) -> tuple[NDArray[np.float64], list[tuple[float, float]]]:
+    """Places around one point of the earth, and points in and around them."""
+    middle = draw(st.sampled_from((0.0, 119.4, -122.4, 179.99, -180.0)))
+    lat = draw(st.sampled_from((0.0, 31.4, -54.8, 78.2, 89.97, -90.0)))
+    spread = draw(st.sampled_from((0.01, 0.05, 1.0)))
+    aside = st.floats(-spread, spread)
+    wide = max(0.01, math.cos(math.radians(lat)))
+
+    def point() -> tuple[float, float]:
+        lon = (middle + draw(aside) / wide + 180) % 360 - 180
+        return lon, min(90.0, max(-90.0, lat + draw(aside)))
+
+    known = [point() for _ in range(draw(st.integers(0, 12)))]
+    anywhere = st.tuples(st.floats(-540, 540), st.floats(-90, 90))
+    asked = [point() for _ in range(12)] + [draw(anywhere)]
+    return np.array(known, np.float64).reshape(-1, 2), asked
+
+
+@given(towns())
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+def test_few_places_are_looked_at_and_the_answer_is_that_of_all(
+    town: tuple[NDArray[np.float64], list[tuple[float, float]]],
+) -> None:
+    lonlat, asked = town
+    known = KnownPlaces(lonlat)
+    for lon, lat in asked:
+        away = np.abs(lonlat - (lon, lat))
+        away[:, 0] = np.minimum(away[:, 0], 360.0 - away[:, 0]) * np.cos(np.radians(lat))
+        near = (np.hypot(away[:, 0], away[:, 1]) <= FAR_M / METRES_A_DEGREE).any()
+        assert known.any_near(lon, lat) == near, (lon, lat)
+
+
+def test_a_place_at_the_edge_of_far_and_across_the_antimeridian() -> None:
+    known = KnownPlaces(np.array([[179.99, -17.0]]))
+    edge = FAR_M / METRES_A_DEGREE
+    for within, near in ((0.999, True), (1.001, False)):
+        east = 179.99 + within * edge / math.cos(math.radians(-17.0)) - 360
+        assert known.any_near(east, -17.0) is near
+        assert known.any_near(179.99, -17.0 + within * edge) is near
+        assert known.any_near(179.99, -17.0 - within * edge) is near
+
+
+def test_no_unit_is_proposed_or_sent_to_an_impossible_place(world: DeskWorld) -> None:
     made = world.report(**LOST_SIGN) + world.wait(3000)
     assert not of(made, ev.AssignmentOrdered, ev.ProposalMade)
     incident = world.situation.incidents[FIRE]

@@ -14,7 +14,7 @@ from models.settings import CHECKOUT
 from tests.dispatch.conftest import SOUTH, WEST
 
 
-def test_who_stands_at_a_street_is_not_named(tiny_city: CityPack, tiny_roads: RoadGraph) -> None:
+def test_what_stands_at_a_street_is_not_named(tiny_city: CityPack, tiny_roads: RoadGraph) -> None:
     assert off_road(tiny_city, tiny_roads) == []
 
 

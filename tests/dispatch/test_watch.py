@@ -42,6 +42,8 @@ def test_a_crew_that_does_not_answer_is_told_of_once(sent: DeskWorld) -> None:
     assert told(sent.wait(4000)) == []
     (escalation,) = [e for e in sent.situation.incidents[FIRE].escalations if e.kind]
     assert (escalation.unit, escalation.to_role) == (unit, "dispatcher")
+    # By this name a screen finds the assignment, and says whether it still holds.
+    assert escalation.deadline == f"{sent.situation.units[unit].assignment}-unanswered"
 
 
 def test_a_crew_that_is_under_way_is_told_of_when_it_does_not_arrive(sent: DeskWorld) -> None:
@@ -65,7 +67,7 @@ def test_a_desk_that_starts_again_watches_on(sent: DeskWorld) -> None:
     assert told(sent.wait(4000)) == []
 
 
-def test_who_drops_out_of_an_order_by_hand_is_told_of_where_nobody_is_left(
+def test_a_manual_order_left_without_a_unit_is_told_of(
     tiny_city: CityPack, tiny_roads: RoadGraph
 ) -> None:
     world = DeskWorld(tiny_city, tiny_roads, automatic=())
@@ -75,7 +77,7 @@ def test_who_drops_out_of_an_order_by_hand_is_told_of_where_nobody_is_left(
     assert told(world.status("T01", UnitState.OUT_OF_SERVICE)) == [("dropped_out", "T01")]
 
 
-def test_who_drops_out_of_what_the_machine_sends_to_is_replaced_and_not_told_of(
+def test_a_unit_that_the_machine_replaces_is_not_told_of(
     sent: DeskWorld,
 ) -> None:
     made = sent.status(order(sent).unit, UnitState.OUT_OF_SERVICE)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dispatch.off_road import in_words, off_road
 from dispatch.roads import RoadGraph
 from gridcommand import doctor
 from gridcommand.city_build import build
@@ -14,6 +16,7 @@ from gridcommand.city_packs import FACILITY_COLUMNS, write_table
 from gridcommand.configuration import load_settings
 from gridcommand.reachability import CUT_OFF_FILE, SETTLEMENTS_FILE, Reach, look
 from models.city import CityPack
+from models.neighbours import LentUnit, Neighbour
 
 NODES = {
     1: (47.0, 9.0), 2: (47.0, 9.003), 3: (47.0, 9.03), 4: (47.0, 9.033), 5: (47.001, 9.033),
@@ -118,6 +121,19 @@ def test_a_network_of_two_parts_is_told_without_the_builders_tables(tmp_path: Pa
     assert [one.name for one in reach.facilities] == ["Feuerwehr Ost"]
     assert [part.name for part in reach.parts] == ["Dorfstrasse"]
     assert reach.cells
+
+
+def test_doctor_and_workers_log_tell_of_the_same_unit_lent_ones_too(tmp_path: Path) -> None:
+    pack, _ = built(tmp_path, {})
+    own = pack.units[0]
+    lent = LentUnit("L1", own.kind, own.skills, own.lon, own.lat - 0.02, call_sign="Lent 1")
+    pack = replace(pack, neighbours=(Neighbour("n", {"en": "N", "zh": "N"}, 0.0, (lent,)),))
+    graph = RoadGraph.load(pack)
+    (spot,) = look(pack, graph).units
+    assert (spot.id, spot.name) == ("L1", "Lent 1")
+    (line,) = off_road(pack, graph)
+    assert line.startswith("neighbours.yaml: unit 'L1'")
+    assert f"{in_words(spot.away_m)} from the nearest street" in line
 
 
 WEST_M = 1 / 75_835

@@ -265,6 +265,21 @@ def test_pause_and_speed_come_from_the_row(town: Town, recording: Recording) -> 
     assert len(of(town.journal(), IncidentOpened)) == 3
 
 
+def test_a_drill_that_a_console_ends_is_over_for_good(town: Town, recording: Recording) -> None:
+    drill = town.drill(recording)
+    town.run(drill, 5)
+    town.store.set_drill(HERE, state=ENDED)
+    town.run(drill, 60)
+    assert drill.ended
+    assert len(of(town.journal(), IncidentOpened)) == 1
+    drill.leave(town.wall)
+    ended = town.store.drill(HERE)
+    assert ended is not None
+    assert ended.state == ENDED
+    town.drill(recording)
+    assert [one.state for one in town.store.drills() if one.jurisdiction != HERE] == [RUNNING]
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_it_goes_on_where_it_was(town: Town, recording: Recording, killed: bool) -> None:
     drill = town.drill(recording)

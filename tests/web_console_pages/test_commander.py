@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from models.words import Role
 from tests.web_console_pages.acting import PHONE, choose, commander_who_decides, report, tell
-from tests.web_console_pages.conftest import OpenPage, Town
+from tests.web_console_pages.conftest import DRILL, OpenPage, Town
 
 pytestmark = pytest.mark.browser
 
@@ -148,3 +148,28 @@ def test_grid_cells_are_shown_and_remembered(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_text("The grid cells did not load.")).to_be_hidden()
     expect(page.get_by_role("button", name="Grid cells")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_commander_ends_the_exercise_when_asked_once_more(
+    open_page: OpenPage, town: Town
+) -> None:
+    running = town.store.drill(DRILL)
+    assert running is not None
+    desk = open_page("commander-ends", Role.COMMANDER)
+    others = open_page("dispatcher-looks", Role.DISPATCHER)
+    band = desk.locator(".exercise-band")
+    try:
+        band.get_by_role("button", name="Stop the exercise").click()
+        band.get_by_role("button", name="Let it run").click()
+        band.get_by_role("button", name="Stop the exercise").click()
+        expect(others.locator(".exercise-band")).to_contain_text("nothing here reaches")
+        assert others.locator(".exercise-band").get_by_role("button").count() == 0
+        band.get_by_role("button", name="Stop it").click()
+        for page in (desk, others):
+            expect(page.locator(".exercise-band")).to_contain_text("The exercise is over.")
+        expect(band.get_by_role("button")).to_have_count(0)
+        ended = town.store.drill(DRILL)
+        assert ended is not None
+        assert ended.state == "ended"
+    finally:
+        town.store.put_drill(running)

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
+from models.registers import Device
 from models.words import Role
+from tests.web_console_pages.acting import PHONE
 from tests.web_console_pages.conftest import NewPage, OpenPage, Town
 
 pytestmark = pytest.mark.browser
@@ -88,3 +90,48 @@ def test_admin_makes_an_account(open_page: OpenPage, town: Town) -> None:
     expect(page.get_by_role("row", name=re.compile("^newcomer"))).to_contain_text(town.drill)
     page.get_by_role("button", name="Dead letters").click()
     expect(page.get_by_text("No dead letters")).to_be_visible()
+
+
+def test_admin_sees_the_register_of_devices_page_by_page(open_page: OpenPage, town: Town) -> None:
+    town.store.add_devices([Device(id=f"d{n:03}", jurisdiction=town.drill) for n in range(150)])
+    page = open_page("root", Role.ADMIN, path="/admin")
+    page.get_by_role("button", name="Devices").click()
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(100)
+    page.get_by_role("button", name="More").click()
+    expect(rows).to_have_count(150)
+    expect(page.get_by_role("button", name="More")).to_have_count(0)
+    # What is changed stays where it is.
+    rows.nth(149).get_by_role("button", name="Disable").click()
+    rows.nth(149).get_by_role("button", name="Disable").click()
+    expect(rows.nth(149)).to_contain_text("disabled")
+    expect(rows).to_have_count(150)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_phone_leaves_an_exercise_that_is_over(new_page: NewPage, town: Town, lang: str) -> None:
+    words = {
+        "en": ("Send report", "The exercise is over.", "Back to live"),
+        "zh": ("立即上报", "演练已结束。", "返回实战"),
+    }
+    send, over, to_live = words[lang]
+    phone = new_page(size=PHONE, lang=lang)
+    phone.goto(town.link(f"worker-over-{lang}", Role.GRID_WORKER, town.drill, town.home))
+    expect(phone.locator(".exercise-band")).to_be_visible()
+    phone.locator("textarea").fill("fire in the kitchen")
+    expect(phone.get_by_role("button", name=send)).to_be_enabled()
+    running = town.store.drill(town.drill)
+    assert running is not None
+    town.store.set_drill(town.drill, state="ended")
+    try:
+        expect(phone.get_by_text(over)).to_be_visible()
+        expect(phone.get_by_role("button", name=send)).to_be_disabled()
+        phone.get_by_role("button", name=to_live).click()
+        expect(phone.locator(".exercise-band")).to_have_count(0)
+        expect(phone.get_by_role("button", name=send)).to_be_enabled()
+        # And so it is when it is opened anew.
+        phone.goto(f"{town.url}/field")
+        expect(phone.get_by_role("button", name=send)).to_be_enabled()
+        expect(phone.locator(".exercise-band")).to_have_count(0)
+    finally:
+        town.store.put_drill(running)

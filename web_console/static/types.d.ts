@@ -10,7 +10,7 @@ export interface Requirement {
   package?: string; shares?: string[];
 }
 export interface Escalation { at: string; deadline: string; to_role: string; notice: Names; kind?: string;
-  unit?: string }
+  unit?: string; states?: string[] }
 export interface Incident {
   id: string; number: string; state: string; category: string; priority: number; grade: string;
   confidence: number; opened_at: string; updated_at: string; updated_seq: number;
@@ -21,7 +21,7 @@ export interface Incident {
   requirements?: Requirement[]; notices?: Names[]; response_level?: number | null;
   assignments?: string[]; tasks?: string[]; proposal?: string; by_hand?: boolean;
   triaged_by?: string; pins?: string[]; bans?: string[]; escalations?: Escalation[];
-  merged_into?: string; former?: number;
+  merged_into?: string; former?: number; reopened_at?: string | null;
   joined?: { incident: string }[]; first_ordered_at?: string | null; first_on_scene_at?: string | null;
   closed_at?: string | null; losses?: number; far?: boolean; last_order?: LastOrder | null;
   near?: { lon: number; lat: number; names: Names; cell?: string } | null;
@@ -94,7 +94,9 @@ export interface Rules {
 }
 export interface RuleChange<T> { seq: number; at: string; by: string; reason: string; before: T }
 
-export interface Clock { speed: number; paused: boolean; anchor_sim: string; anchor_wall: string }
+export interface Clock {
+  speed: number; paused: boolean; anchor_sim: string; anchor_wall: string; over?: boolean;
+}
 export interface Pipeline {
   state: string; since?: string | null; oldest_unfinished_s?: number; cause?: string;
 }

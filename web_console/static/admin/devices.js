@@ -41,29 +41,31 @@ export function placeOf(text) {
 /** The register of devices. */
 export function Devices() {
   const [devices, setDevices] = useState(/** @type {Device[] | null} */ (null));
+  const [next, setNext] = useState(/** @type {string | null} */ (null));
   const [error, setError] = useState('');
   const [key, setKey] = useState(/** @type {{id: string, key: string} | null} */ (null));
   const [copied, setCopied] = useState(false);
   const [asked, setAsked] = useState(/** @type {Asked | null} */ (null));
   const [wanted, setWanted] = useState(NOTHING);
-  const load = async () => {
+  /** @param {Device[]} before those already here @param {string} after */
+  const load = async (before, after = '') => {
     try {
-      setDevices((await get('/api/devices')).items);
+      const page = await get(`/api/devices?limit=100&after=${encodeURIComponent(after)}`);
+      setDevices([...before, ...page.items]);
+      setNext(page.next);
     } catch (problem) {
       setError(wordsOf(problem));
     }
   };
   useEffect(() => {
-    load();
+    load([]);
   }, []);
   /** @param {() => Promise<any>} ask @returns {Promise<any>} */
   const doing = async (ask) => {
     setError('');
     setAsked(null);
     try {
-      const answer = await ask();
-      await load();
-      return answer;
+      return await ask();
     } catch (problem) {
       setError(problem instanceof ApiError && problem.status === 409
         ? t('devices.taken') : wordsOf(problem));
@@ -89,12 +91,18 @@ export function Devices() {
     }
     const { id, kind, owner } = wanted;
     const body = { id: id.trim(), kind: kind.trim(), owner: owner.trim(), ...place };
-    if (await showKey(() => post('/api/devices', body))) setWanted(NOTHING);
+    if (await showKey(() => post('/api/devices', body))) {
+      setWanted(NOTHING);
+      await load([]);
+    }
   };
   /** @param {Device} device */
   const path = (device) => `/api/devices/${encodeURIComponent(device.id)}`;
   /** @param {Device} device @param {boolean} disabled */
-  const disable = (device, disabled) => doing(() => request('PATCH', path(device), { disabled }));
+  const disable = async (device, disabled) => {
+    const changed = await doing(() => request('PATCH', path(device), { disabled }));
+    if (changed) setDevices((all) => (all ?? []).map((one) => (one.id === changed.id ? changed : one)));
+  };
   /** @param {keyof typeof NOTHING} name @param {boolean} required */
   const field = (name, required = false) => html`<label class="field"><span>${t(`devices.${name}`)}</span>
     <input type="text" required=${required} value=${wanted[name]} autocomplete="off"
@@ -142,5 +150,7 @@ export function Devices() {
     ${devices && devices.length > 0 && html`<table class="accounts"><thead><tr>
       <th>${t('devices.id')}</th><th>${t('devices.kind')}</th><th>${t('devices.where')}</th>
       <th>${t('devices.seen')}</th><td></td></tr></thead><tbody>${devices.map(row)}</tbody></table>`}
+    ${next && html`<button type="button" class="button" onClick=${() => load(devices ?? [], next)}>
+      ${t('admin.more')}</button>`}
   </section>`;
 }

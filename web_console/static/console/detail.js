@@ -17,7 +17,8 @@ import { Photo } from './photos.js';
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
 import {
-  arrival, assignmentsOf, coverage, ended, isPlaced, lateness, onTheWay, outside, running, undoing,
+  arrival, assignmentsOf, coverage, ended, isPlaced, isUnsettled, lateness, onTheWay, outside, running,
+  undoing,
 } from './selectors.js';
 import { ask, callSign, live, select, theCity, tick, ui } from './state.js';
 import { Timeline } from './timeline.js';
@@ -40,7 +41,7 @@ export function Detail() {
       <${ProposalCard} incident=${incident} state=${state} />
       <${Sent} incident=${incident} state=${state} />
       <${Requirements} incident=${incident} state=${state} />
-      <${What} incident=${incident} />
+      <${What} incident=${incident} state=${state} />
       <${Tasks} incident=${incident} state=${state} />
       <${Timeline} incident=${incident} />
     </div>
@@ -81,13 +82,13 @@ function Head({ incident, state }) {
       <${StateChip} state=${incident.state} />
       <span>${tOr(`grade.${incident.grade}`, incident.grade)}</span>
       <span class="age">${span((until - Date.parse(incident.opened_at)) / 1000)}</span>
-      <${Flags} incident=${incident} />
+      <${Flags} incident=${incident} state=${state} />
     </div>
   </div>`;
 }
 
-/** @param {{incident: import('../types.js').Incident}} props */
-function What({ incident }) {
+/** @param {Props} props */
+function What({ incident, state }) {
   const zone = theCity().timezone;
   const skew = incident.clock_skew_s ?? 0;
   const facts = Object.entries(incident.facts ?? {});
@@ -127,9 +128,14 @@ function What({ incident }) {
         value === false ? t('no') : value}`}</span>`)}</div>`}
     ${(incident.notices ?? []).map((notice, n) => html`<p class="notice" key=${n}>
       ${nameOf(notice)}</p>`)}
-    ${(incident.escalations ?? []).map((e, n) => html`<p class="notice bad" key=${n}>
-      ${shortTime(e.at, zone)} · ${e.kind ? t(`escalation.${e.kind}`, { unit: callSign(e.unit ?? '') })
-        : nameOf(e.notice, e.deadline)} → ${tOr(`role.${e.to_role}`, e.to_role)}</p>`)}
+    ${(incident.escalations ?? []).map((e, n) => {
+      const open = isUnsettled(state, incident, e);
+      return html`<p class="notice ${open ? 'bad' : 'settled'}" key=${n}>
+        ${shortTime(e.at, zone)} · ${e.kind
+          ? t(`escalation.${e.kind}`, { unit: callSign(e.unit ?? '') })
+          : nameOf(e.notice, e.deadline)} → ${tOr(`role.${e.to_role}`, e.to_role)}
+        ${!open && html` · <b>${t('escalation.settled')}</b>`}</p>`;
+    })}
     ${(incident.photos?.length ?? 0) > 0 && html`<div class="photos">
       ${incident.photos?.map((photo, n) => html`<${Photo} key=${photo} id=${photo} n=${n + 1} />`)}
     </div>`}

@@ -12,7 +12,7 @@ import { keepSide } from '../lib/side.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { Empty, Priority, StateChip, UnitChip, categoryName } from './parts.js';
-import { counts, filtered, nextFree, outside, rows } from './selectors.js';
+import { counts, filtered, isEscalated, nextFree, outside, rows } from './selectors.js';
 import { live, select, setUi, theSession, tick, ui } from './state.js';
 
 const ROW_REM = 4.75; // .row's height in console.css
@@ -152,7 +152,7 @@ function QueueRow({ row, index, total, selected, state }) {
         ${row.units.slice(0, 4).map((u) =>
           html`<${UnitChip} key=${u.id} id=${u.id} state=${u.state} />`)}
         ${row.units.length > 4 && html`<span class="more">+${row.units.length - 4}</span>`}
-        <${Flags} incident=${incident} />
+        <${Flags} incident=${incident} state=${state} />
       </div>
     </div>
     <div class="row-side">
@@ -165,13 +165,15 @@ function QueueRow({ row, index, total, selected, state }) {
   </div>`;
 }
 
-/** @param {{incident: import('../types.js').Incident}} props */
-export function Flags({ incident }) {
+/**
+ * @param {{incident: import('../types.js').Incident, state: import('../types.js').LiveState}} props
+ */
+export function Flags({ incident, state }) {
   const flags = [
     incident.triage && 'triage',
     outside(incident) && 'outside',
     incident.by_hand && 'by_hand',
-    (incident.escalations?.length ?? 0) > 0 && 'escalated',
+    isEscalated(state, incident) && 'escalated',
   ].filter(Boolean);
   return flags.map((flag) => html`<span key=${flag} class="flag flag-${flag}"
     title=${t(`flag.${flag}_text`)}>${t(`flag.${flag}`)}</span>`);

@@ -8,6 +8,7 @@
 const ENDED = new Set(['closed', 'cancelled']);
 const ENDED_ASSIGNMENT = new Set(['cleared', 'cancelled']);
 const DOES_TASK = new Set(['assigned', 'accepted', 'done']);
+const UNDER_WAY = new Set(['accepted', 'en_route']);
 const LEAVES = new Set(['transporting', 'at_hospital']);
 
 /** @param {Incident} incident */
@@ -69,6 +70,31 @@ function isServed(state, incident) {
   return !incident.requirements?.length && (incident.tasks ?? []).some((id) =>
     DOES_TASK.has(state.tasks.get(id)?.state ?? ''));
 }
+
+/**
+ * Whether what a person was told of is still so: the crew doesn't answer or arrive, no unit goes,
+ * the incident is where the playbook's deadline finds it late.
+ * @param {LiveState} state
+ * @param {Incident} incident
+ * @param {import('../types.js').Escalation} told
+ */
+export function isUnsettled(state, incident, told) {
+  if (ended(incident) || told.at < (incident.reopened_at ?? '')) return false;
+  if (told.kind === 'dropped_out') return !isServed(state, incident);
+  if (!told.kind) return !told.states?.length || told.states.includes(incident.state);
+  const sent = (incident.assignments ?? []).map((id) => state.assignments.get(id))
+    .find((one) => one && told.deadline === `${one.id}-${told.kind}`);
+  if (!sent) return false;
+  return told.kind === 'unanswered' ? sent.state === 'ordered' : UNDER_WAY.has(sent.state);
+}
+
+/**
+ * Whether anything that a person was told of is still so.
+ * @param {LiveState} state
+ * @param {Incident} incident
+ */
+export const isEscalated = (state, incident) =>
+  (incident.escalations ?? []).some((told) => isUnsettled(state, incident, told));
 
 /**
  * What an incident needs of the people at the desk: 0 a decision, 1 nobody is there yet, 2 somebody
@@ -200,8 +226,7 @@ export function counts(all) {
 export function attention(state, all) {
   return {
     decide: counts(all).decide,
-    escalated: all.filter(({ group, incident }) =>
-      group !== 'closed' && (incident.escalations?.length ?? 0) > 0).length,
+    escalated: all.filter(({ incident }) => isEscalated(state, incident)).length,
     moves: state.move_ups.size,
     failing: state.pipeline?.state === 'delayed' ? 'pipeline'
       : state.rules.simpler_planning ? 'planning' : '',

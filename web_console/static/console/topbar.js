@@ -67,7 +67,39 @@ function Sides({ jurisdiction, onJurisdiction }) {
 
 export function ExerciseBand() {
   usePrefs();
-  return html`<div class="exercise-band" role="status"><span>${t('exercise.band')}<i> · ${t('exercise.note')}</i></span></div>`;
+  const over = useStore(live, (s) => !!s.clock?.over);
+  return html`<div class="exercise-band"><span role="status">${t('exercise.band')}<i> · ${
+    t(over ? 'exercise.over' : 'exercise.note')}</i></span><${EndDrill} /></div>`;
+}
+
+/** Ends the drill that runs, for good: asked once more. */
+function EndDrill() {
+  const runs = useStore(live, (s) => !!s.clock && !s.clock.over);
+  const [asks, setAsks] = useState(false);
+  const [busy, setBusy] = useState(false);
+  if (!runs || !commands()) return null;
+  const end = async () => {
+    setBusy(true);
+    await changeDrill({ ended: true });
+    setBusy(false);
+    setAsks(false);
+  };
+  return html`<span class="end-drill">${asks ? html`${t('drill.end_ask')}
+      ${' '}<button type="button" class="linkish" onClick=${() => setAsks(false)}>
+        ${t('drill.end_no')}</button>
+      ${' '}<button type="button" class="linkish" disabled=${busy} onClick=${end}>
+        ${t('drill.end_yes')}</button>`
+    : html`<button type="button" class="linkish" onClick=${() => setAsks(true)}>
+        ${t('drill.end')}</button>`}</span>`;
+}
+
+/** @param {{paused?: boolean, speed?: number, ended?: boolean}} change */
+async function changeDrill(change) {
+  try {
+    await post(`/api/drill?jurisdiction=${encodeURIComponent(live.get().jurisdiction)}`, change);
+  } catch (error) {
+    tell({ tone: 'bad', text: error instanceof ApiError ? error.message : String(error) });
+  }
 }
 
 function FreeUnits() {
@@ -97,22 +129,17 @@ function ClockPanel() {
 /** @param {{clock: import('../types.js').Clock | null}} props */
 function DrillControls({ clock }) {
   const [busy, setBusy] = useState(false);
-  const commander = commands();
+  const fixed = busy || !commands() || !clock || !!clock.over;
   /** @param {{paused?: boolean, speed?: number}} change */
   const change = async (change) => {
     setBusy(true);
-    try {
-      await post(`/api/drill?jurisdiction=${encodeURIComponent(
-        live.get().jurisdiction)}`, change);
-    } catch (error) {
-      tell({ tone: 'bad', text: error instanceof ApiError ? error.message : String(error) });
-    }
+    await changeDrill(change);
     setBusy(false);
   };
   const speed = clock?.speed ?? 1;
   const speeds = SPEEDS.includes(speed) ? SPEEDS : [...SPEEDS, speed].sort((a, b) => a - b);
   return html`<div class="drill">
-    <button type="button" class="iconbutton" disabled=${busy || !commander || !clock}
+    <button type="button" class="iconbutton" disabled=${fixed}
       aria-label=${t(clock?.paused ? 'drill.resume' : 'drill.pause')}
       title=${t(clock?.paused ? 'drill.resume' : 'drill.pause')}
       onClick=${() => change({ paused: !clock?.paused })}>
@@ -122,7 +149,7 @@ function DrillControls({ clock }) {
       </svg>
     </button>
     <select aria-label=${t('drill.speed')} title=${t('drill.speed')} value=${String(speed)}
-      disabled=${busy || !commander || !clock}
+      disabled=${fixed}
       onChange=${(/** @type {any} */ e) => change({ speed: Number(e.currentTarget.value) })}>
       ${speeds.map((n) => html`<option key=${n} value=${String(n)}
         selected=${n === speed}>×${n}</option>`)}

@@ -16,6 +16,7 @@ import { Crew, myAssignment, myUnit } from './crew.js';
 import { isReport } from './entry.js';
 import { durable, open } from './kept.js';
 import { Mine } from './mine.js';
+import { Over } from './over.js';
 import { begin as beginOutbox, entries, load as loadOutbox } from './outbox.js';
 import { load as loadPictures, tidy } from './pictures.js';
 import { Report } from './report.js';
@@ -54,6 +55,7 @@ function App() {
         </div></details>
     </header>
     ${exercise && html`<div class="exercise-band" role="status"><span>${t('exercise.band')}<i> · ${t('exercise.note')}</i></span></div>`}
+    <${Over} />
     ${unshown > 0 && html`<p class="notice bad" role="alert">${t('pipeline.unshown', { n: unshown })}</p>`}
     ${!keeps && html`<p class="notice bad">${t('field.storage')}</p>`}
     <main>${now === 'report' ? html`<${Report} />` : now === 'mine' ? html`<${Mine} />`

@@ -10,10 +10,11 @@ import { prefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { Icon, offered } from './icons.js';
 import { add } from './outbox.js';
+import { isOver } from './over.js';
 import { tidy } from './pictures.js';
 import { Place, gps, locate } from './place.js';
 import { Shots } from './shots.js';
-import { BLANK, draft, here, isBlank, setDraft, tab } from './state.js';
+import { BLANK, draft, here, isBlank, live, setDraft, tab } from './state.js';
 
 /** Before that it may have been another day. */
 const LONG_AGO_MS = 43200000;
@@ -23,7 +24,7 @@ let sending = false;
 async function send() {
   const d = draft.get();
   // A second tap while the first is being saved would be a second report.
-  if (sending) return;
+  if (sending || isOver(live.get())) return;
   if (!d.category && !d.text.trim() && !d.photos.length) {
     setDraft({ errors: [{ field: 'body', code: 'nothing', message: t('field.nothing') }] });
     return;
@@ -49,6 +50,7 @@ async function send() {
 
 export function Report() {
   const d = useStore(draft, (x) => x);
+  const over = useStore(live, isOver);
   const { city } = here();
   const kinds = offered(city.categories);
   const roots = Object.keys(city.categories).filter((id) => !id.includes('.'));
@@ -86,7 +88,8 @@ export function Report() {
     </section>
     <${Place} />
     <${Clear} />
-    <div class="act"><button type="button" class="button big primary" onClick=${send}>
+    <div class="act"><button type="button" class="button big primary" disabled=${over}
+      onClick=${send}>
       ${t('field.send')}</button></div>
   </div>`;
 }
