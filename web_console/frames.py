@@ -226,15 +226,16 @@ def heartbeat(
     )
 
 
-def refused(data: ev.OrderRefused) -> bytes:
-    """Return a frame that tells a person that an order wasn't carried out."""
+def refused(data: ev.OrderRefused | ev.EventRefused) -> bytes:
+    """Return a frame that tells a person that an order, or another word, could not be used."""
+    of_order = isinstance(data, ev.OrderRefused)
     return _encode(
         _Refused(
-            order=data.order,
+            order=data.order if of_order else data.event,
             code=data.code,
             detail=data.detail,
-            incident=data.incident,
-            proposal=data.proposal,
+            incident=data.incident if of_order else "",
+            proposal=data.proposal if of_order else "",
         )
     )
 
