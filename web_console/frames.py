@@ -228,16 +228,19 @@ def heartbeat(
 
 def refused(data: ev.OrderRefused | ev.EventRefused) -> bytes:
     """Return a frame that tells a person that an order, or another word, could not be used."""
-    of_order = isinstance(data, ev.OrderRefused)
-    return _encode(
-        _Refused(
-            order=data.order if of_order else data.event,
+    if isinstance(data, ev.EventRefused):
+        frame = _Refused(
+            order=data.event, code=data.code, detail=data.detail, incident="", proposal=""
+        )
+    else:
+        frame = _Refused(
+            order=data.order,
             code=data.code,
             detail=data.detail,
-            incident=data.incident if of_order else "",
-            proposal=data.proposal if of_order else "",
+            incident=data.incident,
+            proposal=data.proposal,
         )
-    )
+    return _encode(frame)
 
 
 def error(code: int, message: str) -> bytes:
