@@ -26,6 +26,7 @@ from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, merge_facts
 from dispatch.fallback import Planning
 from dispatch.far import Surroundings
 from dispatch.orders import OrderBook
+from dispatch.orders.refusal import RefusalError
 from dispatch.overtaken import withdraw_overtaken
 from dispatch.planning import Planner, is_automatic
 from dispatch.policy import Policy
@@ -106,6 +107,7 @@ class Desk:
         self._touched: Touched = set()
         self._handlers: dict[type[ev.Payload], Callable[[Step, Any], None]] = {
             ev.ReportClassified: self._report,
+            ev.ReportPlaced: self._report_placed,
             ev.AlarmEnded: self._alarm_ended,
             ev.UnitStatusReported: self._status,
             ev.TaskReported: self._task,
@@ -207,10 +209,16 @@ class Desk:
                 self._revise(step, incident, priority=worse[0], grade=worse[1], reason="report")
         self._adopt_plan(step, incident)
 
+    def _report_placed(self, step: Step, said: ev.ReportPlaced) -> None:
+        try:
+            self._orders.placing.place_report(step, said)
+        except RefusalError as refusal:
+            self._refuse(step, refusal.code, refusal.detail)
+
     def _alarm_ended(self, step: Step, ended: ev.AlarmEnded) -> None:
         """Say in its incident's log that an alarm is over; whether the incident is, people say."""
-        for incident in step.situation.incidents.values():
-            if ended.report in incident.reports and not incident.ended:
+        for incident in step.situation.incidents_of(ended.report):
+            if not incident.ended:
                 step.emit(
                     ev.ReportEnded(
                         incident=incident.id,
@@ -519,7 +527,9 @@ class Desk:
                 closing.settle(step, step.incident(incident_id))
 
     def _refuse(self, step: Step, code: str, detail: str) -> None:
-        step.emit(ev.EventRefused(event=step.cause.id, code=code, detail=detail))
+        said = step.cause.data
+        by = said.reporter if isinstance(said, ev.UnitStatusReported) else getattr(said, "by", "")
+        step.emit(ev.EventRefused(event=step.cause.id, code=code, detail=detail, by=by))
 
     def _still_due(self, due: datetime, kind: str, name: str) -> bool:
         """Whether what was remembered stands: a road may have been closed anew, for longer."""

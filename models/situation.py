@@ -514,6 +514,10 @@ class Situation(msgspec.Struct, kw_only=True):
     hospitals: dict[str, Hospital] = {}
     demand: Demand = msgspec.field(default_factory=Demand)
 
+    def incidents_of(self, report: str) -> list[Incident]:
+        """Return the incidents that have a report: two where one was merged into the other."""
+        return [one for one in self.incidents.values() if report in one.reports]
+
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _DECODER = msgspec.json.Decoder(Situation)

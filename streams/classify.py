@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 from models.categories import categories
 from models.city import CityPack
 from models.events import FactValue, ReportClassified, ReportReceived
+from models.geodesy import to_wgs84
 from models.plain_text import plain
 from models.words import Channel, Grade
-from streams.geodesy import to_wgs84
 from streams.lexicon import Lexicon, Reading, load_lexicon
 from streams.place_names import names_of
 

@@ -23,11 +23,11 @@ from dispatch.policy import Policy
 from dispatch.roads import AreaClosure, CircleClosure, Closure, RoadGraph
 from models.city import CityPack
 from models.events import CloseRoad, Event, Point, ReportReceived
+from models.geodesy import to_wgs84
 from models.words import Role
 from playbooks.engine import PlaybookSet
 from streams.errors import RecordingError
 from streams.fast import FastResult, replay
-from streams.geodesy import to_wgs84
 from streams.measures import URGENT, Measures
 from streams.overload import Overload
 from streams.recording import Recording

@@ -35,6 +35,7 @@ LONG_MAX = 2**63 - 1
 
 Lon = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False, examples=[-122.4194])]
 Lat = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False, examples=[37.7749])]
+Accuracy = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 # No text of a person holds a NUL, and PostgreSQL can't keep one.
 NO_NUL = r"^[^\x00]*$"
@@ -108,7 +109,7 @@ class ReportIn(Body):
     lon: Lon | None = None
     lat: Lat | None = None
     datum: Datum = Datum.WGS84
-    accuracy_m: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
+    accuracy_m: Accuracy | None = None
     place: Annotated[Short, Said] = Field("", description="Address or description of the place.")
     observed_at: SenderTime | None = Field(None, description="The sender's clock; with a zone.")
     photos: Photos = []
@@ -125,6 +126,23 @@ class ReportIn(Body):
         if (self.lon is None) != (self.lat is None):
             raise PydanticCustomError("half_a_place", "lon and lat belong together")
         return self
+
+
+class ReportPlaceIn(Body):
+    """Where it is that a report told of: a point, and words beside it if there are any.
+
+    Sent again with the same ``id`` it is the same word, and gets the same answer.
+    """
+
+    id: UUID | None = Field(None, description="The sender's own, best a UUIDv7.")
+    lon: Lon
+    lat: Lat
+    datum: Datum = Datum.WGS84
+    accuracy_m: Accuracy | None = None
+    place: Annotated[Short, Said] = Field("", description="Address or description of the place.")
+    jurisdiction: Annotated[str, Field(max_length=100, pattern=NO_NUL)] = Field(
+        "", description="Empty: the session's own."
+    )
 
 
 class OrderBody(Body):

@@ -227,17 +227,21 @@ def heartbeat(
     )
 
 
-def refused(data: ev.OrderRefused) -> bytes:
-    """Return a frame that tells a person that an order wasn't carried out."""
-    return _encode(
-        _Refused(
+def refused(data: ev.OrderRefused | ev.EventRefused) -> bytes:
+    """Return a frame that tells a person that an order, or another word, could not be used."""
+    if isinstance(data, ev.EventRefused):
+        frame = _Refused(
+            order=data.event, code=data.code, detail=data.detail, incident="", proposal=""
+        )
+    else:
+        frame = _Refused(
             order=data.order,
             code=data.code,
             detail=data.detail,
             incident=data.incident,
             proposal=data.proposal,
         )
-    )
+    return _encode(frame)
 
 
 def error(code: int, message: str) -> bytes:

@@ -87,7 +87,7 @@ class Room:
         self._told = 0
         self._touched: set[tuple[str, str]] = set()
         self._log: list[LogEntry] = []
-        self._refusals: list[ev.OrderRefused] = []
+        self._refusals: list[ev.OrderRefused | ev.EventRefused] = []
         self._traced: list[tuple[str, float]] = []
         self._commanders: set[Screen] = set()
         self._workers: dict[Screen, _Worker] = {}
@@ -139,7 +139,7 @@ class Room:
         self._touched.update(touched)
         if entry is not None:
             self._log.append(entry)
-        if isinstance(event.data, ev.OrderRefused):
+        if isinstance(event.data, ev.OrderRefused | ev.EventRefused):
             self._refusals.append(event.data)
         if event.traceparent and isinstance(event.data, ev.IncidentOpened | ev.ReportLinked):
             self._traced.append((event.traceparent, time.perf_counter()))

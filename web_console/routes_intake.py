@@ -15,14 +15,15 @@ from fastapi import APIRouter, File, Form, Header, Query, Request, UploadFile
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from models.events import ReportReceived
+from models.events import ReportPlaced, ReportReceived
+from models.geodesy import to_wgs84
 from models.registers import Photo
 from models.topics import SENML_CONTENT_TYPE
 from models.words import Channel, Role, is_exercise
 from web_console.access import Asked, ConsoleOf, SignedIn
 from web_console.accounts import Person
-from web_console.bodies import Received, ReportIn
-from web_console.console import Console
+from web_console.bodies import Accepted, Received, ReportIn, ReportPlaceIn
+from web_console.console import PRIORITY_OF_STATUS, Console
 from web_console.problems import (
     Problem,
     field_errors,
@@ -108,6 +109,38 @@ async def report(
         received_at=received_at,
         jurisdiction=jurisdiction,
         exercise=is_exercise(jurisdiction),
+    )
+
+
+@router.post(
+    "/reports/{report_id}/place",
+    status_code=202,
+    responses=responses(401, 403, 404, 413, 503),
+    summary="Say where a report is",
+)
+async def report_place(
+    report_id: UUID, body: ReportPlaceIn, console: ConsoleOf, person: SignedIn, asked: Asked
+) -> Accepted:
+    """Say afterwards where a report is. 202 means: it is durable, and the desk will look at it.
+
+    An incident without a place, or with one that can't be, gets this one. What can't be used (it
+    has a place, it has ended, the place is far from the city) comes by the live channel as
+    `refused`.
+    """
+    jurisdiction = await console.jurisdiction_for(person, body.jurisdiction or asked)
+    lon, lat = to_wgs84(body.lon, body.lat, body.datum)
+    payload = ReportPlaced(
+        report=str(report_id),
+        lon=lon,
+        lat=lat,
+        by=person.name,
+        accuracy_m=body.accuracy_m,
+        place=body.place,
+    )
+    return Accepted(
+        id=await console.hand_over(
+            body.id, jurisdiction, person.name, payload, priority=PRIORITY_OF_STATUS
+        )
     )
 
 

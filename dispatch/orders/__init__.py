@@ -20,6 +20,7 @@ from dispatch.orders.hospitals import HospitalOrders
 from dispatch.orders.incidents import IncidentOrders
 from dispatch.orders.jurisdiction import JurisdictionOrders
 from dispatch.orders.move_ups import MoveUpOrders
+from dispatch.orders.placing import Placing
 from dispatch.orders.refusal import RefusalError, check_right, check_seen
 from dispatch.orders.sending import Sending
 from dispatch.orders.undoing import UndoingOrders
@@ -49,6 +50,8 @@ class OrderBook:
     ----------
     sending
         For the desk too: a unit that became free goes on to what is queued for it.
+    placing
+        For the desk too: who reported may say where it is.
     """
 
     def __init__(
@@ -63,7 +66,8 @@ class OrderBook:
         self.sending = sending = Sending(planner)
         move_ups = MoveUpOrders(planner)
         hospitals = HospitalOrders(planner)
-        incidents = IncidentOrders(sending, adopt, surroundings)
+        self.placing = placing = Placing(adopt, surroundings)
+        incidents = IncidentOrders(sending, adopt)
         undoing = UndoingOrders(adopt, adopt_anew)
         jurisdiction = JurisdictionOrders(planner)
         self._handlers: dict[type[ev.Order], Callable[[Step, Any], None]] = {
@@ -81,7 +85,7 @@ class OrderBook:
             ev.BanUnit: overrides.ban_unit,
             ev.LiftOverride: overrides.lift_override,
             ev.TriageIncident: incidents.triage_incident,
-            ev.PlaceIncident: incidents.place_incident,
+            ev.PlaceIncident: placing.place_incident,
             ev.MergeIncidents: incidents.merge_incidents,
             ev.UnmergeIncident: undoing.unmerge_incident,
             ev.CloseIncident: incidents.close_incident,

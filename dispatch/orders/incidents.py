@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dispatch import closing, merging
-from dispatch.far import FAR_M, Surroundings
+from dispatch.orders.placing import put
 from dispatch.orders.refusal import RefusalError, open_incident
 from dispatch.orders.sending import Sending
 from dispatch.step import Step
@@ -26,60 +26,11 @@ class IncidentOrders:
         For the units of an incident that ends.
     adopt
         Matches the playbooks anew, after a person said what an incident really is.
-    surroundings
-        For the cells, and what a place is held against.
     """
 
-    def __init__(
-        self,
-        sending: Sending,
-        adopt: Callable[[Step, Incident], None],
-        surroundings: Surroundings,
-    ) -> None:
+    def __init__(self, sending: Sending, adopt: Callable[[Step, Incident], None]) -> None:
         self._sending = sending
         self._adopt = adopt
-        self._surroundings = surroundings
-
-    def place_incident(self, step: Step, given: ev.PlaceIncident) -> None:
-        incident = open_incident(step, given.incident)
-        lon, lat = self._where(given)
-        if self._surroundings.is_far(lon, lat):
-            raise RefusalError(
-                "far_place",
-                f"{lat:.5f}, {lon:.5f} is farther than {FAR_M:g} m from every street, unit and "
-                "facility of the city",
-            )
-        if incident.proposal:
-            # It was made for another place.
-            step.emit(
-                ev.ProposalWithdrawn(
-                    proposal=incident.proposal, incident=incident.id, why=ev.OVERTAKEN
-                ),
-                incident=incident.id,
-            )
-        cell = self._surroundings.cells.locate(lon, lat)
-        step.emit(
-            ev.IncidentPlaced(
-                incident=incident.id,
-                lon=lon,
-                lat=lat,
-                place=given.place,
-                cell=cell.code if cell else "",
-                outside=cell is None,
-                by=given.by,
-                reason=given.reason,
-            ),
-            incident=incident.id,
-        )
-        self._adopt(step, incident)
-
-    def _where(self, given: ev.PlaceIncident) -> ev.Point:
-        if given.lon is not None and given.lat is not None:
-            return given.lon, given.lat
-        cell = self._surroundings.cells.get(given.cell)
-        if cell is None:
-            raise RefusalError("unknown_cell", f"the city has no cell {given.cell!r}")
-        return cell.middle
 
     def triage_incident(self, step: Step, given: ev.TriageIncident) -> None:
         incident = open_incident(step, given.incident)
@@ -174,17 +125,11 @@ class IncidentOrders:
         self._adopt(step, incident)
 
     def _take_place(self, step: Step, incident: Incident, duplicate: Incident, by: str) -> None:
-        if incident.proposal:
-            # It was made for another place, or for none.
-            step.emit(
-                ev.ProposalWithdrawn(
-                    proposal=incident.proposal, incident=incident.id, why=ev.OVERTAKEN
-                ),
-                incident=incident.id,
-            )
         # One that has no place of its own isn't placed.
         lon, lat = place_of(duplicate)
-        step.emit(
+        put(
+            step,
+            incident,
             ev.IncidentPlaced(
                 incident=incident.id,
                 lon=lon,
@@ -196,7 +141,6 @@ class IncidentOrders:
                 reason=merging.MERGED,
                 merged_from=duplicate.id,
             ),
-            incident=incident.id,
         )
 
     def close_incident(self, step: Step, given: ev.CloseIncident) -> None:

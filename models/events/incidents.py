@@ -53,7 +53,9 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
 
 
 class IncidentPlaced(Payload, frozen=True, kw_only=True):
-    """A person said where an incident is. ``place`` in words; empty: as before.
+    """A person said where an incident is, a dispatcher or who reported it.
+
+    ``place`` in words; empty: as before.
 
     ``merged_from`` is the incident whose place it is, which a person merged into this one.
     """

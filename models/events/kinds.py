@@ -39,6 +39,7 @@ INPUTS: frozenset[type[Payload]] = frozenset[type[Payload]](ORDERS) | {
     world.UnitStatusReported,
     world.UnitPositionsReported,
     world.TaskReported,
+    world.ReportPlaced,
     world.AlarmEnded,
     world.ClockTicked,
     world.DeskOpened,

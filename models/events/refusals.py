@@ -23,9 +23,13 @@ class OrderRefused(Payload, frozen=True, kw_only=True):
 
 
 class EventRefused(Payload, frozen=True, kw_only=True):
-    """An input that a desk could read but not use, and why (a unit that nobody knows, …)."""
+    """An input that a desk could read but not use, and why (a unit that nobody knows, …).
+
+    ``by`` is the account whose word it was, as far as the input says.
+    """
 
     type_name: ClassVar[str] = "event.refused"
     event: str
     code: str
     detail: str
+    by: str = ""

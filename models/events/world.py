@@ -146,6 +146,30 @@ class TaskReported(Payload, frozen=True, kw_only=True):
     photos: tuple[str, ...] = ()
 
 
+class ReportPlaced(Payload, frozen=True, kw_only=True):
+    """Who reported says afterwards where it is.
+
+    Attributes
+    ----------
+    report
+        Id of the report that had no place, or one that can't be.
+    lon, lat
+        In WGS-84, degrees.
+    place
+        Address or description of the place.
+    by
+        Account that says so.
+    """
+
+    type_name: ClassVar[str] = "report.placed"
+    report: str
+    lon: float
+    lat: float
+    by: str
+    accuracy_m: float | None = None
+    place: str = ""
+
+
 class AlarmEnded(Payload, frozen=True, kw_only=True):
     """What a sensor's report told is over: the device says so, or says nothing more of it.
 

@@ -138,6 +138,20 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         if waiting := self.side.on_its_way:
             self.world.hand(waiting.pop(which % len(waiting)))
 
+    @rule(which=pick, at=places, far=st.booleans())
+    def a_report_gets_its_place(self, which: int, at: tuple[int, int], far: bool) -> None:
+        """Of a report that came, or that no desk has decided; what has a place stays there."""
+        report = f"r{which % (self.side.reports + 1)}"
+        incidents = self.world.situation.incidents
+        before = {one.id: one.at for one in incidents.values() if one.is_placed}
+        lon, lat = WEST + at[0] * STEP, SOUTH + at[1] * STEP
+        made = self.world.say(
+            ev.ReportPlaced(report=report, lon=-lon if far else lon, lat=lat, by="worker")
+        )
+        answered = [e.data for e in made if isinstance(e.data, ev.IncidentPlaced | ev.EventRefused)]
+        assert len(answered) == 1, "it is placed, or its sender is told why not"
+        assert all(incidents[name].at == stood for name, stood in before.items())
+
     @rule(which=pick)
     def an_alarm_ends(self, which: int) -> None:
         """Of a report that came, or that no desk has decided."""

@@ -431,10 +431,18 @@ def test_orders_that_cannot_be_carried_out_say_why(
 @pytest.mark.parametrize(
     ("payload", "code"),
     [
-        (ev.UnitStatusReported(unit="nobody", state=UnitState.AVAILABLE), "unknown_unit"),
-        (ev.UnitStatusReported(unit="E02", state=UnitState.ON_SCENE), "no_assignment"),
         (
-            ev.UnitStatusReported(unit="E01", state=UnitState.ON_SCENE, assignment="old"),
+            ev.UnitStatusReported(unit="nobody", state=UnitState.AVAILABLE, reporter="x"),
+            "unknown_unit",
+        ),
+        (
+            ev.UnitStatusReported(unit="E02", state=UnitState.ON_SCENE, reporter="x"),
+            "no_assignment",
+        ),
+        (
+            ev.UnitStatusReported(
+                unit="E01", state=UnitState.ON_SCENE, assignment="old", reporter="x"
+            ),
             "stale_assignment",
         ),
         (ev.TaskReported(task="none", state=TaskState.DONE, by="x"), "unknown_task"),
@@ -446,7 +454,7 @@ def test_inputs_that_cannot_be_used_are_journaled_with_the_reason(
     world.report(at=(1, 0))
     world.settle()
     (refused,) = of(world.say(payload), ev.EventRefused)
-    assert refused.code == code
+    assert (refused.code, refused.by) == (code, "x")
 
 
 def test_a_desk_that_wakes_from_a_snapshot_goes_on_the_same(world: DeskWorld) -> None:

@@ -81,6 +81,7 @@ def test_one_case_has_every_kind_of_input_and_every_invariant_holds(
         (case.wait, {"seconds": 60}),
         (case.confirm, {"which": 0}),
         (case.tick, {"late_s": 900.0}),
+        (case.a_report_gets_its_place, {"which": 1, "at": (1, 1), "far": False}),
         (case.an_alarm_ends, {"which": 1}),
         (case.positions, {"at": (1, 0), "who": {"E01", "nobody"}, "late_s": 0.0}),
         (case.close_road, {"name": "c1", "at": (2, 2), "radius": 50.0, "for_s": 500}),

@@ -146,6 +146,68 @@ def test_a_cell_is_a_place_too(world: DeskWorld, tiny_city: CityPack) -> None:
     assert of(world.settle(), ev.AssignmentOrdered)
 
 
+@pytest.mark.parametrize("told", [NOWHERE | {"near": NEAR}, LOST_SIGN], ids=["nowhere", "far"])
+def test_who_reported_gives_a_place_as_a_dispatcher_does(
+    world: DeskWorld, told: dict[str, Any]
+) -> None:
+    world.report(**told)
+    world.settle()
+    had = world.situation.incidents[FIRE].proposal
+    (report,) = world.situation.incidents[FIRE].reports
+    lon, lat = WEST + STEP / 10, SOUTH
+    made = world.say(ev.ReportPlaced(report=report, lon=lon, lat=lat, place="一号楼", by="worker1"))
+    assert [w.proposal for w in of(made, ev.ProposalWithdrawn)] == ([had] if had else [])
+    (placed,) = of(made, ev.IncidentPlaced)
+    assert (placed.incident, placed.cell, placed.by) == (FIRE, "tiny-r0c0", "worker1")
+    (order,) = of(world.settle(), ev.AssignmentOrdered)
+    assert order.unit == "E01"
+    incident = world.situation.incidents[FIRE]
+    assert (incident.lon, incident.lat, incident.place, incident.far) == (lon, lat, "一号楼", False)
+
+
+def test_what_a_dispatcher_placed_who_reported_moves_no_more(world: DeskWorld) -> None:
+    world.report(**NOWHERE)
+    (report,) = world.situation.incidents[FIRE].reports
+    world.say(ev.PlaceIncident(incident=FIRE, cell="tiny-r1c1", by="li"))
+    stood = world.situation.incidents[FIRE].at
+    made = world.say(ev.ReportPlaced(report=report, lon=WEST, lat=SOUTH, by="worker1"))
+    (refused,) = of(made, ev.EventRefused)
+    assert (refused.code, refused.event, refused.by) == ("placed_already", made[0].id, "worker1")
+    assert "dispatcher" in refused.detail, "it says what can be done"
+    assert world.situation.incidents[FIRE].at == stood
+
+
+def test_an_incident_that_others_have_told_the_place_of_is_not_moved(world: DeskWorld) -> None:
+    world.report(**NOWHERE)
+    world.report()
+    placed, other = world.situation.incidents[FIRE], world.situation.incidents["i000002"]
+    world.say(ev.MergeIncidents(incident=other.id, duplicate=FIRE, by="li"))
+    (report,) = placed.reports
+    stood = other.at
+    assert report in other.reports
+    made = world.say(ev.ReportPlaced(report=report, lon=WEST, lat=SOUTH, by="worker1"))
+    assert [r.code for r in of(made, ev.EventRefused)] == ["placed_already"]
+    assert (other.at, placed.is_placed) == (stood, False)
+
+
+def test_a_place_of_a_report_that_can_not_be_used_is_refused_with_what_to_do(
+    world: DeskWorld,
+) -> None:
+    def refusal(report: str, lon: float) -> str:
+        made = world.say(ev.ReportPlaced(report=report, lon=lon, lat=SOUTH, by="worker1"))
+        (refused,) = of(made, ev.EventRefused)
+        assert not of(made, ev.IncidentPlaced)
+        return refused.code
+
+    assert refusal("unknown", WEST) == "unknown_report"
+    world.report(**NOWHERE)
+    (report,) = world.situation.incidents[FIRE].reports
+    assert refusal(report, -WEST) == "far_place"
+    assert refusal(report, float("nan")) == "far_place"
+    world.say(ev.CloseIncident(incident=FIRE, by="li", reason="found by phone"))
+    assert refusal(report, WEST) == "incident_ended"
+
+
 @pytest.mark.parametrize(
     ("order", "code"),
     [

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from models import events as ev
 from models.errors import StoreError
 from models.events import decode
+from models.geodesy import to_wgs84
 from models.store import Store
-from models.words import Channel, Role
+from models.words import Channel, Datum, Role
 from tests.web_console.conftest import inbox
 from tests.web_console.patience import patient
 from web_console.accounts import COOKIE
@@ -132,6 +133,77 @@ async def test_a_database_that_is_away_is_503_and_says_when_to_come_back(
     assert answer.json()["code"] == "database_away"
 
 
+# ── where a report is ─────────────────────────────────────────────────────────────────────────
+
+
+async def test_where_a_report_is_goes_to_the_desk_in_the_words_of_who_says_so(
+    client: httpx.AsyncClient, sign_in: Any, store: Store
+) -> None:
+    sign_in("worker1", Role.GRID_WORKER)
+    report, word = str(uuid.uuid4()), str(uuid.uuid4())
+    body = {"id": word, "lon": 119.4, "lat": 31.4, "accuracy_m": 12, "place": "一号楼"}
+    answers = [await client.post(f"/api/reports/{report}/place", json=body) for _ in range(2)]
+    assert [(one.status_code, one.json()) for one in answers] == [(202, {"id": word})] * 2
+    (row,) = inbox(store)
+    assert (row.topic, row.key, row.event_id, row.exercise) == ("desk", HOME, word, False)
+    event = decode(row.body)
+    assert event.source == "/intake/worker1"
+    assert event.data == ev.ReportPlaced(
+        report=report, lon=119.4, lat=31.4, accuracy_m=12.0, place="一号楼", by="worker1"
+    )
+
+
+@pytest.mark.parametrize("datum", [Datum.GCJ02, Datum.BD09])
+async def test_where_a_report_is_comes_to_wgs84_as_the_report_itself_would(
+    datum: Datum, client: httpx.AsyncClient, sign_in: Any, store: Store
+) -> None:
+    sign_in("worker1", Role.GRID_WORKER)
+    body = {"lon": 119.4, "lat": 31.4, "datum": datum.value}
+    answer = await client.post(f"/api/reports/{uuid.uuid4()}/place", json=body)
+    assert answer.status_code == 202
+    (row,) = inbox(store)
+    placed = decode(row.body).data
+    assert isinstance(placed, ev.ReportPlaced)
+    assert (placed.lon, placed.lat) == to_wgs84(119.4, 31.4, datum) != (119.4, 31.4)
+
+
+async def test_where_a_report_is_keeps_to_its_side(
+    client: httpx.AsyncClient, sign_in: Any, store: Store, begin_drill: Any
+) -> None:
+    night = begin_drill(datetime.now(UTC), paused=True)
+    sign_in("worker1", Role.GRID_WORKER, DRILL)
+    path, body = f"/api/reports/{uuid.uuid4()}/place", {"lon": 119.4, "lat": 31.4}
+    assert (await client.post(path, json=body)).status_code == 202
+    (row,) = inbox(store)
+    assert (row.topic, row.key, row.exercise) == ("exercise.desk", DRILL, True)
+    assert decode(row.body).time == night
+    refused = await client.post(path, json=body | {"jurisdiction": HOME})
+    assert refused.status_code == 403
+    assert len(inbox(store)) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "code"),
+    [
+        ({"place": "一号楼"}, "lon", "missing"),
+        ({"lon": 181, "lat": 0}, "lon", "less_than_equal"),
+        ({"lon": 119.4, "lat": 31.4, "accuracy_m": -1}, "accuracy_m", "greater_than_equal"),
+        ({"lon": 119.4, "lat": 31.4, "photos": []}, "photos", "extra_forbidden"),
+    ],
+)
+async def test_a_place_of_a_report_that_is_wrong_is_told_field_by_field(
+    body: Any, field: str, code: str, client: httpx.AsyncClient, sign_in: Any, store: Store
+) -> None:
+    path = f"/api/reports/{uuid.uuid4()}/place"
+    assert (await client.post(path, json=body)).status_code == 401
+    sign_in("worker1", Role.GRID_WORKER)
+    answer = await client.post(path, json=body)
+    assert answer.status_code == 422
+    assert (field, code) in {(e["field"], e["code"]) for e in answer.json()["errors"]}
+    assert (await client.post("/api/reports/r7/place", json=body)).status_code == 422
+    assert inbox(store) == []
+
+
 # ── wrong input ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -218,6 +290,7 @@ TYPES = st.sampled_from([cls.type_name.removeprefix("order.") for cls in ev.ORDE
 PATHS = st.sampled_from(
     [
         "/api/reports",
+        "/api/reports/01980000-0000-7000-8000-000000000001/place",
         "/api/orders",
         "/api/tasks/t",
         "/api/units/u/status",

@@ -142,7 +142,13 @@ BESIDE: Final[dict[str, dict[str, Any]]] = {
     "close_road": {"lon": 119.4, "lat": 31.4, "radius_m": 50},
     "/api/drill": {"paused": True},
 }
-PATHS: Final = {"incident_id": "i1", "unit_id": "u1", "task_id": "t4", "name": "root"}
+PATHS: Final = {
+    "incident_id": "i1",
+    "unit_id": "u1",
+    "task_id": "t4",
+    "report_id": str(uuid.UUID(int=7)),
+    "name": "root",
+}
 EVERYWHERE: Final = ("jurisdiction", "x-jurisdiction", "traceparent")
 """Read in one place, whatever route they are sent to."""
 ABOUT_READINESS: Final = "/readyz"

@@ -293,6 +293,20 @@ async def test_a_refused_order_is_told_to_whose_it_was(
     assert "delta" in other.kinds
 
 
+async def test_a_word_that_can_not_be_used_is_told_to_the_worker_whose_it_was(
+    journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    hub = Hub(fake_journal([]), clock)
+    room = await hub.room(HOME)
+    worker, commander = Page(Viewer(name="worker1", role=Role.GRID_WORKER)), Page()
+    room.join(worker, None)
+    room.join(commander, None)
+    refused = ev.EventRefused(event="w1", by="worker1", code="placed_already", detail="it has one")
+    await hub.take(HOME, [journal_writer().append(refused)])
+    room.flush()
+    assert (worker.refused, commander.refused) == (["w1"], [])
+
+
 async def at_once(call: Callable[..., Any], *args: Any) -> Any:
     """Ask the journal without a thread, for which no virtual time waits."""
     return call(*args)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  bodyOf, following, isKept, isWaiting, lineOf, nextPhoto, nextWords, ofOld, pathOf, withPhoto,
+  bodyOf, following, isKept, isReport, isWaiting, lineOf, nextPhoto, nextWords, ofOld, pathOf, withPhoto,
 } from '../../web_console/static/field/entry.js';
 
 const NOW = Date.parse('2026-07-01T02:40:00Z');
@@ -20,6 +20,15 @@ test('a crew says when it said so, and names no photos', () => {
   assert.deepEqual(bodyOf(entry('a', { unit: 'E1', body: { state: 'en_route' } })), {
     state: 'en_route', id: 'a', observed_at: '2026-07-01T02:40:00.000Z',
   });
+});
+
+test('what says where a report is names no photos, and keeps its order behind the report', () => {
+  const report = entry('a', { state: 'saved' });
+  const word = entry('b', { report: 'a', body: { lon: 1, lat: 2 }, at: NOW + 1 });
+  assert.deepEqual(bodyOf(word), { lon: 1, lat: 2, id: 'b' });
+  assert.equal(isReport(word), false);
+  assert.equal(nextWords([word, report], new Set())?.id, 'a');
+  assert.equal(nextWords([word, report], new Set([lineOf(report)])), undefined);
 });
 
 test('no photo goes before its words are received', () => {
@@ -63,6 +72,7 @@ test('where an entry goes', () => {
   assert.equal(pathOf(entry('a')), '/api/reports');
   assert.equal(pathOf(entry('a', { task: 't/1' })), '/api/tasks/t%2F1');
   assert.equal(pathOf(entry('a', { unit: 'E 1' })), '/api/units/E%201/status');
+  assert.equal(pathOf(entry('a', { report: 'r' })), '/api/reports/r/place');
 });
 
 test('what is done is kept for a week, what waits for as long as it waits', () => {
@@ -71,12 +81,17 @@ test('what is done is kept for a week, what waits for as long as it waits', () =
   assert.equal(isKept(entry('a', { ...old, at: NOW - 6 * DAY_MS }), NOW), true);
   assert.equal(isKept(entry('a', { ...old, photos: [photo('p')] }), NOW), true);
   assert.equal(isKept(entry('a', { ...old, state: 'refused' }), NOW), true);
+  assert.equal(isKept(entry('a', { ...old, state: 'refused', report: 'r' }), NOW), false);
+  assert.equal(isKept(entry('a', { ...old, state: 'saved', report: 'r' }), NOW), true);
 });
 
 test('a word waits until it is answered, or for a while where no answer comes', () => {
   assert.equal(isWaiting(entry('a'), NOW + DAY_MS), true);
   assert.equal(isWaiting(entry('a', { state: 'received' }), NOW + 14000), true);
   assert.equal(isWaiting(entry('a', { state: 'received' }), NOW + 15000), false);
+  const held = { state: 'received', receivedAt: new Date(NOW + DAY_MS).toISOString() };
+  assert.equal(isWaiting(entry('a', held), NOW + DAY_MS + 14000), true, 'a day without a network');
+  assert.equal(isWaiting(entry('a', held), NOW + DAY_MS + 15000), false);
   assert.equal(isWaiting(entry('a', { state: 'refused' }), NOW), false);
 });
 

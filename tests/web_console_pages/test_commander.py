@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from models.words import Role
 from tests.web_console_pages.acting import PHONE, choose, commander_who_decides, report, tell
-from tests.web_console_pages.conftest import DRILL, OpenPage, Town
+from tests.web_console_pages.conftest import OpenPage, Town
 
 pytestmark = pytest.mark.browser
 
@@ -153,7 +153,7 @@ def test_grid_cells_are_shown_and_remembered(open_page: OpenPage) -> None:
 def test_a_commander_ends_the_exercise_when_asked_once_more(
     open_page: OpenPage, town: Town
 ) -> None:
-    running = town.store.drill(DRILL)
+    running = town.store.drill(town.drill)
     assert running is not None
     desk = open_page("commander-ends", Role.COMMANDER)
     others = open_page("dispatcher-looks", Role.DISPATCHER)
@@ -168,7 +168,7 @@ def test_a_commander_ends_the_exercise_when_asked_once_more(
         for page in (desk, others):
             expect(page.locator(".exercise-band")).to_contain_text("The exercise is over.")
         expect(band.get_by_role("button")).to_have_count(0)
-        ended = town.store.drill(DRILL)
+        ended = town.store.drill(town.drill)
         assert ended is not None
         assert ended.state == "ended"
     finally:

@@ -12,6 +12,7 @@ export const UNHEARD_MS = 6000;
 /** @type {readonly Kind[]} */
 export const KINDS = ['incidents', 'units', 'assignments', 'proposals', 'tasks', 'closures',
   'move_ups', 'hospitals'];
+const ENDED = new Set(['closed', 'cancelled']);
 
 /**
  * @param {string} jurisdiction
@@ -132,6 +133,15 @@ const mapOf = (state, kind) => /** @type {Map<string, {id: string}>} */ (
 function put(map, entities) {
   for (const entity of entities) map.set(entity.id, entity);
 }
+
+/** @param {import('./types.js').Incident} incident */
+export const ended = (incident) => ENDED.has(incident.state);
+
+/**
+ * Whether it has a place of its own that units can be sent to.
+ * @param {import('./types.js').Incident} incident
+ */
+export const isPlaced = (incident) => incident.lon != null && incident.lat != null && !incident.far;
 
 /**
  * The jurisdiction's time, in ms: an exercise runs at its own speed between two heartbeats. It

@@ -6,7 +6,7 @@ import { clockTime, distance, minutes, shortTime, span } from '../lib/format.js'
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
-import { jurisdictionNow } from '../live.js';
+import { ended, isPlaced, jurisdictionNow } from '../live.js';
 import { Destination } from './hospitals.js';
 import { lookAt } from './map.js';
 import { order } from './orders.js';
@@ -17,8 +17,7 @@ import { Photo } from './photos.js';
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
 import {
-  arrival, assignmentsOf, coverage, ended, isPlaced, isUnsettled, lateness, onTheWay, outside, running,
-  undoing,
+  arrival, assignmentsOf, coverage, isUnsettled, lateness, onTheWay, outside, running, undoing,
 } from './selectors.js';
 import { ask, callSign, live, select, theCity, tick, ui } from './state.js';
 import { Timeline } from './timeline.js';

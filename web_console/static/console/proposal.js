@@ -7,10 +7,10 @@ import { useState } from 'preact/hooks';
 import { clockTime, difference, distance, minutes, span } from '../lib/format.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { useStore } from '../lib/store.js';
-import { jurisdictionNow } from '../live.js';
+import { ended, isPlaced, jurisdictionNow } from '../live.js';
 import { order, pending, tell, waits } from './orders.js';
 import { OrderButton, kindName, skillName } from './parts.js';
-import { ended, isPlaced, nextFree, pinsNotKept } from './selectors.js';
+import { nextFree, pinsNotKept } from './selectors.js';
 import { ask, callSign, live, theCity, tick } from './state.js';
 
 const NAMED_AT_ONCE = 8;

@@ -1,30 +1,22 @@
 // What the screens show, derived from the situation. Pure functions; no texts, no DOM.
 
+import { ended, isPlaced } from '../live.js';
+
 /** @typedef {import('../types.js').LiveState} LiveState */
 /** @typedef {import('../types.js').Incident} Incident */
 /** @typedef {import('../types.js').Unit} Unit */
 /** @typedef {import('../types.js').Row} Row */
 
-const ENDED = new Set(['closed', 'cancelled']);
 const ENDED_ASSIGNMENT = new Set(['cleared', 'cancelled']);
 const DOES_TASK = new Set(['assigned', 'accepted', 'done']);
 const UNDER_WAY = new Set(['accepted', 'en_route']);
 const LEAVES = new Set(['transporting', 'at_hospital']);
-
-/** @param {Incident} incident */
-export const ended = (incident) => ENDED.has(incident.state);
 
 /**
  * Whether it lies beside every grid cell; one that has no place lies nowhere.
  * @param {Incident} incident
  */
 export const outside = (incident) => !!incident.outside && incident.lon != null;
-
-/**
- * Whether it has a place of its own that units can be sent to.
- * @param {Incident} incident
- */
-export const isPlaced = (incident) => incident.lon != null && incident.lat != null && !incident.far;
 
 /**
  * The order that takes back an incident's end.

@@ -17,6 +17,7 @@ const ANSWER_WITHIN_MS = 15000;
  * @property {string} id UUIDv7, the report's id everywhere
  * @property {string} [task] the task that this is about; a report has none
  * @property {string} [unit] the unit that says what it does now
+ * @property {string} [report] the report that this says the place of
  * @property {Record<string, any>} body what its POST takes, without id and photos
  * @property {Photo[]} photos
  * @property {'saved' | 'sending' | 'received' | 'refused'} state
@@ -28,38 +29,43 @@ const ANSWER_WITHIN_MS = 15000;
  */
 
 /** @param {Entry} entry */
-export const isReport = (entry) => !entry.task && !entry.unit;
+export const isReport = (entry) => !entry.task && !entry.unit && !entry.report;
 
 /**
  * Whether an answer to a word is still to come, so that it isn't said once more.
  * @param {Entry} entry
  */
 export const isWaiting = (entry, nowMs = Date.now()) => entry.state === 'saved'
-  || entry.state === 'sending' || (entry.state === 'received' && nowMs - entry.at < ANSWER_WITHIN_MS);
+  || entry.state === 'sending' || (entry.state === 'received'
+    && nowMs - (entry.receivedAt ? Date.parse(entry.receivedAt) : entry.at) < ANSWER_WITHIN_MS);
 
 /**
  * Where an entry goes.
  * @param {Entry} entry
  */
 export const pathOf = (entry) => (entry.task ? `/api/tasks/${encodeURIComponent(entry.task)}`
-  : entry.unit ? `/api/units/${encodeURIComponent(entry.unit)}/status` : '/api/reports');
+  : entry.unit ? `/api/units/${encodeURIComponent(entry.unit)}/status`
+    : entry.report ? `/api/reports/${entry.report}/place` : '/api/reports');
 
 /**
- * What is posted: the words, and the names of the photos that follow.
+ * What is posted: the words, and the names of the photos that follow; what says a place has none.
  * @param {Entry} entry
  */
 export const bodyOf = (entry) => ({
   ...entry.body,
   id: entry.id,
   ...(entry.unit ? { observed_at: new Date(entry.at).toISOString() }
-    : { photos: entry.photos.filter((p) => p.state !== 'left_out').map((p) => p.id) }),
+    : !entry.report && {
+      photos: entry.photos.filter((p) => p.state !== 'left_out').map((p) => p.id),
+    }),
 });
 
 /**
- * What must keep its order: the words about one unit or one task; a report goes by itself.
+ * What must keep its order: the words about one unit or one task; a report goes by itself, with
+ * what is said of its place.
  * @param {Entry} entry
  */
-export const lineOf = (entry) => entry.task ?? entry.unit ?? entry.id;
+export const lineOf = (entry) => entry.task ?? entry.unit ?? entry.report ?? entry.id;
 
 /** @param {Entry[]} entries */
 const oldestFirst = (entries) => [...entries].sort((a, b) => a.at - b.at);
@@ -101,11 +107,13 @@ export const withPhoto = (entry, id, change) => ({
 export const following = (entry) => entry.photos.filter((p) => p.state === 'waiting').length;
 
 /**
- * Whether an entry is kept when the page opens: what is done goes after a week.
+ * Whether an entry is kept when the page opens: what is done goes after a week, also a word that was
+ * refused; a report that was refused waits for whom it is of.
  * @param {Entry} entry
  * @param {number} nowMs
  */
-export const isKept = (entry, nowMs) => entry.state !== 'received' || following(entry) > 0
+export const isKept = (entry, nowMs) => entry.state === 'saved' || entry.state === 'sending'
+  || (entry.state === 'refused' && isReport(entry)) || following(entry) > 0
   || entry.at > nowMs - KEPT_MS;
 
 /**

@@ -16,8 +16,8 @@ import { Crew, myAssignment, myUnit } from './crew.js';
 import { isReport } from './entry.js';
 import { durable, open } from './kept.js';
 import { Mine } from './mine.js';
+import { begin as beginOutbox, entries, load as loadOutbox, refuse } from './outbox.js';
 import { Over } from './over.js';
-import { begin as beginOutbox, entries, load as loadOutbox } from './outbox.js';
 import { load as loadPictures, tidy } from './pictures.js';
 import { Report } from './report.js';
 import { begin, here, keepDrafts, link, live, tab, tick } from './state.js';
@@ -140,6 +140,7 @@ try {
   openChannel(me.live_url, side.id, {
     onState: (state) => live.set(state),
     onLink: (now) => link.set(now),
+    onRefused: refuse,
     onSignedOut: toSignIn,
   });
   render(html`<${App} />`, root);

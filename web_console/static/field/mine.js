@@ -1,14 +1,24 @@
-// My reports: whether each is on this phone or received, and what became of it.
+// My reports: whether each is on this phone or received, what became of it, and where it is if it was
+// sent without a place.
 
 import { html } from 'htm/preact';
+import { useEffect } from 'preact/hooks';
 
 import { clockTime } from '../lib/format.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
+import { uuid7 } from '../lib/ids.js';
 import { useStore } from '../lib/store.js';
-import { following, isReport } from './entry.js';
-import { entries, nextTry, remove, replacePhoto } from './outbox.js';
+import { ended, isPlaced } from '../live.js';
+import { following, isReport, isWaiting } from './entry.js';
+import { add, entries, nextTry, remove, replacePhoto } from './outbox.js';
+import { Place, pointOf } from './place.js';
 import { Shoot } from './shots.js';
-import { BLANK, draft, here, live, tab, tick } from './state.js';
+import {
+  BLANK, draft, here, live, placeDrafts, setPlaceDraft, tab, tick,
+} from './state.js';
+
+/** @type {import('./state.js').PlaceDraft} */
+const NOWHERE = { at: null, place: '' };
 
 export function Mine() {
   const all = useStore(entries, (e) => e).filter(isReport);
@@ -21,7 +31,10 @@ export function Mine() {
   /** @type {Map<string, import('../types.js').Incident>} */
   const became = new Map();
   for (const incident of state.incidents.values()) {
-    for (const report of incident.reports ?? []) became.set(report, incident);
+    for (const report of incident.reports ?? []) {
+      // That of a duplicate is also in the incident that took it in.
+      if (!became.has(report) || !ended(incident)) became.set(report, incident);
+    }
   }
   return html`<div class="page">${all.map((entry) => html`<${Mail} key=${entry.id} entry=${entry}
     incident=${became.get(entry.id)} state=${state} />`)}</div>`;
@@ -77,6 +90,8 @@ function Mail({ entry, incident, state }) {
     ${incident && html`<p class="became">${t('field.became', {
       number: incident.number, state: t(`incident.${incident.state}`) })}
       ${crews.length > 0 && ` · ${t('field.crews', { units: crews.join(', ') })}`}</p>`}
+    ${entry.state === 'received' && incident && !ended(incident) && html`<${Placing} report=${entry.id}
+      incident=${incident} zone=${zone} />`}
     <div class="two">
       ${entry.state === 'received' && html`<button type="button" class="button big"
         onClick=${correct}>${t('field.correct')}</button>`}
@@ -86,6 +101,44 @@ function Mail({ entry, incident, state }) {
           ${t('field.remove')}</button>`}
     </div>
   </article>`;
+}
+
+/**
+ * Where a report is, asked of who sent it while nobody knows, and what became of the answer.
+ * @param {{report: string, incident: import('../types.js').Incident, zone: string}} props
+ */
+function Placing({ report, incident, zone }) {
+  const written = useStore(placeDrafts, (all) => all[report]);
+  const said = useStore(entries, (all) => all.find((entry) => entry.report === report));
+  const waiting = useStore(tick, () => said !== undefined && isWaiting(said));
+  const { at, place } = written ?? NOWHERE;
+  const placed = isPlaced(incident);
+
+  useEffect(() => {
+    if (placed && written) setPlaceDraft(report, null);
+  }, [placed, written]);
+
+  if (placed) return said && html`<p class="placed">${t('field.placed')}</p>`;
+  if (waiting) {
+    return html`<p class="notice">${t('field.place_sent')}</p>
+      <${Where} entry=${said} zone=${zone} />`;
+  }
+  const send = async () => {
+    if (!at) return;
+    const words = place.trim();
+    if (said) await remove(said.id);
+    await add(uuid7(), {
+      jurisdiction: here().jurisdiction, ...pointOf(at), ...(words && { place: words }),
+    }, [], { report });
+  };
+  return html`${said && html`<div class="notice bad" role="alert">${said.state === 'received'
+      ? t('field.place_unanswered') : said.errors?.length ? said.errors.map((e) => e.message).join(' ')
+        : said.message}</div>`}
+    <${Place} at=${at} place=${place} title=${t('field.no_place')} needsPoint
+      onChange=${(/** @type {Partial<import('./state.js').PlaceDraft>} */ change) => setPlaceDraft(
+        report, { ...(placeDrafts.get()[report] ?? NOWHERE), ...change })} />
+    <button type="button" class="button big primary" disabled=${!at} onClick=${send}>
+      ${t('field.place_send')}</button>`;
 }
 
 /**

@@ -1,12 +1,12 @@
-// Reports and words about tasks and units on this phone: kept before anything is sent, sent with
-// the sender's id until the server says 'received', kept afterwards so that the worker sees what
-// became of them. A second send of the same id is the same there, so trying again is safe.
+// Reports and words about tasks, units and reports on this phone: kept before anything is sent, sent
+// with the sender's id until the server says 'received', kept afterwards so that the worker sees
+// what became of them. A second send of the same id is the same there, so trying again is safe.
 //
 // Words go first and wait for no photo: they name the photos, which follow on a way of their own. A
 // photo that the server refuses is left out and told; what it belongs to has long been received.
 
 import { ApiError, post, request } from '../lib/http.js';
-import { t } from '../lib/i18n.js';
+import { t, tOr } from '../lib/i18n.js';
 import { uuid7 } from '../lib/ids.js';
 import { createStore } from '../lib/store.js';
 import {
@@ -72,12 +72,12 @@ export function begin() {
 }
 
 /**
- * Save a report, or a word about a task or a unit; it is on this phone when the promise is done, and
- * on its way.
+ * Save a report, or a word about a task, a unit or a report; it is on this phone when the promise is
+ * done, and on its way.
  * @param {string} id
  * @param {Record<string, any>} body
  * @param {import('./entry.js').Photo[]} photos
- * @param {{task?: string, unit?: string}} [about]
+ * @param {{task?: string, unit?: string, report?: string}} [about]
  */
 export async function add(id, body, photos, about = {}) {
   await keep({ id, body, photos, state: 'saved', at: Date.now(), ...about });
@@ -90,6 +90,14 @@ export async function remove(id) {
   tidy();
   await drop('outbox', id);
 }
+
+/**
+ * The desk has answered a word that it can't use it; that may be known here before it is received.
+ * @param {import('../types.js').Refused} refused
+ */
+export const refuse = ({ order, code, detail }) => update(order, (now) => ({
+  ...now, state: 'refused', errors: [], message: tOr(`refused.${code}`, detail),
+}));
 
 /**
  * Send another photo in the place of one that was left out.
@@ -154,7 +162,7 @@ const sendWords = sender(async (stuck) => {
   await update(entry.id, (now) => ({ ...now, state: 'sending' }));
   try {
     const answer = await post(pathOf(entry), bodyOf(entry));
-    await update(entry.id, (now) => ({
+    await update(entry.id, (now) => (now.state === 'refused' ? now : {
       ...now, state: 'received', receivedAt: answer.received_at ?? new Date().toISOString(),
       exercise: answer.exercise,
     }));

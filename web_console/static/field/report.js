@@ -12,7 +12,7 @@ import { Icon, offered } from './icons.js';
 import { add } from './outbox.js';
 import { isOver } from './over.js';
 import { tidy } from './pictures.js';
-import { Place, gps, locate } from './place.js';
+import { Place, gps, locate, pointOf } from './place.js';
 import { Shots } from './shots.js';
 import { BLANK, draft, here, isBlank, live, setDraft, tab } from './state.js';
 
@@ -36,11 +36,7 @@ async function send() {
   };
   // A worker's choice is a structured code: it decides over the words.
   if (d.category) Object.assign(body, { category: d.category, code: d.category });
-  if (d.at) {
-    body.lon = Number(d.at.lon.toFixed(6));
-    body.lat = Number(d.at.lat.toFixed(6));
-    if (d.at.accuracy !== null) body.accuracy_m = d.at.accuracy;
-  }
+  if (d.at) Object.assign(body, pointOf(d.at));
   sending = true;
   await add(uuid7(), body, d.photos.map((id) => ({ id, state: 'waiting' })));
   sending = false;
@@ -55,7 +51,7 @@ export function Report() {
   const kinds = offered(city.categories);
   const roots = Object.keys(city.categories).filter((id) => !id.includes('.'));
   useEffect(() => {
-    if (!draft.get().at && gps.get() === 'no') locate();
+    if (!draft.get().at && gps.get() === 'no') locate(setDraft);
   }, []);
   return html`<div class="page">
     <${Kept} />
@@ -86,7 +82,7 @@ export function Report() {
       <${Shots} photos=${d.photos} onChange=${(/** @type {string[]} */ photos) =>
         setDraft({ photos, errors: [] })} label=${t('field.photo')} />
     </section>
-    <${Place} />
+    <${Place} at=${d.at} place=${d.place} onChange=${setDraft} />
     <${Clear} />
     <div class="act"><button type="button" class="button big primary" disabled=${over}
       onClick=${send}>
@@ -113,7 +109,7 @@ function Clear() {
     setAsks(false);
     draft.set({ ...BLANK, at: d.keptAt ? null : d.at });
     tidy();
-    if (!draft.get().at) locate();
+    if (!draft.get().at) locate(setDraft);
   };
   if (!asks) {
     return html`<button type="button" class="button big quiet" onClick=${() => setAsks(true)}>

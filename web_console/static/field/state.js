@@ -17,7 +17,7 @@ export const link = createStore(/** @type {import('../types.js').Link} */ ({
  * @property {string} category
  * @property {string} text
  * @property {string} place
- * @property {{lon: number, lat: number, accuracy: number | null, by: 'gps' | 'map'} | null} at
+ * @property {import('./place.js').At | null} at
  * @property {string[]} photos ids
  * @property {number} keptAt when it was written that was found on this phone, in ms; 0: now
  * @property {import('../types.js').FieldError[]} errors
@@ -45,6 +45,16 @@ export const taskDrafts = createStore(/** @type {Record<string, TaskDraft>} */ (
 export const setTaskDraft = (task, change) => taskDrafts.update(({ [task]: _, ...others }) => (
   change ? { ...others, [task]: change } : others));
 
+/** @typedef {{at: import('./place.js').At | null, place: string}} PlaceDraft */
+/** Where reports are that were sent without a place, as far as it is not sent yet; by report. */
+export const placeDrafts = createStore(/** @type {Record<string, PlaceDraft>} */ ({}));
+/**
+ * @param {string} report
+ * @param {PlaceDraft | null} change null: it is done with
+ */
+export const setPlaceDraft = (report, change) => placeDrafts.update(({ [report]: _, ...others }) => (
+  change ? { ...others, [report]: change } : others));
+
 heldBy(() => [...draft.get().photos, ...Object.values(taskDrafts.get()).flatMap((d) => d.photos)]);
 
 /**
@@ -56,6 +66,8 @@ export async function keepDrafts(jurisdiction) {
     category: d.category, text: d.text, place: d.place, at: d.at, photos: d.photos,
   }), (kept, keptAt) => ({ ...BLANK, ...kept, keptAt }));
   await keepDraft(`${jurisdiction}/tasks`, taskDrafts, (all) => (
+    Object.keys(all).length ? all : null), (kept) => kept);
+  await keepDraft(`${jurisdiction}/places`, placeDrafts, (all) => (
     Object.keys(all).length ? all : null), (kept) => kept);
 }
 

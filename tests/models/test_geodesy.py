@@ -8,8 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from models.words import Datum
-from streams.geodesy import (
+from models.geodesy import (
     bd09_to_gcj02,
     gcj02_to_bd09,
     gcj02_to_wgs84,
@@ -17,6 +16,7 @@ from streams.geodesy import (
     to_wgs84,
     wgs84_to_gcj02,
 )
+from models.words import Datum
 
 chinese_lon = st.floats(73.5, 135.0)
 chinese_lat = st.floats(18.0, 53.5)
