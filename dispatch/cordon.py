@@ -19,22 +19,25 @@ CORDON_M = 1500.0
 """Farther than this over closed streets nobody walks in, in metres."""
 
 Ends = list[tuple[int, int, tuple[Leg, ...]]]
-"""Nodes by which a place is left or reached: node, milliseconds, the legs between."""
+"""By which vertices a place is left or reached: vertex, milliseconds, the legs between."""
 
 _Path = tuple[tuple[int, float], ...]
 """Edges with the fraction at the far end of each."""
 
 
-def left_by(graph: RoadGraph, leg: Leg) -> tuple[int, int, tuple[Leg, ...]]:
-    """The end of an edge that a leg leads to."""
+def left_by(graph: RoadGraph, leg: Leg, *, freely: bool) -> Ends:
+    """The end of an edge that a leg leads to, `freely` where every street may be taken there."""
     row, begin, end, ms = leg
-    return _node(graph, row, end), round(ms), ((row, begin, end, float(round(ms))),)
+    vertex = _node(graph, row, end) if freely else graph.reached_along(row, end)
+    return [(vertex, round(ms), ((row, begin, end, float(round(ms))),))]
 
 
-def reached_by(graph: RoadGraph, leg: Leg) -> tuple[int, int, tuple[Leg, ...]]:
-    """The end of an edge that a leg begins at."""
+def reached_by(graph: RoadGraph, leg: Leg, *, freely: bool) -> Ends:
+    """The end of an edge that a leg begins at, `freely` by whatever street one comes there."""
     row, begin, end, ms = leg
-    return _node(graph, row, begin), round(ms), ((row, begin, end, float(round(ms))),)
+    vertices = graph.vertices_at(_node(graph, row, begin)) if freely else graph.begins(row, begin)
+    legs = ((row, begin, end, float(round(ms))),)
+    return [(vertex, round(ms), legs) for vertex in vertices]
 
 
 class Cordon:
@@ -59,18 +62,27 @@ class Cordon:
         self._closed = closed
         arcs = graph.arcs_of(closed)
         self._shut_out = _counted(graph.arc_tail[arcs])
-        self._shut_in = _counted(graph.arc_head[arcs])
+        self._shut_in = _counted(graph.vertex_node[graph.arc_head[arcs]])
 
     def ways_out(self, snap: Snap) -> Ends:
         """Along its own street to the nearer end that an open street begins at.
 
-        Where neither is such an end, the nearer one, from which no open way leads on.
+        Where a turn is forbidden that alone would lead on, it is made: somebody closed the street.
+        Where neither end is such a one, the nearer one, from which no open way leads on.
         """
         row = snap.edge
         reach = sorted((abs(end - snap.fraction), end) for end in (0.0, 1.0))
-        opening = [part for part in reach if self._opens(_node(self._graph, row, part[1]))]
-        share, end = (opening or reach)[0]
-        return [left_by(self._graph, (row, snap.fraction, end, share * self._edge_ms[row]))]
+        opening = [
+            (share, end, freely)
+            for freely in (False, True)
+            for share, end in reach
+            if self._opens(
+                _node(self._graph, row, end) if freely else self._graph.reached_along(row, end)
+            )
+        ]
+        share, end, freely = (opening or [(*reach[0], True)])[0]
+        leg = row, snap.fraction, end, share * self._edge_ms[row]
+        return left_by(self._graph, leg, freely=freely)
 
     def ways_in(self, snap: Snap) -> Ends:
         """Ways on foot over closed streets to a place on one of them; never empty."""
@@ -80,19 +92,20 @@ class Cordon:
             own_m = abs(end - snap.fraction) * float(self._graph.edge_length_m[row])
             own: Leg = (row, end, snap.fraction, _walk_ms(own_m))
             node = _node(self._graph, row, end)
-            ends.append((node, int(own[3]), (own,)))
+            ends += [(vertex, int(own[3]), (own,)) for vertex in self._graph.vertices_at(node)]
             for door, path in self._doors(node).items():
                 legs: tuple[Leg, ...] = (
                     *((edge, to, 1.0 - to, _walk_ms(float(self._graph.edge_length_m[edge])))
                       for edge, to in reversed(path)),
                     own,
                 )  # fmt: skip
-                ends.append((door, int(sum(leg[3] for leg in legs)), legs))
+                ms = int(sum(leg[3] for leg in legs))
+                ends += [(vertex, ms, legs) for vertex in self._graph.vertices_at(door)]
         return ends
 
-    def _opens(self, node: int) -> bool:
-        """Whether an open street begins at a node."""
-        return bool(self._graph.arcs_out[node] > self._shut_out.get(node, 0))
+    def _opens(self, vertex: int) -> bool:
+        """Whether an open street begins at a vertex."""
+        return bool(self._graph.arcs_out[vertex] > self._shut_out.get(vertex, 0))
 
     @cached_property
     def _closed_at(self) -> dict[int, list[tuple[int, float]]]:
@@ -128,8 +141,8 @@ class Cordon:
         return doors
 
 
-def _counted(nodes: NDArray[np.int32]) -> dict[int, int]:
-    names, counts = np.unique(nodes, return_counts=True)
+def _counted(rows: NDArray[np.int32]) -> dict[int, int]:
+    names, counts = np.unique(rows, return_counts=True)
     return dict(zip(names.tolist(), counts.tolist(), strict=True))
 
 

@@ -158,7 +158,7 @@ class Metrics:
 
 def _order(graph: RoadGraph, tail: list[int], head: list[int], cache_dir: Path | None) -> list[int]:
     """Contraction order; from the cache where it has one that fits."""
-    count = len(graph.node_ids)
+    count = len(graph.vertex_node)
     file = cache_dir / f"cch-order-{graph.content_hash[:32]}.npy" if cache_dir else None
     if file and file.is_file():
         try:
@@ -169,7 +169,7 @@ def _order(graph: RoadGraph, tail: list[int], head: list[int], cache_dir: Path |
             order: list[int] = kept.tolist()
             return order
         _log.warning("%s is no contraction order of this network; made anew", file)
-    lons, lats = graph.node_lonlat.T.tolist()
+    lons, lats = graph.node_lonlat[graph.vertex_node].T.tolist()
     made: list[int] = rk.compute_order_inertial(count, tail, head, lats, lons)
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,8 @@ closure touches. Not for: how long a way takes (``dispatch.travel_times``). Reli
 files of ``models.city``, numpy, shapely for geometry, networkx for the editable view.
 
 An *edge* is a segment of street as the pack lists it, with an id; closures name edges. An *arc*
-is one direction in which an edge may be driven.
+is one direction in which an edge may be driven. Routing works on *vertices*: the nodes, and behind
+them the copies of nodes by which turns are forbidden (``dispatch.turns``).
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ import shapely
 from numpy.typing import NDArray
 
 from dispatch.street_index import StreetIndex
+from dispatch.turns import BOUND, Arcs, Arrows, Turn
 from models.csv_files import TableError, clean, rows_of
 from models.errors import CityPackError, GridcommandError
+from models.named import unknown
+from models.profiles import Profile
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -49,6 +53,8 @@ _NODE_COLUMNS = ("id", "lon", "lat")
 _EDGE_COLUMNS = (
     "id", "u", "v", "length_m", "road_class", "speed_kmh", "oneway", "name", "layer", "geometry",
 )  # fmt: skip
+_TURN_COLUMNS = ("id", "from", "via", "to", "who")
+_WHO = {who.value: () for who in BOUND}
 
 
 class UnknownEdgeError(GridcommandError, LookupError):
@@ -120,6 +126,8 @@ class RoadGraph:
     edges
         One dict per segment with the columns of ``roads_edges.csv.gz``, ``geometry`` as (k, 2)
         lon, lat from u to v. In any order; kept sorted by id.
+    turns
+        What may not be driven one behind the other; counts once `following` is asked for.
 
     Attributes
     ----------
@@ -134,16 +142,22 @@ class RoadGraph:
     edge_class, edge_name, edge_layer : tuple of str
     coords : float64 (c, 2)
         Points of all geometries; edge ``i`` has ``coords[coord_start[i]:coord_start[i + 1]]``.
-    arc_tail, arc_head, arc_edge : int32 (a,)
+    arc_tail, arc_head : int32 (a,)
+        Vertices.
+    arc_edge : int32 (a,)
     arc_forward : bool (a,)
         Whether the arc goes with the edge's geometry.
+    vertex_node : int32 (x,)
+        The node that each vertex is at; the first are the nodes themselves.
+    turns : tuple of Turn
     content_hash : str
         SHA-256 of what routing order depends on: nodes, places, arcs.
 
     Raises
     ------
     CityPackError
-        An edge names a node that isn't there, or there is no edge at all.
+        An edge names a node that isn't there, or there is no edge at all; a turn names an edge
+        that isn't there, or edges that don't meet where it says.
 
     Notes
     -----
@@ -152,7 +166,10 @@ class RoadGraph:
     """
 
     def __init__(
-        self, nodes: dict[str, tuple[float, float]], edges: Iterable[dict[str, Any]]
+        self,
+        nodes: dict[str, tuple[float, float]],
+        edges: Iterable[dict[str, Any]],
+        turns: Iterable[Turn] = (),
     ) -> None:
         self.node_ids = tuple(sorted(nodes))
         self.node_lonlat = np.array([nodes[name] for name in self.node_ids], dtype=np.float64)
@@ -195,6 +212,9 @@ class RoadGraph:
             np.repeat(start[order], many[order]) + place
         ]
         self._along: dict[int, NDArray[np.float64]] = {}
+        self.turns = tuple(sorted(turns, key=lambda turn: turn.id))
+        for turn in self.turns:
+            self._check(turn)
         self._make_arcs()
 
     @classmethod
@@ -210,13 +230,14 @@ class RoadGraph:
             row["id"]: (_number(where, row, "lon"), _number(where, row, "lat"))
             for where, row in _rows(pack.nodes_path, _NODE_COLUMNS)
         }
-        return cls(nodes, _edges(pack))
+        return cls(nodes, _edges(pack), _turns(pack))
 
     @classmethod
     def from_networkx(cls, graph: nx.MultiDiGraph[str]) -> RoadGraph:
         """Back from `to_networkx`, with what somebody changed in it.
 
-        An edge present in one direction only becomes one-way.
+        An edge present in one direction only becomes one-way; a turn over an edge that isn't
+        there any more is forgotten.
         """
         nodes = {name: (data["lon"], data["lat"]) for name, data in graph.nodes(data=True)}
         directions: dict[str, set[bool]] = {}
@@ -229,18 +250,20 @@ class RoadGraph:
         for name, edge in edges.items():
             both = len(directions[name]) == 2
             edge["oneway"] = 0 if both else (1 if True in directions[name] else -1)
-        return cls(nodes, edges.values())
+        turns = [turn for turn in graph.graph["turns"] if edges.keys() >= set(turn.edges)]
+        return cls(nodes, edges.values(), turns)
 
     def to_networkx(self) -> nx.MultiDiGraph[str]:
         """The network as people read and edit it.
 
         Nodes carry ``lon``, ``lat``; there is one edge for each direction that may be driven,
         keyed by the pack's edge id, with ``length_m``, ``speed_kmh``, ``road_class``, ``name``,
-        ``layer``, ``forward`` and ``geometry`` ((k, 2) lon, lat from u to v).
+        ``layer``, ``forward`` and ``geometry`` ((k, 2) lon, lat from u to v). The graph carries
+        ``turns``.
         """
         import networkx as nx  # 0.15 s that no desk waits for
 
-        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph(turns=self.turns)
         for name, (lon, lat) in zip(self.node_ids, self.node_lonlat.tolist(), strict=True):
             graph.add_node(name, lon=lon, lat=lat)
         for row, name in enumerate(self.edge_ids):
@@ -263,13 +286,78 @@ class RoadGraph:
         return graph
 
     def both_ways(self) -> RoadGraph:
-        """The same streets, each of which may be used in both directions."""
-        other = copy(self)
-        for name in ("arcs_out", "arcs_in"):
-            other.__dict__.pop(name, None)
-        other.edge_oneway = np.zeros_like(self.edge_oneway)
+        """The same streets, each of which may be used in both directions and left by any other."""
+        other = self._alike()
+        other.edge_oneway, other.turns = np.zeros_like(self.edge_oneway), ()
         other._make_arcs()
         return other
+
+    def following(self, who: Profile) -> RoadGraph:
+        """The same streets with the turns that `who` may not make; itself where there are none.
+
+        Parameters
+        ----------
+        who
+            Of `dispatch.turns.BOUND`.
+
+        Notes
+        -----
+        Some 40 µs a turn, and two or three copies of crossings.
+        """
+        arrows = Arrows(self.arc_tail, self.arc_head, self.arc_edge, len(self.node_ids))
+        forbidden = {arcs for turn in self.turns if who in turn.who and (arcs := self._arcs(turn))}
+        if not forbidden:
+            return self
+        parts = arrows.split(forbidden)
+        other = self._alike()
+        edge, forward = self.arc_edge[parts.arc], self.arc_forward[parts.arc]
+        order = np.lexsort((parts.tail, ~forward, edge))
+        other.arc_edge, other.arc_forward = edge[order], forward[order]
+        other.arc_tail, other.arc_head = parts.tail[order], parts.head[order]
+        other.vertex_node = parts.vertex_node
+        other._index_arcs()
+        return other
+
+    def _alike(self) -> RoadGraph:
+        """The same streets, whose arcs are to be made anew; where they are is known already."""
+        _ = self.index
+        other = copy(self)
+        for name in ("arcs_out", "arcs_in", "_copies", "_begun"):
+            other.__dict__.pop(name, None)
+        return other
+
+    def _check(self, turn: Turn) -> None:
+        what = f"turn {turn.id!r}"
+        if len(turn.edges) != len(turn.nodes) + 1 or not turn.nodes:
+            raise CityPackError(f"{what}: must go over one crossing, or more with edges between")
+        for edge in turn.edges:
+            if not self.has_edge(edge):
+                raise CityPackError(f"{what}: edge {edge!r} is not listed")
+        for node, *edges in zip(turn.nodes, turn.edges[:-1], turn.edges[1:], strict=True):
+            for edge in edges:
+                if node not in self._ends(edge):
+                    raise CityPackError(f"{what}: edge {edge!r} has no end at node {node!r}")
+
+    def _ends(self, edge_id: str) -> tuple[str, str]:
+        row = self.edge_row(edge_id)
+        return self.node_ids[self.edge_u[row]], self.node_ids[self.edge_v[row]]
+
+    def _arcs(self, turn: Turn) -> Arcs | None:
+        """Arcs of a turn; None where nobody could make it, by one-way streets."""
+        arcs = []
+        for at, edge in enumerate(turn.edges):
+            row = self.edge_row(edge)
+            from_u = self._ends(edge)[0] == turn.nodes[at - 1] if at else None
+            to_u = self._ends(edge)[0] == turn.nodes[at] if at < len(turn.nodes) else None
+            forward = not to_u if from_u is None else from_u
+            if to_u is not None and from_u == to_u:
+                return None
+            mine = range(*self._arc_start[row : row + 2].tolist())
+            found = [arc for arc in mine if self.arc_forward[arc] == forward]
+            if not found:
+                return None
+            arcs += found
+        return tuple(arcs)
 
     def edge_row(self, edge_id: str) -> int:
         """Row of an edge by its id; `UnknownEdgeError` where there is none."""
@@ -303,8 +391,24 @@ class RoadGraph:
         """Rows of the arcs of some edges, given by their rows; in no order."""
         edges = np.fromiter(rows, np.intp, len(rows))
         first, after = self._arc_start[edges], self._arc_start[edges + 1]
-        # An edge has two arcs at most.
-        return np.concatenate([first[first < after], first[first + 1 < after] + 1])
+        many = after - first
+        place = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
+        return np.asarray(np.repeat(first, many) + place, dtype=np.intp)
+
+    def reached_along(self, row: int, end: float) -> int:
+        """Vertex at an end of an edge (0 at u, 1 at v) for whom comes there along it."""
+        return int(self._reached[row, int(end)])
+
+    def begins(self, row: int, end: float) -> tuple[int, ...]:
+        """Vertices at an end of an edge from which it may be driven to the other end."""
+        node = int(self.edge_v[row] if end else self.edge_u[row])
+        if self.edge_u[row] == self.edge_v[row]:
+            return self.vertices_at(node)
+        return (node, *self._begun.get((row, end), ()))
+
+    def vertices_at(self, node: int) -> tuple[int, ...]:
+        """A node and its copies."""
+        return (node, *self._copies.get(node, ()))
 
     def edges_in(self, closure: Closure) -> frozenset[str]:
         """Ids of the edges that a closure closes.
@@ -331,13 +435,30 @@ class RoadGraph:
 
     @cached_property
     def arcs_out(self) -> NDArray[np.intp]:
-        """How many arcs begin at each node."""
-        return np.bincount(self.arc_tail, minlength=len(self.node_ids))
+        """How many arcs begin at each vertex."""
+        return np.bincount(self.arc_tail, minlength=len(self.vertex_node))
 
     @cached_property
     def arcs_in(self) -> NDArray[np.intp]:
-        """How many arcs end at each node."""
-        return np.bincount(self.arc_head, minlength=len(self.node_ids))
+        """How many arcs end at each node, its copies included."""
+        return np.bincount(self.vertex_node[self.arc_head], minlength=len(self.node_ids))
+
+    @cached_property
+    def _copies(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        nodes = len(self.node_ids)
+        for vertex, node in enumerate(self.vertex_node[nodes:].tolist(), start=nodes):
+            found.setdefault(node, []).append(vertex)
+        return found
+
+    @cached_property
+    def _begun(self) -> dict[tuple[int, float], list[int]]:
+        """Copies from which an edge may be driven from its end 0 or 1."""
+        found: dict[tuple[int, float], list[int]] = {}
+        for arc in np.flatnonzero(self.arc_tail >= len(self.node_ids)).tolist():
+            begin = 0.0 if self.arc_forward[arc] else 1.0
+            found.setdefault((int(self.arc_edge[arc]), begin), []).append(int(self.arc_tail[arc]))
+        return found
 
     @cached_property
     def projection(self) -> Projection:
@@ -366,7 +487,15 @@ class RoadGraph:
         u, v = self.edge_u[self.arc_edge], self.edge_v[self.arc_edge]
         self.arc_tail = np.where(self.arc_forward, u, v).astype(np.int32)
         self.arc_head = np.where(self.arc_forward, v, u).astype(np.int32)
+        self.vertex_node = np.arange(len(self.node_ids), dtype=np.int32)
+        self._index_arcs()
+
+    def _index_arcs(self) -> None:
         self._arc_start = np.searchsorted(self.arc_edge, np.arange(len(self.edge_ids) + 1))
+        self._reached = np.stack([self.edge_u, self.edge_v], axis=1)
+        whole = self.arc_tail < len(self.node_ids)
+        ends = self.arc_forward[whole].astype(np.intp)
+        self._reached[self.arc_edge[whole], ends] = self.arc_head[whole]
         digest = hashlib.sha256()
         for part in (self.node_lonlat, self.arc_tail, self.arc_head):
             digest.update(np.ascontiguousarray(part).tobytes())
@@ -387,6 +516,22 @@ def _edges(pack: CityPack) -> Iterable[dict[str, Any]]:
             row
             | numbers
             | {"oneway": ONEWAYS[row["oneway"]], "geometry": _geometry(where, row["geometry"])}
+        )
+
+
+def _turns(pack: CityPack) -> Iterable[Turn]:
+    if not pack.turns_path.is_file():
+        return
+    for where, row in _rows(pack.turns_path, _TURN_COLUMNS):
+        via = row["via"].split("|")
+        who = {name.strip() for name in row["who"].split("|")}
+        for name in sorted(who - _WHO.keys()):
+            raise CityPackError(f"{where}: {unknown('who', name, _WHO)}")
+        yield Turn(
+            row["id"],
+            (row["from"], *via[1::2], row["to"]),
+            tuple(via[::2]),
+            frozenset(map(Profile, who)),
         )
 
 

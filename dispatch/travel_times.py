@@ -12,6 +12,9 @@ The rules of this model
 - A closed street is driven by nobody, with two exceptions that keep people from being stuck: who
   stands on one may leave it along itself, to the nearer end that is open; and to a place among
   closed streets one drives up to the cordon and walks on (`dispatch.cordon`).
+- A turn that is forbidden is made by nobody whom that binds, also out of the street on which one
+  starts and into the one that one goes to. Where no other open way leads there, who drives with
+  priority makes it (`dispatch.turns`, `dispatch.profiles`).
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 from dispatch.calibration import CalibratedTimes
 from dispatch.cordon import Ends, left_by, reached_by
 from dispatch.metric import InForce, Metrics
-from dispatch.profiles import MOTIONS, Motion
+from dispatch.profiles import MOTIONS, OF_ENGINES, Motion
 from dispatch.roads import Closure, RoadGraph, SlowZone
 from dispatch.routes import WALK_M_S, Leg, Point, Route, Snap, make_route, walk_s, walked_route
 from models.errors import GridcommandError
@@ -92,8 +95,11 @@ class TravelTimes:
         motion: Motion | None = None,
         profiles: Mapping[str, Profile] = MappingProxyType({}),
     ) -> None:
-        motion = motion or Motion()
-        self.graph = graph.both_ways() if motion.both_ways else graph
+        motion = motion or OF_ENGINES
+        if motion.both_ways:
+            self.graph = graph.both_ways()
+        else:
+            self.graph = graph.following(motion.turns) if motion.turns else graph
         self._calibrated = calibrated if motion.calibrated else None
         speed_kmh = np.minimum(graph.edge_speed_kmh * speed_factor * motion.speed, motion.most_kmh)
         self._edge_ms = np.maximum(np.rint(graph.edge_length_m * 3600.0 / speed_kmh), 1.0)
@@ -104,6 +110,12 @@ class TravelTimes:
             cache_dir=cache_dir,
         )  # fmt: skip
         self._by_profile: dict[Profile, TravelTimes] = {}
+        self._anyhow = (
+            msgspec.structs.replace(motion, turns=None, priority=False)
+            if motion.priority and self.graph is not graph
+            else None
+        )
+        self._by_any_turn: TravelTimes | None = None
         self._closures: frozenset[str | Closure | SlowZone] = frozenset()
         self._closed_edges: frozenset[str] = frozenset()
         self._closing, self._making = Lock(), Lock()
@@ -144,6 +156,17 @@ class TravelTimes:
             times = self._by_profile.get(profile)
             if times is None:
                 times = self._by_profile[profile] = self._moving(motion=motion)
+        times.set_closures(self._closures)
+        return times
+
+    def _turning_anyhow(self) -> TravelTimes | None:
+        """The times of who makes forbidden turns too, made when first asked for; None: not done."""
+        if self._anyhow is None:
+            return None
+        with self._making:
+            if self._by_any_turn is None:
+                self._by_any_turn = self._moving(motion=self._anyhow)
+            times = self._by_any_turn
         times.set_closures(self._closures)
         return times
 
@@ -263,9 +286,23 @@ class TravelTimes:
         driven_s: float = 0.0,
     ) -> NDArray[np.float32]:
         """Seconds between places, given with where they meet the network."""
-        result = np.full((len(leave), len(reach)), np.inf)
         if not leave or not reach:
-            return result.astype(np.float32)
+            return np.full((len(leave), len(reach)), np.inf, np.float32)
+        result = self._driven_ms(leave, reach)
+        walk_out = np.array([snap.walk_s for snap in leave])[:, None]
+        walk_in = np.array([snap.walk_s for snap in reach])[None, :]
+        result /= 1000.0
+        if self._calibrated is not None:
+            result = self._calibrated.matrix(result, starts, goals, hour, driven_s)
+        result += walk_out + walk_in
+        for line, column in np.argwhere((walk_out > 0) & (walk_in > 0)).tolist():
+            on_foot = walk_s(self.graph, starts[line].tolist(), goals[column].tolist())
+            result[line, column] = min(result[line, column], on_foot)
+        return np.asarray(result, dtype=np.float32)
+
+    def _driven_ms(self, leave: Sequence[Snap], reach: Sequence[Snap]) -> NDArray[np.float64]:
+        """Milliseconds from street to street."""
+        result = np.full((len(leave), len(reach)), np.inf)
         with self._metrics.reading() as now:
             first = [_kept(now, now.ways_out, snap, self._ways_out) for snap in leave]
             last = [_kept(now, now.ways_in, snap, self._ways_in) for snap in reach]
@@ -280,16 +317,10 @@ class TravelTimes:
                 for column in by_edge.get(start.edge, ()):
                     direct = self._along(now, start, reach[column])
                     result[line, column] = min(result[line, column], direct)
-        walk_out = np.array([snap.walk_s for snap in leave])[:, None]
-        walk_in = np.array([snap.walk_s for snap in reach])[None, :]
-        result /= 1000.0
-        if self._calibrated is not None:
-            result = self._calibrated.matrix(result, starts, goals, hour, driven_s)
-        result += walk_out + walk_in
-        for line, column in np.argwhere((walk_out > 0) & (walk_in > 0)).tolist():
-            on_foot = walk_s(self.graph, starts[line].tolist(), goals[column].tolist())
-            result[line, column] = min(result[line, column], on_foot)
-        return np.asarray(result, dtype=np.float32)
+        lost = np.isinf(result)
+        if lost.any() and (anyhow := self._turning_anyhow()):
+            result[lost] = anyhow._driven_ms(leave, reach)[lost]
+        return result
 
     def nearest(
         self, destination: Point, origins: ArrayLike, k: int, *, hour: float | None = None
@@ -355,6 +386,8 @@ class TravelTimes:
             # The metric can't be customised again while these live.
             del found, query
             if not np.isfinite(min(direct, driven_ms)):
+                if anyhow := self._turning_anyhow():
+                    return anyhow.route(origin, destination, hour=hour)
                 both_far = start.far and goal.far
                 return walked_route(self.graph, origin, destination) if both_far else None
             if direct <= driven_ms:
@@ -412,11 +445,12 @@ class TravelTimes:
         row, oneway, ms = snap.edge, self.graph.edge_oneway[snap.edge], now.edge_ms[snap.edge]
         if row in now.closed:
             return now.cordon.ways_out(snap)
-        ends = []
-        if oneway >= 0 or self._at_end(snap, 1.0):
-            ends.append(left_by(self.graph, (row, snap.fraction, 1.0, (1.0 - snap.fraction) * ms)))
-        if oneway <= 0 or self._at_end(snap, 0.0):
-            ends.append(left_by(self.graph, (row, snap.fraction, 0.0, snap.fraction * ms)))
+        ends: Ends = []
+        for end, is_open in ((1.0, oneway >= 0), (0.0, oneway <= 0)):
+            there = self._at_end(snap, end)
+            if is_open or there:
+                leg = row, snap.fraction, end, abs(end - snap.fraction) * ms
+                ends += left_by(self.graph, leg, freely=there)
         return ends
 
     def _ways_in(self, now: InForce, snap: Snap) -> Ends:
@@ -424,13 +458,12 @@ class TravelTimes:
         row, oneway, ms = snap.edge, self.graph.edge_oneway[snap.edge], now.edge_ms[snap.edge]
         if row in now.closed:
             return now.cordon.ways_in(snap)
-        ends = []
-        if oneway >= 0 or self._at_end(snap, 0.0):
-            ends.append(reached_by(self.graph, (row, 0.0, snap.fraction, snap.fraction * ms)))
-        if oneway <= 0 or self._at_end(snap, 1.0):
-            ends.append(
-                reached_by(self.graph, (row, 1.0, snap.fraction, (1.0 - snap.fraction) * ms))
-            )
+        ends: Ends = []
+        for end, is_open in ((0.0, oneway >= 0), (1.0, oneway <= 0)):
+            there = self._at_end(snap, end)
+            if is_open or there:
+                leg = row, end, snap.fraction, abs(end - snap.fraction) * ms
+                ends += reached_by(self.graph, leg, freely=there)
         return ends
 
     def _at_end(self, snap: Snap, end: float) -> bool:

@@ -27,6 +27,7 @@ from gridcommand.city_cells import made_cells
 from gridcommand.city_packs import (
     EDGE_COLUMNS,
     FACILITY_COLUMNS,
+    TURN_COLUMNS,
     SourceError,
     write_pack,
     write_table,
@@ -35,7 +36,7 @@ from gridcommand.osm_extract import read_extract
 from gridcommand.osm_facilities import without_doubles
 from gridcommand.osm_roads import streets
 from gridcommand.reachability import CUT_OFF_FILE, SETTLEMENTS_FILE, look
-from models.city import CITY_FILE, CityPack
+from models.city import CITY_FILE, TURNS_FILE, CityPack
 from models.settings import GENERIC_PLANS, own_plans
 from models.skills import UNIT_KINDS
 
@@ -101,6 +102,8 @@ def build(
         )
         shutil.copyfile(CODES, room / "codes.yaml")
         (room / "ATTRIBUTION.md").write_text(_ATTRIBUTION, encoding="utf-8")
+        if net.turns:
+            write_table(room / TURNS_FILE, TURN_COLUMNS, net.turns)
         write_table(room / CUT_OFF_FILE, (*EDGE_COLUMNS, "why"), net.cut_off)
         write_table(room / SETTLEMENTS_FILE, FACILITY_COLUMNS, lived_at)
         pack = CityPack.load(room)
@@ -123,6 +126,7 @@ def build(
         say(f"{len(reach.empty_cells)} cells have no street, and nobody known who lives there")
     say(
         f"{target / CITY_FILE}: {len(net.nodes)} crossings, {len(net.edges)} stretches of street, "
+        f"{len(net.turns)} forbidden turns, "
         f"{len(inside)} facilities, {len(features)} cells, {len(pack.units)} assumed units"
     )
     plans = own_plans(target)

@@ -38,6 +38,7 @@ NODE_COLUMNS = ("id", "lon", "lat")
 EDGE_COLUMNS = (
     "id", "u", "v", "length_m", "road_class", "speed_kmh", "oneway", "name", "layer", "geometry",
 )  # fmt: skip
+TURN_COLUMNS = ("id", "from", "via", "to", "who")
 UNIT_COLUMNS = ("id", "kind", "skills", "owner", "station", "lon", "lat", "call_sign")
 FACILITY_COLUMNS = ("id", "kind", "name_zh", "name_en", "lon", "lat")
 

@@ -31,12 +31,12 @@ from gridcommand.osm_facilities import (
     out_of_use,
     place_of,
 )
+from gridcommand.osm_turns import TAGS, Restriction, restrictions
 
 SUFFIXES = (".pbf", ".osm", ".osm.gz", ".osm.bz2", ".xml", ".opl", ".opl.gz", ".opl.bz2", ".o5m")
 A_WORD_EVERY_S = 5.0
 _AREA_KEYS = ("amenity", "emergency", "social_facility", "boundary")
 _NODE_KEYS = ("barrier", "place", *osm_tags.ACCESS_KEYS)
-_TURN_KEYS = ("restriction", "restriction:conditional", "restriction:motorcar")
 _MISSING = "node of a street is not in the extract"
 _NEGATIVE = "node of a street has a negative id (drawn in an editor, never uploaded)"
 
@@ -62,13 +62,6 @@ class Way(msgspec.Struct, frozen=True):
     first: int = 0
 
 
-class Turn(msgspec.Struct, frozen=True):
-    """A turn restriction: the node or the way that it is about."""
-
-    is_node: bool
-    via: int
-
-
 class Extract(msgspec.Struct):
     """What an extract told.
 
@@ -83,7 +76,7 @@ class Extract(msgspec.Struct):
     barriers
         Nodes that nobody drives past, and the kind of barrier.
     turns
-        Turn restrictions.
+        Turn restrictions of these streets.
     facilities
         Those near the city, each as often as it is mapped.
     settlements
@@ -102,7 +95,7 @@ class Extract(msgspec.Struct):
     shut: list[Way] = []
     places: dict[int, tuple[float, float]] = {}
     barriers: dict[int, str] = {}
-    turns: list[Turn] = []
+    turns: list[Restriction] = []
     facilities: list[Place] = []
     settlements: list[Place] = []
     areas: list[AdminArea] = []
@@ -147,6 +140,7 @@ class _Reader:
         self._path = path
         self._box = box
         self._say = say
+        self._streets: set[int] = set()
         self._low = np.array([np.inf, np.inf])
         self._high = -self._low
         self._began = self._told = time.monotonic()
@@ -154,7 +148,7 @@ class _Reader:
     def read(self) -> None:
         source = osmium.FileProcessor(str(self._path)).with_locations()
         source = source.with_areas(osmium.filter.KeyFilter(*_AREA_KEYS))
-        keys = osmium.filter.KeyFilter("highway", *_AREA_KEYS, *_NODE_KEYS, *_TURN_KEYS)
+        keys = osmium.filter.KeyFilter("highway", *_AREA_KEYS, *_NODE_KEYS, *TAGS)
         for thing in source.with_filter(keys):
             tags = {tag.k: tag.v for tag in thing.tags}
             if thing.is_area():
@@ -208,6 +202,7 @@ class _Reader:
             if why != osm_tags.NOT_FOR_DRIVING and tags["highway"] in osm_tags.LIVED_AT:
                 self._keep(way, tags, self.found.shut, Counter())
         elif self._keep(way, tags, self.found.ways, dropped):
+            self._streets.add(way.id)
             if osm_tags.has_unread_limit(tags, osm_tags.oneway(tags)):
                 self.found.noted["maxspeed can't be read (class speed taken)"] += 1
             self.found.noted.update(osm_tags.unheeded(tags))
@@ -262,13 +257,9 @@ class _Reader:
             self.found.settlements += [one for one in [place_of(node, tags, kind)] if one]
 
     def _take_turn(self, relation: Any, tags: Mapping[str, str]) -> None:
-        if "emergency" in tags.get("except", "").split(";"):
-            return
-        via = [one for one in relation.members if one.role == "via" and one.type in ("n", "w")]
-        ends = {one.ref for one in relation.members if one.role in ("from", "to")}
-        # Who turns round on one street takes no shortest way.
-        if via and not (tags.get("restriction") == "no_u_turn" and len(ends) == 1):
-            self.found.turns.append(Turn(via[0].type == "n", via[0].ref))
+        members = [(one.role, one.type, one.ref) for one in relation.members]
+        if any(kind == "w" and ref in self._streets for _, kind, ref in members):
+            self.found.turns += restrictions(relation.id, tags, members)
 
     def _take_facility(self, thing: Any, tags: Mapping[str, str]) -> None:
         kind = kind_of(tags, PLACES)

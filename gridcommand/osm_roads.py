@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from dispatch.roads import METRES_PER_DEGREE
+from gridcommand import osm_turns
 from gridcommand.city_packs import SourceError, line_text
 from gridcommand.osm_extract import Extract, Way
 from gridcommand.osm_tags import ALLOWED_KMH, SPEEDS_KMH
-from gridcommand.reachability import NOT_CONNECTED, SHUT
+from gridcommand.reachability import NOT_CONNECTED, SHOWN, SHUT
 
 _RANKS = {kind: rank for rank, kind in enumerate([*SPEEDS_KMH, *ALLOWED_KMH])}
 """Classes of streets, the greatest first."""
@@ -32,12 +33,15 @@ class Network(msgspec.Struct):
     ----------
     nodes, edges
         Rows of a pack's tables: the largest part of the network, each crossing reached from each.
+    turns
+        Rows of `models.city.TURNS_FILE`: what may not be driven one behind the other.
     cut_off
         Rows of `gridcommand.reachability.CUT_OFF_FILE`: what lies in the city beside that.
     """
 
     nodes: list[dict[str, str]]
     edges: list[dict[str, str]]
+    turns: list[dict[str, str]]
     cut_off: list[dict[str, str]]
 
 
@@ -76,13 +80,13 @@ def streets(extract: Extract, area: BaseGeometry) -> Network:
         edge | {"why": SHUT} for edge in shut
     ]
     ends = {edge[end] for edge in kept for end in ("u", "v")}
-    _note(extract, edges, kept, ends)
+    _note_barriers(extract, edges)
     nodes = [
         {"id": name, "lon": f"{lon:.6f}", "lat": f"{lat:.6f}"}
         for name in sorted(ends)
         for lon, lat in [extract.places[_osm_node(name)]]
     ]
-    return Network(nodes, kept, cut_off)
+    return Network(nodes, kept, _turns(extract, kept), cut_off)
 
 
 def _uses(ways: list[Way]) -> Counter[int]:
@@ -112,17 +116,23 @@ def _shut_at(extract: Extract) -> dict[int, int]:
     }
 
 
-def _note(
-    extract: Extract, edges: list[dict[str, str]], kept: list[dict[str, str]], ends: set[str]
-) -> None:
-    """Count barriers that cut streets, and turn restrictions that are about the network."""
+def _note_barriers(extract: Extract, edges: list[dict[str, str]]) -> None:
+    """Count barriers that cut streets."""
     cut = {_osm_node(edge[end]) for edge in edges for end in ("u", "v") if ":" in edge[end]}
     for kind in map(extract.barriers.__getitem__, cut):
         extract.noted[f"street is cut at a barrier ({kind})"] += 1
-    ways = {edge["id"].partition("-")[0] for edge in kept}
-    extract.noted["turn restriction isn't followed"] += sum(
-        str(turn.via) in (ends if turn.is_node else ways) for turn in extract.turns
-    )
+
+
+def _turns(extract: Extract, kept: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Turns that are forbidden; restrictions that aren't followed are counted and named."""
+    found = osm_turns.turns(extract.turns, kept)
+    for why, numbers in found.unheeded.items():
+        named = ", ".join(map(str, numbers[:SHOWN]))
+        more = f" and {len(numbers) - SHOWN} more" if len(numbers) > SHOWN else ""
+        extract.noted[f"turn restriction isn't followed: {why} (relation {named}{more})"] = len(
+            numbers
+        )
+    return found.turns
 
 
 def _osm_node(name: str) -> int:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 CITY_FILE = "city.yaml"
 NODES_FILE = "roads_nodes.csv.gz"
 EDGES_FILE = "roads_edges.csv.gz"
+TURNS_FILE = "roads_turns.csv.gz"
 CELLS_FILE = "cells.geojson"
 UNITS_FILE = "units.csv"
 FACILITIES_FILE = "facilities.csv"
@@ -384,6 +385,11 @@ class CityPack:
     def edges_path(self) -> Path:
         """Table of road segments."""
         return self.path / EDGES_FILE
+
+    @property
+    def turns_path(self) -> Path:
+        """Table of turns that may not be made; a pack may have none."""
+        return self.path / TURNS_FILE
 
     @property
     def cells_path(self) -> Path:

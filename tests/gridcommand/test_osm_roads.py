@@ -91,23 +91,3 @@ def test_a_barrier_on_a_crossing_cuts_the_lesser_street_only(tmp_path: Path) -> 
 def test_a_gate_at_the_end_of_a_street_cuts_nothing(tmp_path: Path) -> None:
     osm = plain(tmp_path / "t.osm", MIDDLE, [([1, 201], {})], tags={201: {"barrier": "bollard"}})
     assert "cut at" not in said_of(tmp_path, osm)[1]
-
-
-def _turn(number: int, via: int, more: str = "", kind: str = "no_left_turn", to: int = 2) -> str:
-    return (
-        f'<relation id="{number}" version="1"><member type="way" ref="1" role="from"/>'
-        f'<member type="node" ref="{via}" role="via"/><member type="way" ref="{to}" role="to"/>'
-        f'<tag k="type" v="restriction"/><tag k="restriction" v="{kind}"/>{more}</relation>'
-    )
-
-
-def test_turn_restrictions_that_are_not_followed_are_counted(tmp_path: Path) -> None:
-    relations = [
-        _turn(1, 1),
-        _turn(2, 4, kind="only_straight_on"),
-        _turn(3, 999),
-        _turn(4, 1, '<tag k="except" v="psv;emergency"/>'),
-        _turn(5, 1, kind="no_u_turn", to=1),
-    ]
-    osm = plain(tmp_path / "t.osm", more="\n".join(relations))
-    assert "2  turn restriction isn't followed" in said_of(tmp_path, osm)[1]
