@@ -197,7 +197,7 @@ def test_a_place_of_a_report_that_can_not_be_used_is_refused_with_what_to_do(
         made = world.say(ev.ReportPlaced(report=report, lon=lon, lat=SOUTH, by="worker1"))
         (refused,) = of(made, ev.EventRefused)
         assert not of(made, ev.IncidentPlaced)
-        return refused.code
+        return str(refused.code)
 
     assert refusal("unknown", WEST) == "unknown_report"
     world.report(**NOWHERE)
