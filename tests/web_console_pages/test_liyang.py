@@ -43,7 +43,13 @@ def test_who_reports_without_a_fix_is_not_forgotten(
     desk = open_page("指挥员", Role.COMMANDER, lang="zh", jurisdiction=town.home)
     expect(desk.get_by_text("已连接")).to_be_visible()
     phone = open_page(
-        "网格员", Role.GRID_WORKER, lang="zh", size=PHONE, jurisdiction=town.home, before=no_fix
+        "网格员",
+        Role.GRID_WORKER,
+        lang="zh",
+        size=PHONE,
+        at=town.pack.center,
+        jurisdiction=town.home,
+        before=no_fix,
     )
     expect(phone.get_by_text("无法定位")).to_be_visible()
     report(phone, "家里着火了，有人出不来", place="竹箦镇")
@@ -69,3 +75,14 @@ def test_who_reports_without_a_fix_is_not_forgotten(
     card = phone.locator("article", has_text="家里着火了")
     expect(card.locator(".became")).to_contain_text(fire.number)
     phone.screenshot(path=shots / "liyang-mine-zh.png")
+
+    # The other one its sender places, once the phone has a fix.
+    card = phone.locator("article", has_text="井盖没了")
+    expect(card.get_by_role("heading", name="还没有位置：请补充")).to_be_visible()
+    phone.context.grant_permissions(["geolocation"])
+    card.get_by_role("button", name="用我的位置").click()
+    expect(card.get_by_text("已定位")).to_be_visible()
+    card.get_by_role("button", name="发送位置").click()
+    expect(card.get_by_text("位置已确定")).to_be_visible()
+    assert town.incident("井盖没了").is_placed
+    phone.screenshot(path=shots / "liyang-placed-by-reporter-zh.png")
