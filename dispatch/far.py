@@ -74,7 +74,7 @@ class KnownPlaces:
     def any_near(self, lon: float, lat: float) -> bool:
         """Say whether any is within `FAR_M`, as far as degrees tell."""
         up = (lat - self._south) / _ROW_DEG
-        if not -1.0 <= up <= self._rows + 1.0:
+        if not (math.isfinite(lon) and -1.0 <= up <= self._rows + 1.0):
             return False
         row, column = math.floor(up), math.floor(lon % 360.0 / 360.0 * self._columns)
         # Its own square first: what is in the city is near there.
