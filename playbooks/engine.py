@@ -2,7 +2,8 @@
 
 How plans are merged, so that the order of files never matters:
 
-* Playbooks with ``fallback`` count only where no other applies.
+* Playbooks with ``fallback`` count only where no other applies, but for those with
+  ``supplement``, which add to whatever applies.
 * Of the playbooks that apply, each ``group`` is spoken for by the one of highest ``precedence``
   (of equals the first id by alphabet). A playbook without a group stands for itself.
 * Requirements are joined by key, the strictest of each: the largest count, the shortest time.
@@ -123,6 +124,7 @@ class Playbook(msgspec.Struct, frozen=True, kw_only=True):
     group: str
     precedence: int
     fallback: bool
+    supplement: bool
     response_level: int | None
     priority: int | None
     requirements: tuple[_Needed, ...]
@@ -239,10 +241,11 @@ class PlaybookSet:
             if (not playbook.categories or playbook.categories & above)
             and _holds(playbook, incident, problems)
         ]
-        proper = [playbook for playbook in matching if not playbook.fallback] or matching
+        is_covered = any(not one.fallback and not one.supplement for one in matching)
         speaking: dict[str, Playbook] = {}
-        for playbook in proper:
-            speaking.setdefault(playbook.group, playbook)
+        for playbook in matching:
+            if not (playbook.fallback and is_covered):
+                speaking.setdefault(playbook.group, playbook)
         return list(speaking.values())
 
 
@@ -334,6 +337,7 @@ def _compile(written: WrittenPlaybook) -> Playbook:
         group=written.group or f"of {written.id}",
         precedence=written.precedence,
         fallback=written.fallback,
+        supplement=written.supplement,
         response_level=None if level is None else _LEVELS[level],
         priority=written.priority,
         requirements=tuple(map(_needed, written.requirements)),

@@ -199,6 +199,11 @@ def playbook_schema() -> dict[str, Any]:
                     "default": False,
                     "description": "only where no other playbook applies",
                 },
+                "supplement": {
+                    "type": "boolean",
+                    "default": False,
+                    "description": "adds to whatever applies, a fallback too, and takes no place",
+                },
                 "response_level": {"enum": [grade.value for grade in Grade]},
                 "priority": {"type": "integer", "minimum": 1, "maximum": 4},
                 "requirements": _list(requirement, "units that must come"),

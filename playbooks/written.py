@@ -82,6 +82,7 @@ class WrittenPlaybook(_Written, frozen=True, kw_only=True):
     group: str = ""
     precedence: int = 0
     fallback: bool = False
+    supplement: bool = False
     response_level: Grade | None = None
     priority: int | None = None
     requirements: tuple[WrittenRequirement, ...] = ()

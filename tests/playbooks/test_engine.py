@@ -89,6 +89,17 @@ def test_a_fallback_only_where_nothing_else_applies(write: Write) -> None:
     assert plans.match(IncidentFacts(category="not in the tree")).playbooks == ("z",)
 
 
+def test_a_supplement_adds_to_whatever_applies_and_takes_no_place(write: Write) -> None:
+    directory = write(
+        a=_playbook("a", _task(60), "categories: [accident.fire]"),
+        b=_playbook("b", _engine(1, 300), "supplement: true"),
+        z=_playbook("z", _task(90), "fallback: true"),
+    )
+    plans = PlaybookSet.load(directory)
+    assert plans.match(FIRE).playbooks == ("a", "b")
+    assert plans.match(IncidentFacts(category="city.other")).playbooks == ("b", "z")
+
+
 def test_counts_from_expressions(write: Write) -> None:
     plans = PlaybookSet.load(write(a=_playbook("a", _engine("incident.facts.trapped", 300))))
     assert plans.match(FIRE).requirements[0].count == 2
@@ -142,6 +153,25 @@ def test_every_category_gets_a_plan(plans: PlaybookSet) -> None:
             plan = plans.match(IncidentFacts(category=category, priority=priority))
             assert plan.requirements or plan.tasks, (category, priority)
             assert plan.problems == ()
+
+
+_HURT: tuple[dict[str, bool | int | str], ...] = (
+    {"threat_to_life": True},
+    {"casualties": 1, "injured": 1},
+)
+
+
+def test_whoever_is_hurt_or_in_danger_is_sent_somebody_who_can_care(plans: PlaybookSet) -> None:
+    for category in categories():
+        for facts in _HURT:
+            plan = plans.match(IncidentFacts(category=category, priority=1, facts=facts))
+            skills = {skill for wanted in plan.requirements for skill in wanted.skills}
+            assert any(skill.startswith("medical") for skill in skills), (category, facts)
+
+
+def test_a_life_threatening_report_of_any_category_is_sent_somebody(plans: PlaybookSet) -> None:
+    for category in categories():
+        assert plans.match(IncidentFacts(category=category, priority=1)).requirements, category
 
 
 def test_the_city_has_units_for_all_that_its_playbooks_ask(city: Path, plans: PlaybookSet) -> None:

@@ -32,6 +32,7 @@ SOUND: dict[str, Any] = {
     "group": "g",
     "precedence": 3,
     "fallback": False,
+    "supplement": True,
     "response_level": "II",
     "priority": 2,
     "requirements": [
