@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 OPTIMAL, FEASIBLE = "optimal", "feasible"
 
-LIMIT = 0.5
-"""Deterministic time of the solver, roughly seconds of a core; then the best so far stands."""
+LIMIT = 0.1
+"""Deterministic time of the solver, some third of a second of a core; then the best so far stands.
+
+Of forty mixed incidents in 溧阳 five times as much wins a hundred thousandth of the cost.
+"""
 
 POSED = 4_000
 """Pairs that are posed at most before each slot is given its cheapest only."""

@@ -56,6 +56,10 @@ ERROR_CHARACTERS = 300
 HELD_FOR_TRIAGE = "triage"
 
 
+NAMES_NONE = 0.25
+"""What a proposal that names no unit takes of the time of another: it explains no road."""
+
+
 class Planner:
     """Makes the proposals of one jurisdiction.
 
@@ -133,7 +137,7 @@ class Planner:
         waiting = WaitingList(step, self._gaps, self.policy, diverts=self.rule.diverts)
         swaps: dict[str, tuple[Choice, ...]] | None = None
         was_asked = False
-        made = 0
+        made = 0.0
         for group in waiting.groups():
             found = self._found(step, group)
             was_asked |= found.solution is not None
@@ -143,13 +147,15 @@ class Planner:
                            if swap.chosen is not None)  # fmt: skip
             waiting.take(found.taken)
             for wants in group.by_incident():
+                most = self._most(found, wants[0].incident)
                 # The last one of a full hand asks for another plan, so that a burst of calls does
                 # not keep the desk from the reports behind it.
-                last = made + 1 == self.policy.proposals_per_plan
                 mine = swaps.get(wants[0].incident.id, ())
-                made += self._propose(step, wants, found, mine, more=last)
-                if made == self.policy.proposals_per_plan:
-                    return was_asked
+                share = 1.0 if any(found.chosen(wanted) for wanted in wants) else NAMES_NONE
+                if self._propose(step, wants, found, mine, more=made + share >= most):
+                    made += share
+                    if made >= most:
+                        return was_asked
         if swaps is None:
             swaps = self._begin(step, None)
         for name, mine in swaps.items():
@@ -158,6 +164,13 @@ class Planner:
         if self._move_ups is not None:
             self._move_ups.plan(step)
         return was_asked
+
+    def _most(self, found: Found, incident: Incident) -> int:
+        """How many proposals a plan may have made that makes one there."""
+        took_model = found.solution is not None and found.solution.solved
+        is_urgent = incident.priority == diversion.TO_PRIORITY
+        policy = self.policy
+        return policy.proposals_at_most if took_model or is_urgent else policy.proposals_per_plan
 
     def _begin(self, step: Step, found: Found | None) -> dict[str, tuple[Choice, ...]]:
         """Find who may be relieved, and withdraw the proposals that nobody needs any more."""

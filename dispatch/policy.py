@@ -35,6 +35,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     proposals_per_plan
         Proposals that one plan makes at most; the rest follow in the next plan, after the reports
         that came meanwhile.
+    proposals_at_most
+        The same for life-threatening incidents, and where choosing took a model, which takes
+        longer than to explain as many.
     named_exclusions
         Units named for each rule in an explanation at most; the count is always whole.
     divert_gain_s
@@ -102,6 +105,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     stickiness_s: float = 60.0
     incidents_per_plan: int = 40
     proposals_per_plan: int = 4
+    proposals_at_most: int = 12
     named_exclusions: int = 50
     divert_gain_s: float = 30.0
     divert_gain_others_s: float = 240.0

@@ -56,8 +56,11 @@ CLOCK_POLL_S = 0.25
 """How often a drill's clock (its speed, its pause) is looked up."""
 
 PLANNING_SHARE = 0.1
-"""How much of the time planning may take at most; reports come first, and a backlog is planned
-once, not once a report."""
+"""How much of the time short plans may take; reports come first, and a backlog is planned once,
+not once a report."""
+
+PLANNING_RESTS_S = 1.0
+"""How long planning rests at most: who waits for a unit must not wait for the share."""
 
 RETRY_S = 1.0
 CLOSE_WITHIN_S = 2.0
@@ -479,7 +482,7 @@ class DeskShell:
                 # Shielded: a seat left in mid-commit must not cut the commit short.
                 await asyncio.shield(self._beside(self._tell_time(jurisdiction, max(now, due))))
                 took = time.monotonic() - began
-                await asyncio.sleep(took * (1 / PLANNING_SHARE - 1))
+                await asyncio.sleep(min(took * (1 / PLANNING_SHARE - 1), PLANNING_RESTS_S))
                 continue
             wait = seat.clock.wall_seconds_until(due, now) if due and now else None
             if seat.clock.drill:

@@ -210,3 +210,20 @@ async def test_a_clock_that_jumps_fires_each_deadline_once_and_time_never_runs_b
     assert decided == sorted(decided), "the journal's time doesn't run back"
     late = [e for e in events if isinstance(e.data, ev.TaskMoved)]
     assert len(late) == len({e.data.task for e in late if isinstance(e.data, ev.TaskMoved)}) == 4
+
+
+async def test_planning_rests_for_a_moment_however_long_it_took(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.desk_shell.PLANNING_SHARE", 1e-12)
+    monkeypatch.setattr("streams.desk_shell.PLANNING_RESTS_S", 0.01)
+    shell = bench.shell()
+    for name in ("r1", "r2"):
+        await shell.handle("tiny", [report(name, facts={}, attributes={"source_incident": name})])
+        asked = len(bench.journal())
+        await until(lambda asked=asked: any(planned(bench, asked)))
+
+
+def planned(bench: Bench, since: int) -> list[bool]:
+    """Whether what was journaled since is a tick."""
+    return [isinstance(event.data, ev.ClockTicked) for event in bench.journal()[since:]]
