@@ -4,7 +4,7 @@
 
 What is in force (``streams.classify``) reads each held-out sentence of ``streams/data/corpus`` as a
 report without a code. ``category_right`` is the share of live ones whose category is one of the
-right ones, ``gives_up`` of those read as ``city.other`` that are something else, ``right_unseen`` of
+right ones, ``gives_up`` of those read as ``city.other`` and something else, ``right_unseen`` of
 those right among ``sent_unseen``, which need no triage. ``danger_raised`` is the share of live
 dangers to life that have priority 1, ``raised_right`` of live dangers among all that have it;
 ``unreal_raised`` counts texts that are not live among those. ``counts_right`` is the share of
