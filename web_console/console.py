@@ -34,6 +34,7 @@ from web_console.feed import Feed
 from web_console.hub import Hub, Room
 from web_console.live import LiveChannel
 from web_console.photos import Photos
+from web_console.places import Places
 from web_console.problems import Problem
 from web_console.readings import Readings, RuleUnits, no_rules
 from web_console.sightings import Sightings
@@ -86,8 +87,21 @@ class Console:
         self.readings = Readings(settings, rule_units)
         self.sightings = Sightings(store, self.reads)
         self.photo_work = asyncio.Semaphore(2)
+        self._places: Places | None = None
         self._known_drills: Sequence[Drill] = ()
         self._drills_read_at = -math.inf
+
+    async def places(self) -> Places:
+        """Return what of the city can be found by name; read when it is first asked for.
+
+        Raises
+        ------
+        CityPackError
+            When the pack's road table can't be read.
+        """
+        if self._places is None:
+            self._places = await asyncio.to_thread(Places, self.pack)
+        return self._places
 
     # ── jurisdictions ─────────────────────────────────────────────────────────────────────────
 

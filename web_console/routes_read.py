@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
 
 from models.brief import NEWEST, brief
 from models.categories import categories
@@ -96,6 +97,39 @@ async def cells(request: Request, console: ConsoleOf, person: SignedIn) -> Respo
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     return FileResponse(console.pack.cells_path, media_type=_GEOJSON, headers=headers)
+
+
+class PlaceOut(BaseModel):
+    """A place of the city that has a name."""
+
+    kind: str = Field(description="`street` (its middle), `crossing`, `facility` or `cell`.")
+    names: dict[str, str]
+    lon: float
+    lat: float
+
+
+class PlacesOut(BaseModel):
+    """Places that the words name, the likeliest first."""
+
+    items: list[PlaceOut]
+
+
+@router.get("/places", responses=responses(401, 503), summary="Places by name")
+async def places(
+    console: ConsoleOf,
+    person: SignedIn,
+    q: Annotated[str, Query(min_length=1, max_length=200, description="Streets, a crossing, …")],
+    limit: Annotated[int, Query(ge=1, le=50)] = 10,
+) -> PlacesOut:
+    """Return streets, crossings (`Valencia St & 24th St`), facilities and cells by their names."""
+    known = await console.places()
+    found = await asyncio.to_thread(known.find, q, limit)
+    return PlacesOut(
+        items=[
+            PlaceOut(kind=one.kind, names={"zh": one.zh, "en": one.en}, lon=one.lon, lat=one.lat)
+            for one in found
+        ]
+    )
 
 
 @router.get(

@@ -9,6 +9,7 @@ import { distance, minutes } from '../lib/format.js';
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
+import { get } from '../lib/http.js';
 import { uuid7 } from '../lib/ids.js';
 import { ended, jurisdictionNow } from '../live.js';
 import { hospitalName, load, takes } from './hospitals.js';
@@ -206,12 +207,13 @@ function Triage({ id }) {
  */
 function Place({ id, lon, lat }) {
   const incident = live.get().incidents.get(id);
-  const [point, setPoint] = useState(lon == null || lat == null ? ''
-    : `${lat.toFixed(6)}, ${lon.toFixed(6)}`);
+  const [point, setPoint] = useState(lon == null || lat == null ? '' : pointText({ lon, lat }));
   const [cell, setCell] = useState('');
   const [words, setWords] = useState('');
   const [reason, setReason] = useState('');
   const [cells, setCells] = useState(/** @type {any[]} */ ([]));
+  const [named, setNamed] = useState('');
+  const found = usePlaces(named);
   useEffect(() => {
     gridCells().then((grid) => setCells(grid.features.map((/** @type {any} */ f) => f.properties)))
       .catch(() => setCells([]));
@@ -229,6 +231,16 @@ function Place({ id, lon, lat }) {
       ask(null);
       setUi({ picking: id, pane: 'map' });
     }}>${t('place.pick')}</button></p>
+    <label class="field"><span>${t('place.search')}</span>
+      <input type="search" value=${named} autocomplete="off" maxlength="200"
+        onInput=${(/** @type {any} */ e) => setNamed(e.currentTarget.value)} /></label>
+    ${found !== null && html`<div class="places" role="group" aria-label=${t('place.found')}>
+      ${found.map((one) => html`<button type="button" class="button" key=${`${one.kind}${one.lon}${one.lat}`}
+        aria-pressed=${point === pointText(one)} onClick=${() => {
+          setPoint(pointText(one));
+          setWords(words || nameOf(one.names));
+        }}>${nameOf(one.names)} <span class="faint">${t(`place.kind.${one.kind}`)}</span></button>`)}
+      ${!found.length && html`<p class="faint">${t('place.found_none')}</p>`}</div>`}
     <label class="field"><span>${t('place.point')}</span>
       <input type="text" value=${point} placeholder=${theCity().center.map((degrees) => degrees.toFixed(5)).reverse().join(', ')} inputmode="text" autocomplete="off"
         aria-invalid=${!!point.trim() && !at}
@@ -244,6 +256,38 @@ function Place({ id, lon, lat }) {
         onInput=${(/** @type {any} */ e) => setWords(e.currentTarget.value)} /></label>
     <${ReasonField} value=${reason} onInput=${setReason} />
   </${Sheet}>`;
+}
+
+/** @param {{lon: number, lat: number}} at */
+const pointText = (at) => `${at.lat.toFixed(6)}, ${at.lon.toFixed(6)}`;
+
+const SEARCH_AFTER_MS = 250;
+
+/**
+ * Places that words name, asked for once the typing rests; null: nothing is asked.
+ * @param {string} words
+ * @returns {{kind: string, names: {zh: string, en: string}, lon: number, lat: number}[] | null}
+ */
+function usePlaces(words) {
+  const [found, setFound] = useState(/** @type {any[] | null} */ (null));
+  useEffect(() => {
+    const asked = words.trim();
+    if (!asked) {
+      setFound(null);
+      return undefined;
+    }
+    let gone = false;
+    const timer = setTimeout(() => {
+      get(`/api/places?limit=6&q=${encodeURIComponent(asked)}`)
+        .then((answer) => { if (!gone) setFound(answer.items); })
+        .catch(() => { if (!gone) setFound([]); });
+    }, SEARCH_AFTER_MS);
+    return () => {
+      gone = true;
+      clearTimeout(timer);
+    };
+  }, [words]);
+  return found;
 }
 
 /** @param {any} cell properties of a grid cell */
