@@ -1,21 +1,42 @@
 """In what order the incidents that lack something are planned, and which of them together.
 
-For: :class:`dispatch.planning.Planner`. Incidents are planned in groups, most urgent first, each
-with the idle units that the groups before it left; so everything that waits is looked at in every
-plan, and a model stays small however much waits. The last group is what no idle unit fits: each of
-its incidents gets a proposal that names no unit and says why. Not for: choosing.
+For: :class:`dispatch.planning.Planner`. Incidents are planned in groups, in the order of
+:func:`dispatch.automation.precedence`, each with the idle units that the groups before it left; so
+everything that waits is looked at in every plan, and a model stays small however much waits. What
+the machine sends to by itself and what waits for a person are never in one group: a unit that a
+person may or may not send is free for who is sent one now. The last group is what no idle unit
+fits: each of its incidents gets a proposal that names no unit and says why. Not for: choosing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from dispatch import diversion
+from dispatch.automation import held, is_automatic, precedence
 from dispatch.policy import Policy
 from dispatch.step import Step
-from dispatch.wanted import Able, Wanted, able_units, sendable, urgency
+from dispatch.wanted import Able, Wanted, able_units, sendable
 from models.events import Requirement
+
+
+@dataclass(frozen=True)
+class Part:
+    """Incidents that become a group, by id.
+
+    Attributes
+    ----------
+    held
+        The machine would send to them if a person had said what they are.
+    may_divert
+        Those under way may be offered too.
+    """
+
+    names: tuple[str, ...]
+    held: bool
+    may_divert: bool
 
 
 @dataclass(frozen=True)
@@ -71,14 +92,19 @@ class WaitingList:
         diverts: bool,
     ) -> None:
         incidents = [step.incident(name) for name, missing in gaps.items() if missing]
+        situation = step.situation
         self._most = policy.incidents_per_plan
         self._diverts = diverts
         self._rest = {
             i.id: [Wanted(i, requirement, gap) for requirement, gap in gaps[i.id]]
-            for i in sorted(incidents, key=lambda one: urgency(one, step.now, policy))
+            for i in sorted(incidents, key=lambda i: precedence(situation, i, step.now, policy))
+        }
+        self._kinds = {
+            i.id: (is_automatic(situation, i, policy), bool(held(situation, i, policy)))
+            for i in incidents
         }
         self._able = able_units(
-            step.situation, (wanted for wants in self._rest.values() for wanted in wants)
+            situation, (wanted for wants in self._rest.values() for wanted in wants)
         )
         self._taken: set[str] = set()
 
@@ -86,17 +112,28 @@ class WaitingList:
         """Leave units out of the groups that follow."""
         self._taken.update(units)
 
-    def groups(self) -> Iterator[Group]:
-        """Return the groups in turn; what they are sent is to be taken before the next is asked."""
+    def batches(self) -> Iterator[list[Part]]:
+        """Return in turn what is to be made groups; each is, before the next batch is asked for.
+
+        All of the first batch but what is held is chosen for before anybody is relieved.
+        """
         is_first = True
         while names := self._next(is_first=is_first):
-            yield self._group(names, is_first=is_first)
+            yield [
+                Part(tuple(mine), is_held, is_first and self._diverts)
+                for (_, is_held), mine in groupby(names, key=self._kinds.__getitem__)
+            ]
             is_first = False
         if self._rest:
-            yield self._group(list(self._rest))
+            yield [Part(tuple(self._rest), held=False, may_divert=False)]
+
+    def fitting(self, part: Part) -> set[str]:
+        """Return the units that fit what its incidents lack."""
+        wants = (wanted for name in part.names for wanted in self._rest[name])
+        return {unit.id for wanted in wants for unit in self._able[wanted.kind]}
 
     def _next(self, *, is_first: bool) -> list[str]:
-        """Return the most urgent incidents that a unit could be sent to."""
+        """Return the incidents that come first and that a unit could be sent to."""
         idle = {
             kind
             for kind, units in self._able.items()
@@ -108,7 +145,7 @@ class WaitingList:
             if len(names) == self._most:
                 break
             if not any(wanted.kind in idle for wanted in wants):
-                # Half of the first group is for those to whom an idle unit could go.
+                # Half of the first batch is for those to whom an idle unit could go.
                 may_turn = is_first and self._diverts and _is_life_in_danger(wants)
                 if not may_turn or by_turning >= max(1, self._most // 2):
                     continue
@@ -116,19 +153,19 @@ class WaitingList:
             names.append(name)
         return names
 
-    def _group(self, names: list[str], *, is_first: bool = False) -> Group:
-        waiting = tuple(wanted for name in names for wanted in self._rest.pop(name))
+    def group(self, part: Part) -> Group:
+        """Return its incidents with the units that are left to them."""
+        waiting = tuple(wanted for name in part.names for wanted in self._rest.pop(name))
         pinned = {unit for wants in self._rest.values() for unit in wants[0].incident.pins}
         elsewhere = frozenset(self._taken | pinned)
-        may_divert = is_first and self._diverts
         served = tuple(
             wanted
             for wanted in waiting
             if any(sendable(u) and u.id not in elsewhere for u in self._able[wanted.kind])
             # A place that a unit under way could be turned to is one too.
-            or (may_divert and wanted.incident.priority == diversion.TO_PRIORITY)
+            or (part.may_divert and wanted.incident.priority == diversion.TO_PRIORITY)
         )
-        return Group(waiting, served, self._able, elsewhere, may_divert)
+        return Group(waiting, served, self._able, elsewhere, part.may_divert)
 
 
 def _is_life_in_danger(wants: Sequence[Wanted]) -> bool:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dispatch.automation import HELD_FOR_TRIAGE, HELD_FOR_WALK
 from dispatch.correlation import SOURCE_INCIDENT
 from dispatch.explanation import PACKAGE, PIN_RULES, WALKS
-from dispatch.planning import HELD_FOR_TRIAGE, HELD_FOR_WALK
 from models import events as ev
 from models.events import Order
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
