@@ -166,13 +166,16 @@ def roads_changed(situation: Situation, since: datetime) -> bool:
 
 def areas_of(closure: Closure | RoadClosed, graph: RoadGraph) -> list[roads.Closure | SlowZone]:
     """Return what a closure means on the road graph; streets that a pack no longer has fall out."""
-    areas: list[roads.Closure]
-    if closure.edges:
-        areas = [EdgeClosure(edge) for edge in closure.edges if graph.has_edge(edge)]
-    elif closure.ring:
-        areas = [AreaClosure(closure.ring)]
-    else:
-        areas = [CircleClosure(closure.lon, closure.lat, closure.radius_m)]
+    shapes = shapes_of(closure, graph)
     if not closure.speed:
-        return [*areas]
-    return [SlowZone(area, closure.speed) for area in areas]
+        return [*shapes]
+    return [SlowZone(shape, closure.speed) for shape in shapes]
+
+
+def shapes_of(closure: Closure | RoadClosed, graph: RoadGraph) -> list[roads.Closure]:
+    """Return where a closure is, whether its streets are closed or slow."""
+    if closure.edges:
+        return [EdgeClosure(edge) for edge in closure.edges if graph.has_edge(edge)]
+    if closure.ring:
+        return [AreaClosure(closure.ring)]
+    return [CircleClosure(closure.lon, closure.lat, closure.radius_m)]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 
+import shapely
+
 from dispatch.correlation import distance_m
 from dispatch.orders.refusal import RefusalError, check_rule_seen, reason_of
 from dispatch.planning import Planner
 from dispatch.roads import RoadGraph
 from dispatch.step import Step
+from dispatch.wanted import shapes_of
 from models import events as ev
 from models.words import PRIORITIES
 
@@ -31,6 +34,8 @@ class JurisdictionOrders:
         if given.closure in step.situation.closures:
             raise RefusalError("closure_exists", f"closure {given.closure} is in force already")
         lon, lat, radius_m = _around(given, self._planner.travel.graph)
+        if not (math.isfinite(lon) and math.isfinite(lat)):
+            raise RefusalError("bad_area", f"{lat}, {lon} is no place")
         if not 0 < radius_m <= MOST_RADIUS_M:
             raise RefusalError(
                 "bad_radius", f"radius_m must be in (0, {MOST_RADIUS_M}], not {radius_m}"
@@ -39,21 +44,26 @@ class JurisdictionOrders:
             raise RefusalError("bad_speed", f"speed must be in [0, 1), not {given.speed}")
         if given.until is not None and given.until <= step.now:
             raise RefusalError("in_the_past", f"the closure would end at {given.until.isoformat()}")
-        self._planner.rerouting.change(
-            step,
-            ev.RoadClosed(
-                closure=given.closure,
-                lon=lon,
-                lat=lat,
-                radius_m=radius_m,
-                ring=given.ring,
-                edges=given.edges,
-                speed=given.speed,
-                until=given.until,
-                by=given.by,
-                reason=given.reason,
-            ),
+        closed = ev.RoadClosed(
+            closure=given.closure,
+            lon=lon,
+            lat=lat,
+            radius_m=radius_m,
+            ring=given.ring,
+            edges=given.edges,
+            speed=given.speed,
+            until=given.until,
+            by=given.by,
+            reason=given.reason,
         )
+        graph = self._planner.travel.graph
+        if not any(graph.edges_in(shape) for shape in shapes_of(closed, graph)):
+            raise RefusalError(
+                "closes_nothing",
+                f"no street of the city is within {radius_m:g} m of {lat:.5f}, {lon:.5f}, or in "
+                "the area: check the place, or make it wider",
+            )
+        self._planner.rerouting.change(step, closed)
 
     def reopen_road(self, step: Step, given: ev.ReopenRoad) -> None:
         if given.closure not in step.situation.closures:
@@ -88,6 +98,12 @@ def _around(given: ev.CloseRoad, graph: RoadGraph) -> tuple[float, float, float]
         points = [[lon, lat] for lon, lat in given.ring]
         if len(points) < 3:
             raise RefusalError("bad_area", f"an area has at least 3 corners, not {len(points)}")
+        if not shapely.Polygon(points).is_valid:
+            raise RefusalError(
+                "bad_ring",
+                "the area's outline crosses itself or has no inside: draw its corners in order, "
+                "around it",
+            )
     elif given.lon is None or given.lat is None or given.radius_m is None:
         raise RefusalError("bad_area", "the order names neither a place nor an area nor streets")
     else:

@@ -412,6 +412,26 @@ def test_merging_takes_the_units_along(world: DeskWorld) -> None:
         (ev.CloseRoad(closure="c", by="x"), "bad_area"),
         (ev.CloseRoad(closure="c", ring=((0, 0), (1, 1)), by="x"), "bad_area"),
         (ev.CloseRoad(closure="c", ring=((0, 0), (1, 1), (0, 1)), by="x"), "bad_radius"),
+        (ev.CloseRoad(closure="c", lon=0, lat=0, radius_m=200, by="x"), "closes_nothing"),
+        (
+            ev.CloseRoad(closure="c", lon=0, lat=0, radius_m=200, speed=0.5, by="x"),
+            "closes_nothing",
+        ),
+        (ev.CloseRoad(closure="c", lon=float("nan"), lat=0, radius_m=200, by="x"), "bad_area"),
+        (ev.CloseRoad(closure="c", ring=((0, 0), (0.01, 0), (0, 0.01)), by="x"), "closes_nothing"),
+        (
+            ev.CloseRoad(
+                closure="c",
+                ring=(
+                    (WEST, SOUTH),
+                    (WEST + STEP, SOUTH + STEP),
+                    (WEST + STEP, SOUTH),
+                    (WEST, SOUTH + STEP),
+                ),
+                by="x",
+            ),
+            "bad_ring",
+        ),
         (ev.CloseRoad(closure="c", edges=("h99",), by="x"), "unknown_edge"),
         (ev.CloseRoad(closure="c", edges=("h00",), speed=1.0, by="x"), "bad_speed"),
         (ev.SetAutomation(priorities=(7,), by="x"), "unknown_priority"),

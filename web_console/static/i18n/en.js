@@ -379,6 +379,8 @@ export const en = {
   'closure.slow_text': 'Who goes through takes longer; proposals are made anew.',
   'refused.bad_area': 'say where: a place, an area or streets',
   'refused.far_place': 'the place is far from every street of the city',
+  'refused.closes_nothing': 'no street of the city lies there, so nothing would be closed: check the place, or draw it wider',
+  'refused.bad_ring': 'the outline crosses itself or has no inside: draw its corners in order, around the area',
   'refused.placed_already': 'the incident has a place, which stays: report what is elsewhere anew, or ask a dispatcher to correct it',
   'refused.unknown_report': 'this report is no incident yet, or long over: send its place again in a while, else report anew',
   'refused.unknown_cell': 'no such cell',

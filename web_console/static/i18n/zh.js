@@ -379,6 +379,8 @@ export const zh = {
   'closure.slow_text': '经过该范围的车程变长；受影响的建议会重新计算。',
   'refused.bad_area': '请说明地点、范围或路段',
   'refused.far_place': '该位置远离本市所有道路',
+  'refused.closes_nothing': '该处没有本市道路，不会封闭任何路段：请核实位置或扩大范围',
+  'refused.bad_ring': '范围边界自相交叉或没有面积：请沿边界依次标出各点',
   'refused.placed_already': '该事件已有位置，未改动；情况不在那里请重新上报，或请调度员更正位置',
   'refused.unknown_report': '这条上报尚未形成事件，或早已结束；请稍后再发位置，仍不行请重新上报',
   'refused.unknown_cell': '没有这个单元网格',
