@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from dispatch import closing, merging, watch
-from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, merge_facts
+from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, distance_m, merge_facts
 from dispatch.fallback import Planning
 from dispatch.far import Surroundings
 from dispatch.orders import OrderBook
@@ -136,8 +136,11 @@ class Desk:
         """
         self._check_mine(event)
         plan_was_due = self.situation.plan_due
-        step = Step(self.situation, event)
         data = event.data
+        far = self._far_positions(data)
+        step = Step(self.situation, event)
+        for set_aside in far:
+            step.emit(set_aside)
         if isinstance(data, ev.Order):
             self._orders.carry_out(step, data)
         elif isinstance(data, ev.ClockTicked):
@@ -372,6 +375,40 @@ class Desk:
                 )
 
     # ── crews ─────────────────────────────────────────────────────────────────────────────────
+
+    def _far_positions(self, data: ev.Payload) -> list[ev.UnitPositionSetAside]:
+        """Return what can't be of the positions that an input tells, before it is applied."""
+        told: dict[str, ev.Point] = {}
+        if isinstance(data, ev.UnitPositionsReported):
+            told = data.positions
+        elif (
+            isinstance(data, ev.UnitStatusReported)
+            and data.lon is not None
+            and data.lat is not None
+        ):
+            told = {data.unit: (data.lon, data.lat)}
+        can_not_be = self._surroundings.can_not_be
+        far = []
+        for name, (lon, lat) in told.items():
+            unit = self.situation.units.get(name)
+            if unit is None or not can_not_be(lon, lat):
+                continue
+            kept = unit.lon, unit.lat
+            if can_not_be(*kept):
+                # A journal of before positions were held against the city.
+                kept = unit.home_lon, unit.home_lat
+            far.append(
+                ev.UnitPositionSetAside(
+                    unit=name,
+                    lon=lon,
+                    lat=lat,
+                    away_m=round(distance_m(lon, lat, *kept), 1),
+                    kept=kept,
+                    kept_at=unit.position_at,
+                    again=unit.far is not None,
+                )
+            )
+        return far
 
     def _status(self, step: Step, status: ev.UnitStatusReported) -> None:
         unit = step.situation.units.get(status.unit)

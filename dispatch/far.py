@@ -1,7 +1,8 @@
 """Places that can't be: farther from the city than anything that it has.
 
-For: :class:`dispatch.desk.Desk`, before a report becomes an incident. A phone without a fix says
-0, 0, a table may lose a sign: the machine may send no unit there. Not for: places in words.
+For: :class:`dispatch.desk.Desk`, before a report becomes an incident and before a unit counts as
+being where it says. A phone without a fix says 0, 0, a table may lose a sign: the machine may send
+no unit there, and none from there. Not for: places in words.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Surroundings:
     def __init__(self, graph: RoadGraph, pack: CityPack) -> None:
         self.cells = pack.cells
         known = [(unit.lon, unit.lat) for unit in pack.units]
+        known += [(unit.lon, unit.lat) for one in pack.neighbours for unit in one.units]
         known += [(one.lon, one.lat) for one in pack.facilities]
         self._known = KnownPlaces(
             np.concatenate([graph.node_lonlat, np.array(known, np.float64).reshape(-1, 2)])
@@ -45,6 +47,15 @@ class Surroundings:
     def is_far(self, lon: float, lat: float) -> bool:
         """Say whether a place is far; some 5 to 30 µs, in a metropolis too."""
         return not self._known.any_near(lon, lat)
+
+    def can_not_be(self, lon: float, lat: float) -> bool:
+        """Say whether no unit of the city is at a place: in no cell and far, or none on earth.
+
+        A crew may be deep in a forest, but in a cell; some 2 µs there.
+        """
+        if not (-180.0 <= lon <= 180.0 and -90.0 <= lat <= 90.0):
+            return True
+        return self.cells.locate(lon, lat) is None and self.is_far(lon, lat)
 
 
 class KnownPlaces:

@@ -199,8 +199,30 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
         return None if self.near is None else (self.near.lon, self.near.lat)
 
 
+class FarPosition(msgspec.Struct, kw_only=True, frozen=True):
+    """What was told of a unit's position last and can't be: far from the city.
+
+    Attributes
+    ----------
+    lon, lat
+        In degrees, as told.
+    away_m
+        Metres from where the unit is taken to be.
+    told_at
+        When it was told.
+    """
+
+    lon: float
+    lat: float
+    away_m: float
+    told_at: datetime
+
+
 class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):
     """People and vehicle that can be sent. ``queue`` holds what it does next, visible to all.
+
+    ``lon``, ``lat`` is the last position that can be, told at ``position_at``; ``far`` is what was
+    told since and can't, until a good one comes.
 
     ``post`` names where it stands, or drives to, away from home, with its place; empty: at home.
     ``duty_s`` are the seconds that its ended assignments took, for fairness, as they counted at
@@ -234,6 +256,7 @@ class Unit(msgspec.Struct, kw_only=True, omit_defaults=True):
     duty_at: datetime | None = None
     stays_until: datetime | None = None
     neighbour: str = ""
+    far: FarPosition | None = None
 
     def tired_s(self, now: datetime) -> float:
         """Seconds under way that still count: half of them after `REST_HALVES_S` of rest."""

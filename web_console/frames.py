@@ -139,6 +139,8 @@ def log_entry(event: Event) -> LogEntry | None:
     data = event.data
     if isinstance(data, _NOT_LOGGED):
         return None
+    if isinstance(data, ev.UnitPositionSetAside) and data.again:
+        return None
     return LogEntry(
         seq=event.seq,
         time=event.time,

@@ -98,6 +98,7 @@ from models.events.units import (
     UnitDiverted,
     UnitHeld,
     UnitMoved,
+    UnitPositionSetAside,
     UnitQueued,
 )
 from models.events.world import (
@@ -202,6 +203,7 @@ __all__ = [
     "UnitDiverted",
     "UnitHeld",
     "UnitMoved",
+    "UnitPositionSetAside",
     "UnitPositionsReported",
     "UnitQueued",
     "UnitRegistered",

@@ -226,6 +226,31 @@ class UnitMoved(Payload, frozen=True, kw_only=True):
     lat: float | None = None
 
 
+class UnitPositionSetAside(Payload, frozen=True, kw_only=True):
+    """A position that was told of a unit can't be: the unit counts as where it was known last.
+
+    Attributes
+    ----------
+    lon, lat
+        What was told, in degrees.
+    away_m
+        Metres from there to ``kept``.
+    kept, kept_at
+        Where the unit was known to be before, its post if nobody ever said, and since when.
+    again
+        What was told of it before could not be either: no news for people.
+    """
+
+    type_name: ClassVar[str] = "unit.position_set_aside"
+    unit: str
+    lon: float
+    lat: float
+    away_m: float
+    kept: Point
+    kept_at: Time
+    again: bool = False
+
+
 class UnitHeld(Payload, frozen=True, kw_only=True):
     """A person holds a unit back, or lifts it."""
 

@@ -83,6 +83,7 @@ _HANDLERS: dict[type[ev.Payload], Callable[[Situation, Event, Any, Touched], Non
     ev.HospitalSet: hospitals.hospital_set,
     ev.HospitalChosen: hospitals.hospital_chosen,
     ev.UnitMoved: units.unit_moved,
+    ev.UnitPositionSetAside: units.unit_position_set_aside,
     ev.UnitHeld: units.unit_held,
     ev.UnitQueued: units.unit_queued,
     ev.UnitStatusReported: units.unit_status_reported,

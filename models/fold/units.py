@@ -9,7 +9,7 @@ from __future__ import annotations
 from models import events as ev
 from models.events import Event
 from models.lifecycles import UnitState
-from models.situation import MoveUp, Situation, Touched, Unit
+from models.situation import FarPosition, MoveUp, Situation, Touched, Unit
 
 
 def unit_registered(s: Situation, event: Event, data: ev.UnitRegistered, touched: Touched) -> None:
@@ -41,6 +41,7 @@ def unit_registered(s: Situation, event: Event, data: ev.UnitRegistered, touched
         duty_at=known.duty_at if known else None,
         stays_until=known.stays_until if known else None,
         neighbour=data.neighbour,
+        far=known.far if known else None,
     )
     s.plan_due = True
     touched.add(("units", data.unit))
@@ -51,16 +52,23 @@ def unit_positions_reported(
 ) -> None:
     for unit_id, (lon, lat) in data.positions.items():
         if unit_id in s.units:
-            unit = touch_unit(s, event, unit_id, touched)
-            unit.lon, unit.lat, unit.position_at = lon, lat, event.time
+            _stands(touch_unit(s, event, unit_id, touched), lon, lat, event)
 
 
 def unit_status_reported(
     s: Situation, event: Event, data: ev.UnitStatusReported, touched: Touched
 ) -> None:
     if data.unit in s.units and data.lon is not None and data.lat is not None:
-        unit = touch_unit(s, event, data.unit, touched)
-        unit.lon, unit.lat, unit.position_at = data.lon, data.lat, event.time
+        _stands(touch_unit(s, event, data.unit, touched), data.lon, data.lat, event)
+
+
+def unit_position_set_aside(
+    s: Situation, event: Event, data: ev.UnitPositionSetAside, touched: Touched
+) -> None:
+    unit = touch_unit(s, event, data.unit, touched)
+    told_at = unit.position_at
+    (unit.lon, unit.lat), unit.position_at = data.kept, data.kept_at
+    unit.far = FarPosition(lon=data.lon, lat=data.lat, away_m=data.away_m, told_at=told_at)
 
 
 def unit_moved(s: Situation, event: Event, data: ev.UnitMoved, touched: Touched) -> None:
@@ -70,7 +78,7 @@ def unit_moved(s: Situation, event: Event, data: ev.UnitMoved, touched: Touched)
         unit.post, unit.post_lon, unit.post_lat = "", None, None
         drop_move_up(s, data.unit, touched)
     if data.lon is not None and data.lat is not None:
-        unit.lon, unit.lat, unit.position_at = data.lon, data.lat, event.time
+        _stands(unit, data.lon, data.lat, event)
     s.plan_due = True
 
 
@@ -125,6 +133,11 @@ def drop_move_up(s: Situation, unit: str, touched: Touched) -> None:
     """Forget the move-up that is proposed for a unit, if there is one."""
     if s.move_ups.pop(unit, None) is not None:
         touched.add(("move_ups", unit))
+
+
+def _stands(unit: Unit, lon: float, lat: float, event: Event) -> None:
+    """Take a position as told; where it can't be, the desk's next word sets it aside."""
+    unit.lon, unit.lat, unit.position_at, unit.far = lon, lat, event.time, None
 
 
 def touch_unit(s: Situation, event: Event, unit_id: str, touched: Touched) -> Unit:

@@ -55,6 +55,8 @@ class Side:
         self.held: dict[str, tuple[str, str]] = {}
         self.overrides: dict[str, Overrides] = {}
         self.placed: dict[str, tuple[ev.Point, datetime]] = {}
+        self.lost: dict[str, ev.Point] = {}
+        """What was told last of where units are, where that can't be."""
         self.on_its_way: list[Event] = []
 
 
@@ -92,6 +94,7 @@ class DeskChecks:
             self.hospitals_know_who_comes(side)
             self.an_incident_has_what_its_parts_have(side)
             self.places_say_how_old_they_are(side)
+            self.no_unit_is_where_none_can_be(side)
 
     def _before(self, side: Side, event: Event) -> None:
         data = event.data
@@ -117,7 +120,20 @@ class DeskChecks:
             side.overrides.setdefault(data.incident, Overrides()).by_hand = data.by_hand
         elif isinstance(data, ev.UnitPositionsReported):
             for unit in data.positions.keys() & side.folded.units.keys():
-                side.placed[unit] = (data.positions[unit], event.time)
+                self._told(side, unit, data.positions[unit], event.time)
+        elif (
+            isinstance(data, ev.UnitStatusReported)
+            and data.lon is not None
+            and data.lat is not None
+        ):
+            self._told(side, data.unit, (data.lon, data.lat), event.time)
+
+    def _told(self, side: Side, unit: str, place: ev.Point, at: datetime) -> None:
+        if place[0] > 0:
+            side.placed[unit] = (place, at)
+            side.lost.pop(unit, None)
+        else:
+            side.lost[unit] = place
 
     def invariant_2_every_report_ends_in_one_incident(self, side: Side) -> None:
         handed = side.reports - len(side.on_its_way)
@@ -206,6 +222,7 @@ class DeskChecks:
             if requirement.key == data.requirement:
                 assert requirement.met_by(frozenset(unit.skills))
         self.goes_over_open_roads(side, data.unit, data.route)
+        assert all(lon > 0 for lon, _ in data.route), "a way from where nobody can be"
         self.looked[6] += 1
 
     def goes_over_open_roads(self, side: Side, unit: str, route: tuple[ev.Point, ...]) -> None:
@@ -245,6 +262,13 @@ class DeskChecks:
         for name, (place, at) in side.placed.items():
             unit = side.folded.units[name]
             assert ((unit.lon, unit.lat), unit.position_at) == (place, at)
+
+    def no_unit_is_where_none_can_be(self, side: Side) -> None:
+        """What was told is kept beside where the unit was known to be last."""
+        for name, unit in side.folded.units.items():
+            assert unit.lon > 0
+            told = None if unit.far is None else (unit.far.lon, unit.far.lat)
+            assert told == side.lost.get(name)
 
     # ── invariant 7 ───────────────────────────────────────────────────────────────────────────
 

@@ -167,19 +167,35 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         """A clock that tells the time though nothing is due, or tells an old one."""
         self.world.say(ev.ClockTicked(), late_s=late_s)
 
-    @rule(unit=units, state=st.sampled_from(list(UnitState)), old=st.booleans(), late_s=late)
-    def status(self, unit: str, state: UnitState, old: bool, late_s: float) -> None:
-        """A crew says what it does; perhaps still of an assignment that it no longer has."""
+    @rule(
+        unit=units,
+        state=st.sampled_from(list(UnitState)),
+        old=st.booleans(),
+        late_s=late,
+        lost=st.booleans(),
+    )
+    def status(self, unit: str, state: UnitState, old: bool, late_s: float, lost: bool) -> None:
+        """A crew says what it does; perhaps still of an assignment that it no longer has.
+
+        Its phone may have no fix.
+        """
         assignment = "i000001-a1" if old else ""
         data = ev.UnitStatusReported(unit=unit, state=state, assignment=assignment)
+        if lost:
+            data = msgspec.structs.replace(data, lon=0.0, lat=0.0)
         self.world.say(data, late_s=late_s)
 
-    @rule(at=places, who=st.sets(st.sampled_from((*UNITS, "nobody"))), late_s=late)
-    def positions(self, at: tuple[int, int], who: set[str], late_s: float) -> None:
-        place = (WEST + at[0] * STEP, SOUTH + at[1] * STEP)
-        self.world.say(
-            ev.UnitPositionsReported(positions=dict.fromkeys(sorted(who), place)), late_s=late_s
-        )
+    @rule(
+        at=places,
+        who=st.sets(st.sampled_from((*UNITS, "nobody"))),
+        lost=st.sets(units),
+        late_s=late,
+    )
+    def positions(self, at: tuple[int, int], who: set[str], lost: set[str], late_s: float) -> None:
+        """Where units are; of some the sign is lost."""
+        lon, lat = WEST + at[0] * STEP, SOUTH + at[1] * STEP
+        told = {unit: (-lon if unit in lost else lon, lat) for unit in sorted(who)}
+        self.world.say(ev.UnitPositionsReported(positions=told), late_s=late_s)
 
     @rule(which=pick)
     def confirm(self, which: int) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -83,12 +84,16 @@ def test_one_case_has_every_kind_of_input_and_every_invariant_holds(
         (case.tick, {"late_s": 900.0}),
         (case.a_report_gets_its_place, {"which": 1, "at": (1, 1), "far": False}),
         (case.an_alarm_ends, {"which": 1}),
-        (case.positions, {"at": (1, 0), "who": {"E01", "nobody"}, "late_s": 0.0}),
+        (case.positions, {"at": (1, 0), "who": {"E01", "nobody"}, "lost": set(), "late_s": 0.0}),
+        (case.positions, {"at": (1, 0), "who": {"E01", "E02"}, "lost": {"E01"}, "late_s": 0.0}),
         (case.close_road, {"name": "c1", "at": (2, 2), "radius": 50.0, "for_s": 500}),
         (case.close_streets, {"name": "c2", "edges": ["h11"], "speed": 0.3}),
         (case.reopen_road, {"name": "c2"}),
         (case.set_hospital, {"hospital": "H1", "closed": True, "per_hour": 3}),
-        *((case.status, {"unit": "M01", "state": s, "old": False, "late_s": 0.0}) for s in WAY),
+        *(
+            (case.status, {"unit": "M01", "state": s, "old": False, "late_s": 0.0, "lost": lost})
+            for s, lost in zip(WAY, cycle((False, True)), strict=False)
+        ),
         (case.send_to_hospital, {"hospital": "H2"}),
         (case.hand_over, {}),
         (case.pin_or_ban, {"which": 0, "unit": "E02", "ban": False}),

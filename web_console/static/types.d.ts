@@ -34,7 +34,9 @@ export interface Unit {
   lat: number; home_lon: number; home_lat: number; since: string; position_at: string;
   updated_seq: number; station?: string; call_sign?: string; assignment?: string;
   incident?: string; queue?: string[]; held_by?: string; held_reason?: string; post?: string; neighbour?: string;
+  far?: FarPosition | null;
 }
+export interface FarPosition { lon: number; lat: number; away_m: number; told_at: string }
 export interface Assignment {
   id: string; incident: string; unit: string; requirement: string; state: string; by: string;
   updated_seq: number; proposal?: string; override?: boolean; reason?: string; turnout_s?: number;
@@ -55,7 +57,7 @@ export interface Hospital {
   set_by?: string; reason?: string; bound?: string[]; brought?: string[];
 }
 export interface Candidate {
-  unit: string; turnout_s: number; drive_s: number; length_m?: number; cost?: number;
+  unit: string; turnout_s: number; drive_s: number; length_m?: number; walked_m?: number; cost?: number;
   added_s?: number; bare_s?: number;
   diverted_from?: string; gain_s?: number; relieves?: string; alternative?: boolean;
   also?: string; aid?: Names; aid_s?: number;

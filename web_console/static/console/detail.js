@@ -11,7 +11,7 @@ import { Destination } from './hospitals.js';
 import { lookAt } from './map.js';
 import { order } from './orders.js';
 import {
-  AssignmentChip, Empty, OrderButton, Priority, StateChip, UnitChip, categoryName, skillName,
+  AssignmentChip, Empty, FarFlag, OrderButton, Priority, StateChip, UnitChip, categoryName, skillName,
 } from './parts.js';
 import { Photo } from './photos.js';
 import { ProposalCard } from './proposal.js';
@@ -181,6 +181,7 @@ function Sent({ incident, state }) {
         <${UnitChip} id=${a.unit} state=${a.state} why=${a.end_reason} onClick=${() => ui.update((u) =>
           ({ ...u, unit: a.unit, pane: 'map' }))} />
         <div><${AssignmentChip} assignment=${a} />
+          ${running(a) && html` <${FarFlag} unit=${state.units.get(a.unit)} />`}
           ${a.override && html` <span class="flag" title=${a.reason ?? ''}>${t('flag.by_hand')}</span>`}
           ${late && html`<span class="notice bad">${t(`sent.${late.why}`,
             { by: minutes(late.late_s) })}</span>`}

@@ -10,8 +10,9 @@ import { nameOf, t } from '../lib/i18n.js';
 import { prefs, setCells, usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { Marks, drawIncident, drawMore, drawUnit, under } from './marks.js';
+import { farText } from './parts.js';
 import { onTheWay, rows, running } from './selectors.js';
-import { ask, live, select, setUi, theCity, ui } from './state.js';
+import { ask, callSign, live, select, setUi, theCity, ui } from './state.js';
 
 const FRAME_MS = 50;
 const NAMES_FROM_ZOOM = 14.5;
@@ -325,6 +326,8 @@ function animate(map, canvas) {
   const hovered = (event) => {
     const hit = under(incidentsAt, event.point) ?? under(unitsAt, event.point);
     map.getCanvas().style.cursor = ui.get().picking ? 'crosshair' : hit ? 'pointer' : '';
+    const far = live.get().units.get(hit?.id ?? '')?.far;
+    map.getCanvas().title = far ? `${callSign(hit?.id ?? '')}: ${farText(far)}` : '';
   };
 
   map.on('click', clicked);

@@ -2,6 +2,7 @@
 
 import { html } from 'htm/preact';
 
+import { clockTime, distance } from '../lib/format.js';
 import { assignmentWord, nameOf, t, tOr } from '../lib/i18n.js';
 import { useStore } from '../lib/store.js';
 import { pending, waits } from './orders.js';
@@ -34,6 +35,19 @@ export const StateChip = ({ state, what = 'incident' }) =>
 /** @param {{assignment: import('../types.js').Assignment}} props */
 export const AssignmentChip = ({ assignment }) => html`<span
   class="chip state-${assignment.state}">${assignmentWord(assignment.state, assignment.end_reason)}</span>`;
+
+/**
+ * What was told of a unit's position and can't be, and where it is taken to be.
+ * @param {import('../types.js').FarPosition} far
+ */
+export const farText = (far) => t('units.far_text', {
+  away: distance(far.away_m), lat: far.lat.toFixed(5), lon: far.lon.toFixed(5),
+  at: clockTime(far.told_at, theCity().timezone),
+});
+
+/** @param {{unit: import('../types.js').Unit | undefined}} props */
+export const FarFlag = ({ unit }) => unit?.far && html`<span class="flag flag-held"
+  title=${farText(unit.far)}>${t('units.far', { away: distance(unit.far.away_m) })}</span>`;
 
 /**
  * A unit, and what it is or its assignment; `why` is why that ended.

@@ -4,7 +4,7 @@
 import { html } from 'htm/preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-import { clockTime, minutes, saidApart } from '../lib/format.js';
+import { clockTime, distance, minutes, saidApart } from '../lib/format.js';
 import { get } from '../lib/http.js';
 import { assignmentWord, nameOf, t, tOr } from '../lib/i18n.js';
 import { hospitalName } from './hospitals.js';
@@ -86,6 +86,7 @@ export function sentence(entry) {
     duplicate: live.get().incidents.get(data.duplicate ?? '')?.number ?? data.duplicate ?? '',
     gain: minutes(data.gain_s ?? 0),
     added: minutes(Math.abs(data.added_s ?? 0)),
+    away: distance(data.away_m ?? 0),
   };
   if (type === 'planning.fell_back') {
     Object.assign(values, { used: tOr(`policy.${data.used}`, data.used), error: data.error });

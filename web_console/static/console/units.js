@@ -10,7 +10,7 @@ import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { Hospitals } from './hospitals.js';
 import { order } from './orders.js';
-import { Empty, OrderButton, StateChip, kindName } from './parts.js';
+import { Empty, FarFlag, OrderButton, StateChip, kindName } from './parts.js';
 import { free, kinds } from './selectors.js';
 import { ask, callSign, live, select, setUi, theCity, ui } from './state.js';
 
@@ -115,6 +115,7 @@ function UnitRow({ unit, marked, state }) {
       ${(unit.queue?.length ?? 0) > 0 && html`<span class="flag"
         title=${t('units.queue_text')}>${t('units.queue', { n: unit.queue?.length ?? 0 })}</span>`}
       ${unit.post && html`<span class="flag">${t('units.moved_up')}</span>`}
+      <${FarFlag} unit=${unit} />
       ${unit.held_by && html`<span class="flag flag-held" title=${unit.held_reason ?? ''}>
         ${t('units.held_by', { who: unit.held_by })}</span>`}
     </div>

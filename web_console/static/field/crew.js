@@ -60,6 +60,7 @@ export function Crew() {
       <div class="mail-head"><b>${unit.call_sign || unit.id}</b>
         <span class="chip state-${unit.state}">${t(`unit.${unit.state}`)}</span></div>
       ${unit.held_by && html`<p class="notice">${t('crew.held', { why: unit.held_reason || unit.held_by })}</p>`}
+      ${unit.far && html`<p class="notice warn">${t('crew.far', { away: distance(unit.far.away_m) })}</p>`}
       ${!sent && unit.post && html`<p>${t('crew.post', { post: unit.post })}</p>`}
       ${!sent && html`<${Recalled} unit=${unit} state=${state} />
         <p class="faint">${t(unit.state === OUT ? 'crew.out' : 'crew.free')}</p>`}
