@@ -34,6 +34,8 @@ from models.situation import Assignment, Unit
 RUNNERS_UP = 2
 """So many who were next are named for each place."""
 
+PACKAGE = "package"
+WALKS = "walks"
 PIN_NO_PLACE = "pin_no_place"
 _PIN_REFUSED = {
     assignment.PinRefusal.UNREACHABLE: "pin_unreachable",
@@ -62,6 +64,8 @@ class Found:
         What each reserve is for, by its id.
     elsewhere
         Idle units that weren't offered, for more urgent incidents are to have them.
+    left
+        Units that the answer sends and the machine doesn't, with the rule: a person may.
     """
 
     able: Able
@@ -74,6 +78,7 @@ class Found:
     share: float | None = None
     reserve_names: dict[str, dict[str, str]] = field(default_factory=dict)
     elsewhere: frozenset[str] = frozenset()
+    left: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._columns = {slot.id: column for column, slot in enumerate(self.problem.slots)}
@@ -123,7 +128,11 @@ class Found:
         if result is None:
             return ()
         new = [c for c in result.chosen if not self.stays(c.unit_id, wanted)]
-        return tuple(new[: wanted.missing])
+        return tuple(c for c in new[: wanted.missing] if c.unit_id not in self.left)
+
+    def taken_by(self, wants: Iterable[Wanted]) -> list[str]:
+        """Return who goes newly for these, in their order."""
+        return [c.unit_id for wanted in wants for c in self.chosen(wanted)]
 
     def stays(self, unit: str, wanted: Wanted) -> bool:
         """Say whether a unit is under way to this very slot."""
@@ -232,7 +241,9 @@ class Explainer:
         return msgspec.structs.replace(
             choice,
             chosen=msgspec.structs.replace(
-                choice.chosen, length_m=round(route.length_m, 1) if route else 0.0
+                choice.chosen,
+                length_m=round(route.length_m, 1) if route else 0.0,
+                walked_m=round(route.walked_m, 1) if route else 0.0,
             ),
             route=rounded(route.geometry) if route else (),
             streets=tuple((name, round(m, 1)) for name, m in route.streets) if route else (),
@@ -298,12 +309,14 @@ class Explainer:
             if unit.id in named:
                 continue
             rule, reserve = pins.get(unit.id) or _rule_against(unit, wanted, unreachable), ""
-            if not rule and unit.id in held:
+            if not rule and unit.id in found.left:
+                rule = found.left[unit.id]
+            elif not rule and unit.id in held:
                 rule, reserve = "reserved", held[unit.id]
             elif not rule and unit.id in found.elsewhere:
                 rule = "elsewhere"
             elif not rule and waits and unit.id not in found.taken:
-                rule = "package"
+                rule = PACKAGE
             if rule:
                 rules.setdefault((rule, reserve), []).append(unit.id)
         return self._exclusions(step, able, rules, found.reserve_names)

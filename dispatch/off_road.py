@@ -4,7 +4,8 @@ For: the worker's log, which names them. ``gridcommand doctor`` and ``city build
 places by the same limit (:mod:`gridcommand.reachability`), and at what else the largest part of
 the network doesn't lead to, which takes seconds that a worker's start hasn't got. Not for:
 refusing a pack; an engine at an airport that the street table leaves out stands where it stands,
-and is sent, though it counts as walking to the street.
+and is proposed, though it counts as walking to the street; where that is kilometres
+(:data:`~dispatch.routes.MOST_WALKED_M`) a person orders it.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import msgspec
 
 from dispatch import assignment, diversion
 from dispatch.coverage import Coverage
-from dispatch.explanation import PIN_RULES, Explainer, Found, rounded
+from dispatch.explanation import PACKAGE, PIN_RULES, WALKS, Explainer, Found, rounded
 from dispatch.hospitals import Hospitals
 from dispatch.move_ups import MoveUps
 from dispatch.policies import Rule, rule_named
@@ -24,6 +24,7 @@ from dispatch.posing import Poser, idle_units
 from dispatch.relief import Reliefs
 from dispatch.rerouting import Rerouting
 from dispatch.reserves import Reserves
+from dispatch.routes import MOST_WALKED_M
 from dispatch.step import Step
 from dispatch.together import posed, with_roles
 from dispatch.travel_times import TravelTimes
@@ -50,10 +51,12 @@ from models.events import (
     Requirement,
 )
 from models.lifecycles import IncidentState
+from models.profiles import Profile
 from models.situation import Incident, Proposal, Situation, Touched, Unit
 
 ERROR_CHARACTERS = 300
 HELD_FOR_TRIAGE = "triage"
+HELD_FOR_WALK = "walk"
 
 
 NAMES_NONE = 0.25
@@ -221,13 +224,22 @@ class Planner:
     ) -> bool:
         """Make an incident's proposal if it isn't the one in force; say whether it was made."""
         incident = wants[0].incident
+        automatic = is_automatic(step.situation, incident, self.policy)
+        held = _held(step.situation, incident, self.policy)
+        if automatic and (left := self._left_to_people(step, wants, found, swaps)):
+            going = [*found.taken_by(wants), *_units(swaps)]
+            if left.keys() >= set(going):
+                automatic, held = False, HELD_FOR_WALK
+            else:
+                # Who can be sent goes now; the next plan proposes the others.
+                found.left.update(left)
+                swaps = tuple(one for one in swaps if not left.keys() & set(_units([one])))
         chosen = {w.requirement.key: tuple(c.unit_id for c in found.chosen(w)) for w in wants}
         shortage = {
             w.requirement.key: w.missing - len(chosen[w.requirement.key])
             for w in wants
             if w.missing > len(chosen[w.requirement.key])
         }
-        automatic = is_automatic(step.situation, incident, self.policy)
         sends = automatic and (any(chosen.values()) or bool(swaps))
         old = step.situation.proposals.get(incident.proposal)
         names = {(key, unit, "") for key, units in chosen.items() for unit in units}
@@ -238,7 +250,6 @@ class Planner:
         }
         now = shortage, names | _named(swaps), unkept
         told = old and (old.shortage, _named(old.choices), _pins_not_kept(old.choices))
-        held = _held(step.situation, incident, self.policy)
         if told == now and old is not None and old.held == held and not sends:
             return False
         choices: list[Choice] = []
@@ -274,6 +285,32 @@ class Planner:
             order(step, proposal, by=MACHINE)
         return True
 
+    def _left_to_people(
+        self, step: Step, wants: Sequence[Wanted], found: Found, swaps: Sequence[Choice]
+    ) -> dict[str, str]:
+        """Return who would go and isn't sent by the machine, with the rule: they walk too far.
+
+        With them stays their package, which nobody sends in part.
+        """
+        going = (*found.taken_by(wants), *_units(swaps))
+        left = {unit: WALKS for unit in going if self._walks(step, unit, wants[0].incident)}
+        parts = [w for w in wants if w.requirement.package]
+        torn = {w.requirement.package for w in parts if left.keys() & set(found.taken_by([w]))}
+        mates = found.taken_by(w for w in parts if w.requirement.package in torn)
+        return dict.fromkeys(mates, PACKAGE) | left
+
+    def _walks(self, step: Step, unit_id: str, incident: Incident) -> bool:
+        """Say whether a vehicle's way has more on foot than a machine may ask of its crew."""
+        unit = step.unit(unit_id)
+        if self.travel.profile_of(unit.kind) is Profile.FOOT:
+            return False
+        travel = self.travel.of_kind(unit.kind)
+        here, there = self.explainer.stands(step, unit), place_of(incident)
+        if not (travel.snap(*here).far or travel.snap(*there).far):
+            return False
+        route = travel.route(here, there)
+        return route is not None and route.walked_m > MOST_WALKED_M
+
     # ── relief ────────────────────────────────────────────────────────────────────────────────
 
     def _swaps(self, step: Step, found: Found | None) -> dict[str, tuple[Choice, ...]]:
@@ -295,6 +332,14 @@ class Planner:
     def _relieve(self, step: Step, incident: Incident, swaps: tuple[Choice, ...]) -> None:
         """Propose swaps on an incident that lacks nobody."""
         automatic = is_automatic(step.situation, incident, self.policy)
+        held = _held(step.situation, incident, self.policy)
+        if automatic:
+            walking = {u for u in _units(swaps) if self._walks(step, u, incident)}
+            driving = tuple(one for one in swaps if not walking & set(_units([one])))
+            if driving:
+                swaps = driving
+            else:
+                automatic, held = False, HELD_FOR_WALK
         old = step.situation.proposals.get(incident.proposal)
         if not automatic and old is not None and _named(old.choices) == _named(swaps):
             return
@@ -307,7 +352,7 @@ class Planner:
             incident=incident.id,
             choices=swaps,
             automatic=automatic,
-            held=_held(step.situation, incident, self.policy),
+            held=held,
             replaces=incident.proposal,
             policy=self.policy.name,
             coverage=None if share is None else round(share, 4),
@@ -485,6 +530,11 @@ def _pins_not_kept(choices: Iterable[Choice]) -> set[tuple[str, str, str]]:
         if one.rule in PIN_RULES
         for unit in one.units
     }
+
+
+def _units(choices: Iterable[Choice]) -> list[str]:
+    """Return who goes."""
+    return [c.chosen.unit for c in choices if c.chosen is not None]
 
 
 def _named(choices: Iterable[Choice]) -> set[tuple[str, str, str]]:

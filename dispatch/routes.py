@@ -21,6 +21,11 @@ FAR_M = 300.0
 WALK_M_S = 1.4
 """Walking speed where no vehicle gets through, in metres per second."""
 
+MOST_WALKED_M = 2000.0
+"""A way of a vehicle with more than this on foot, in metres, is one for a person to decide on: 24
+minutes, and as far from every street as a place may be to be of the city (`dispatch.far`). Rather
+a position is wrong, or the map lacks a street."""
+
 Point = tuple[float, float]
 """lon, lat in degrees, WGS-84."""
 

@@ -17,6 +17,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes
     ----------
+    walked_m
+        Metres of ``length_m`` that are on foot: off every street, or over closed ones.
     added_s
         What the whole plan would lose if it went instead of the chosen one, in seconds of this
         incident; one beyond the target weighs more than one before it.
@@ -41,6 +43,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     turnout_s: float
     drive_s: float
     length_m: float = 0.0
+    walked_m: float = 0.0
     added_s: float = 0.0
     bare_s: float = 0.0
     diverted_from: str = ""
@@ -58,7 +61,8 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``busy``, ``held``, ``banned``, ``off_duty``, ``road_closed``, ``lacks_skill``,
     ``reserved`` (for the posture in force; ``names`` says for what), ``package`` (they wait until
     all that the package needs are there), ``elsewhere`` (proposed for another incident),
-    ``neighbour`` (mutual aid, which doesn't relieve our own); and why a person's pin isn't kept:
+    ``neighbour`` (mutual aid, which doesn't relieve our own), ``walks`` (kilometres of its way are
+    on foot: the machine sends others and leaves it to a person); and why a person's pin isn't kept:
     ``pin_elsewhere`` (pinned to another incident as well), ``pin_unreachable`` (no open road),
     ``pin_no_place`` (more are pinned than are missing).
 
@@ -93,7 +97,8 @@ class ProposalMade(Payload, frozen=True, kw_only=True):
     ----------
     held
         Why no machine orders it though its priority goes out by itself: ``triage``, a person must
-        say first what it is; empty: nothing holds it.
+        say first what it is; ``walk``, all who would go have kilometres on foot (``walked_m``);
+        empty: nothing holds it.
     counted_priority
         What the incident counted as because it waited so long; 0: its own.
     policy

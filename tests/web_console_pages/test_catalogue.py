@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dispatch.correlation import SOURCE_INCIDENT
-from dispatch.explanation import PIN_RULES
+from dispatch.explanation import PACKAGE, PIN_RULES, WALKS
+from dispatch.planning import HELD_FOR_TRIAGE, HELD_FOR_WALK
 from models import events as ev
 from models.events import Order
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
@@ -19,7 +20,7 @@ from streams.lexicon import load_lexicon
 from web_console.pipeline import DATABASE, WORKER
 
 ROOT = Path(__file__).resolve().parents[2]
-OTHER_RULES = ("lacks_skill", "reserved", "package", "elsewhere", "neighbour")
+OTHER_RULES = ("lacks_skill", "reserved", PACKAGE, "elsewhere", "neighbour", WALKS)
 SILENT = {
     "unit.positions_reported",  # moves a mark on the map and enters no incident's log
     "order.carried_out",  # the order itself stands in the log
@@ -67,6 +68,7 @@ def said() -> Iterator[str]:
     yield from (f"because.{why}" for why in ("road_closed", "road_slow", "road_reopened"))
     yield from (f"log.assignment.rerouted.{how}" for how in ("sooner", "same", "cut_off"))
     yield "withdrawn.roads"
+    yield from (f"proposal.held_{why}" for why in (HELD_FOR_TRIAGE, HELD_FOR_WALK))
     yield from (f"refused.{code}" for code in refusals())
     for payload in ev.Payload.__subclasses__() + Order.__subclasses__():
         name = payload.type_name

@@ -177,6 +177,8 @@ function Choice({ choice, incident, state }) {
       turnout: minutes(chosen.turnout_s), drive: minutes(chosen.drive_s),
       length: distance(chosen.length_m ?? 0),
     })}</div>
+    ${(chosen.walked_m ?? 0) > 0 && html`<span class="notice warn">${t('proposal.walked', {
+      length: distance(chosen.walked_m ?? 0) })}</span>`}
     <${Turned} chosen=${chosen} state=${state} />
     ${chosen.aid && html`<span class="notice">${t('proposal.aid', {
       who: nameOf(chosen.aid), cost: minutes(chosen.aid_s ?? 0) })}</span>`}
