@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import shapely
 
 from dispatch.policy import Policy
 from dispatch.roads import AreaClosure, CircleClosure, Closure, RoadGraph
@@ -127,6 +128,8 @@ def _problem(one: _Closure) -> str:
             return f"lon {lon}, lat {lat} is no place on earth"
     if one.ring and len(one.ring) < 3:
         return f"a ring has at least 3 corners, not {len(one.ring)}"
+    if one.ring and not shapely.Polygon(one.ring).is_valid:
+        return "the ring crosses itself or has no inside; give its corners in order, around it"
     if one.radius_m is not None and not 0 < one.radius_m <= 20_000:
         return f"radius_m {one.radius_m} must be in (0, 20000]"
     if not 0 <= one.speed < 1:

@@ -181,6 +181,7 @@ def test_a_closure_that_closes_something_is_an_order(
         ('{"closures": [{"id": "a", "edges": ["e"], "ring": [[1, 1], [1, 2]]}]}', "say where"),
         ('{"closures": [{"id": "a", "ring": [[1, 1], [1, 2]]}]}', "3 corners"),
         ('{"closures": [{"id": "a", "ring": [[1, 1], [1, 2], [500, 1]]}]}', "no place on earth"),
+        ('{"closures": [{"id": "a", "ring": [[1, 1], [2, 2], [2, 1], [1, 2]]}]}', "crosses itself"),
         ('{"closures": [{"id": "a", "edges": ["e"], "speed": 1}]}', "speed"),
         (
             '{"closures": [{"id": "a", "lon": 8, "lat": 50, "radius_m": 5},'
