@@ -51,7 +51,7 @@ class Surroundings:
     def can_not_be(self, lon: float, lat: float) -> bool:
         """Say whether no unit of the city is at a place: in no cell and far, or none on earth.
 
-        A crew may be deep in a forest, but in a cell; some 2 µs there.
+        A crew may be deep in a forest, but in a cell; some 10 µs.
         """
         if not (-180.0 <= lon <= 180.0 and -90.0 <= lat <= 90.0):
             return True

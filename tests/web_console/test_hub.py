@@ -307,6 +307,33 @@ async def test_a_word_that_can_not_be_used_is_told_to_the_worker_whose_it_was(
     assert (worker.refused, commander.refused) == (["w1"], [])
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_position_that_is_set_aside_is_logged_once_and_shown_always(
+    journal_writer: Callable[[], Any], fake_journal: Any, again: bool
+) -> None:
+    async def check() -> None:
+        writer = journal_writer()
+        writer.write(1, 0)
+        room = await Hub(fake_journal(writer.events), clock, at_once).room(HOME)
+        known = room.situation.units["u1"]
+        kept, kept_at = (known.lon, known.lat), known.position_at
+        told = ev.UnitPositionsReported(positions={"u1": (0.0, 0.0)})
+        aside = ev.UnitPositionSetAside(
+            unit="u1", lon=0.0, lat=0.0, away_m=1e7, kept=kept, kept_at=kept_at, again=again
+        )
+        page = Page()
+        room.join(page, None)
+        room.take(writer.append(told))
+        room.take(event := writer.append(aside))
+        room.flush()
+        unit = page.state["units"]["u1"]
+        assert (unit["lon"], unit["lat"]) == kept
+        assert (unit["far"]["lon"], unit["far"]["away_m"]) == (0.0, 1e7)
+        assert (frames.log_entry(event) is None) == again
+
+    virtual_time.run(check())
+
+
 async def at_once(call: Callable[..., Any], *args: Any) -> Any:
     """Ask the journal without a thread, for which no virtual time waits."""
     return call(*args)
