@@ -201,6 +201,7 @@ class Desk:
                     photos=report.photos,
                     life_threat=report.life_threat,
                     own=merging.with_report(incident, report),
+                    leads=report.priority < incident.priority,
                 ),
                 incident=incident.id,
             )

@@ -93,6 +93,8 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     a person ordered last here. While ``triage`` waits for a person no machine orders here, unless
     ``life_threat`` was read.
 
+    ``leading`` is the text of a later report that was more urgent than what was known before.
+
     ``joined`` is what was merged into it, and ``own`` what it would be without; None: nothing was.
 
     Of an incident that was reopened, at ``reopened_at`` the last time, the first ``former`` of its
@@ -124,6 +126,7 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     clock_skew_s: float = 0.0
     reports: list[str] = []
     texts: list[str] = []
+    leading: str = ""
     photos: list[str] = []
     facts: dict[str, FactValue] = {}
     playbook_names: dict[str, dict[str, str]] = {}

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from models.categories import categories
+from models.categories import OTHER, categories
 from models.city import CityPack
 from models.events import FactValue, ReportClassified, ReportReceived
 from models.geodesy import to_wgs84
@@ -27,7 +27,6 @@ TRIAGE_BELOW = 0.6
 """Confidence under which a person must look."""
 
 CODE_CONFIDENCE = 0.95
-OTHER = "city.other"
 OTHER_PRIORITY = 3
 LIFE_THREATENING = 1
 _OTHER_CONFIDENCE = 0.1

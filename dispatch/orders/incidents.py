@@ -91,6 +91,7 @@ class IncidentOrders:
         own = incident.share if incident.own is None else None
         # No report brought more than one text; which of them brought which is in the journal.
         texts = texts_of(duplicate)
+        leading = [duplicate.leading or duplicate.text]
         for n, report in enumerate(duplicate.reports):
             step.emit(
                 ev.ReportLinked(
@@ -104,6 +105,7 @@ class IncidentOrders:
                     life_threat=duplicate.life_threat,
                     merged_from=duplicate.id,
                     own=None if n else own,
+                    leads=texts[n : n + 1] == leading and duplicate.priority < incident.priority,
                 ),
                 incident=incident.id,
             )

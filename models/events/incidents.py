@@ -107,6 +107,8 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
         Incident that it was of until a person merged that into this one.
     own
         What the incident would be without all that was merged into it; None: as before.
+    leads
+        It is more urgent than what was known before: its text says best what happens.
     """
 
     type_name: ClassVar[str] = "report.linked"
@@ -120,6 +122,7 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
     life_threat: bool = False
     merged_from: str = ""
     own: Share | None = None
+    leads: bool = False
 
 
 class ReportEnded(Payload, frozen=True, kw_only=True):

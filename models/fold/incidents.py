@@ -95,6 +95,8 @@ def report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: To
     incident.reports.append(data.report)
     if data.text:
         incident.texts.append(data.text)
+        if data.leads:
+            incident.leading = data.text
     incident.photos.extend(data.photos)
     incident.facts = dict(data.facts)
     if data.life_threat and not incident.life_threat:
@@ -134,6 +136,8 @@ def incident_unmerged(
     gone = s.incidents[data.duplicate]
     _cut(incident.reports, data.reports)
     _cut(incident.texts, texts_of(gone))
+    if incident.leading not in incident.texts:
+        incident.leading = ""
     _cut(incident.photos, gone.photos)
     incident.facts = dict(data.share.facts)
     incident.priority, incident.grade = data.share.priority, data.share.grade

@@ -43,9 +43,9 @@ def test_a_danger_to_life_waits_for_nobody(world: DeskWorld) -> None:
 
 
 def test_a_second_report_that_reads_a_danger_to_life_sends_at_once(world: DeskWorld) -> None:
-    world.report(confidence=0.4, triage=True)
+    world.report(confidence=0.4, triage=True, text="smoke")
     assert not of(world.settle(), ev.AssignmentOrdered)
-    world.report(life_threat=True)
+    world.report(life_threat=True, text="smoke")
     assert world.incident_ids() == [HERE]
     assert of(world.settle(), ev.AssignmentOrdered)
 

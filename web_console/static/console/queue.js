@@ -128,6 +128,13 @@ function Rows({ shown, selected, state }) {
 }
 
 /**
+ * Where it is; before that what a later report told that was more urgent.
+ * @param {import('../types.js').Incident} incident
+ */
+const whatAndWhere = (incident) => [incident.leading, incident.place].filter(Boolean).join(' · ')
+  || incident.text || t('incident.no_place');
+
+/**
  * @param {{row: import('../types.js').Row, index: number, total: number, selected: boolean,
  *   state: import('../types.js').LiveState}} props
  */
@@ -139,6 +146,7 @@ function QueueRow({ row, index, total, selected, state }) {
   const next = row.decision === 'short'
     ? nextFree(state.proposals.get(incident.proposal ?? ''), jurisdictionNow(state, Date.now())) : null;
   const age = (until - Date.parse(incident.opened_at)) / 1000;
+  const reports = incident.report_count ?? incident.reports?.length ?? 1;
   return html`<div class="row prio-edge-${incident.priority} ${selected ? 'selected' : ''}
       ${row.group === 'closed' ? 'ended' : ''}" id="row-${row.id}" role="option"
     aria-selected=${selected} aria-posinset=${index + 1} aria-setsize=${total}
@@ -146,9 +154,11 @@ function QueueRow({ row, index, total, selected, state }) {
     <${Priority} priority=${incident.priority} />
     <div class="row-main">
       <div class="row-title"><b>${categoryName(incident.category)}</b></div>
-      <div class="row-place">${incident.place || incident.text || t('incident.no_place')}</div>
+      <div class="row-place">${whatAndWhere(incident)}</div>
       <div class="row-foot">
         <span class="number">${incident.number}</span>
+        ${reports > 1 && html`<span class="number" title=${t('what.merged', { n: reports })}>×${
+          reports}</span>`}
         ${row.units.slice(0, 4).map((u) =>
           html`<${UnitChip} key=${u.id} id=${u.id} state=${u.state} />`)}
         ${row.units.length > 4 && html`<span class="more">+${row.units.length - 4}</span>`}
