@@ -47,6 +47,7 @@ from models.lifecycles import (
     UnitState,
 )
 from models.situation import Incident, Situation, Task, Touched, Unit
+from models.words import DEVICE, Channel
 from playbooks.engine import PlaybookSet
 from playbooks.facts import IncidentFacts
 
@@ -202,6 +203,7 @@ class Desk:
                     life_threat=report.life_threat,
                     own=merging.with_report(incident, report),
                     leads=report.priority < incident.priority,
+                    words=_words(report),
                 ),
                 incident=incident.id,
             )
@@ -270,6 +272,7 @@ class Desk:
                 facts=facts,
                 near=report.near,
                 far=far,
+                words=_words(report),
             ),
             incident=incident,
         )
@@ -343,7 +346,7 @@ class Desk:
                     ev.TaskAssigned(
                         task=task,
                         incident=incident.id,
-                        title=wanted.title,
+                        title=_title(wanted.title, incident),
                         role=wanted.role,
                         due=step.after(wanted.within_s),
                         proof=wanted.proof,
@@ -579,6 +582,27 @@ class Desk:
         found = watch.due(sent, self._policy) if sent is not None else None
         if found is not None:
             heapq.heappush(self._due, (found[0], "crew", assignment))
+
+
+def _words(report: ev.ReportClassified) -> dict[str, str]:
+    """Return a sensor's alarm in each language."""
+    if report.channel is not Channel.SENSOR:
+        return {}
+    said = report.attributes
+    return {language: str(said[language]) for language in ("zh", "en") if language in said}
+
+
+def _title(title: dict[str, str], incident: Incident) -> dict[str, str]:
+    """Return a task's title with the device that raised the alarm, for it may be all we know."""
+    device = [str(incident.facts[name]) for name in DEVICE if name in incident.facts]
+    if not device:
+        return title
+    return {
+        language: f"{words}（{'，'.join(device)}）"
+        if language == "zh"
+        else f"{words} ({', '.join(device)})"
+        for language, words in title.items()
+    }
 
 
 def _not_cancelled(situation: Situation, task: str) -> str:

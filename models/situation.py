@@ -94,6 +94,7 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     ``life_threat`` was read.
 
     ``leading`` is the text of a later report that was more urgent than what was known before.
+    ``words`` has ``zh`` and ``en`` of those texts that a machine wrote.
 
     ``joined`` is what was merged into it, and ``own`` what it would be without; None: nothing was.
 
@@ -127,6 +128,7 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     reports: list[str] = []
     texts: list[str] = []
     leading: str = ""
+    words: dict[str, dict[str, str]] = {}
     photos: list[str] = []
     facts: dict[str, FactValue] = {}
     playbook_names: dict[str, dict[str, str]] = {}

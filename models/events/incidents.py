@@ -23,6 +23,8 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
         As the report has it.
     far
         Its place is so far from every street, unit and facility that the machine sends nobody.
+    words
+        ``zh`` and ``en`` of a text that a machine wrote.
     """
 
     type_name: ClassVar[str] = "incident.opened"
@@ -50,6 +52,7 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
     facts: dict[str, FactValue] = {}
     near: NamedPlace | None = None
     far: bool = False
+    words: dict[str, str] = {}
 
 
 class IncidentPlaced(Payload, frozen=True, kw_only=True):
@@ -109,6 +112,8 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
         What the incident would be without all that was merged into it; None: as before.
     leads
         It is more urgent than what was known before: its text says best what happens.
+    words
+        As of :class:`IncidentOpened`.
     """
 
     type_name: ClassVar[str] = "report.linked"
@@ -123,6 +128,7 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
     merged_from: str = ""
     own: Share | None = None
     leads: bool = False
+    words: dict[str, str] = {}
 
 
 class ReportEnded(Payload, frozen=True, kw_only=True):

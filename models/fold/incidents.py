@@ -62,6 +62,7 @@ def incident_opened(s: Situation, event: Event, data: ev.IncidentOpened, touched
         facts=dict(data.facts),
         near=data.near,
         far=data.far,
+        words={data.text: data.words} if data.words else {},
     )
     touched.add(("incidents", data.incident))
     is_demand = data.priority <= URGENT and not data.far
@@ -97,6 +98,8 @@ def report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: To
         incident.texts.append(data.text)
         if data.leads:
             incident.leading = data.text
+        if data.words:
+            incident.words[data.text] = data.words
     incident.photos.extend(data.photos)
     incident.facts = dict(data.facts)
     if data.life_threat and not incident.life_threat:

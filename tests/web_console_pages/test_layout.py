@@ -149,7 +149,7 @@ def test_a_row_counts_its_reports_and_says_the_most_urgent_first(new_page: NewPa
     (one,) = situation["incidents"]
     one |= {"reports": ["a", "b"], "text": "no gas", "leading": "won't wake up", "place": "A road"}
     open_canned(page, "console", "commander", situation)
-    row = page.get_by_role("option")
+    row = page.locator("#row-i0")
     expect(row).to_contain_text("won't wake up · A road")
     expect(row).to_contain_text("×2")
 

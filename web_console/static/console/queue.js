@@ -6,7 +6,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { span } from '../lib/format.js';
 import { session } from '../lib/http.js';
-import { t } from '../lib/i18n.js';
+import { saidIn, t } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
 import { keepSide } from '../lib/side.js';
 import { useStore } from '../lib/store.js';
@@ -131,8 +131,9 @@ function Rows({ shown, selected, state }) {
  * Where it is; before that what a later report told that was more urgent.
  * @param {import('../types.js').Incident} incident
  */
-const whatAndWhere = (incident) => [incident.leading, incident.place].filter(Boolean).join(' · ')
-  || incident.text || t('incident.no_place');
+const whatAndWhere = (incident) =>
+  [saidIn(incident, incident.leading), incident.place].filter(Boolean).join(' · ')
+    || saidIn(incident, incident.text) || t('incident.no_place');
 
 /**
  * @param {{row: import('../types.js').Row, index: number, total: number, selected: boolean,
