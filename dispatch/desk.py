@@ -38,13 +38,13 @@ from models.city import CityPack
 from models.errors import EventError
 from models.events import Event
 from models.lifecycles import (
-    ASSIGNMENT_MOVES,
     ENDED_TASK,
     TASK_MOVES,
     UNIT_MOVES,
     AssignmentState,
     TaskState,
     UnitState,
+    moves_to,
 )
 from models.situation import Incident, Situation, Task, Touched, Unit
 from models.words import DEVICE, Channel
@@ -427,20 +427,22 @@ class Desk:
             if left_alone and not is_automatic(step.situation, incident, self._policy):
                 watch.tell(step, assignment, watch.DROPPED_OUT)
             self._orders.sending.next_in_queue(step, unit)
-        elif new in ASSIGNMENT_MOVES[assignment.state]:
-            step.emit(
-                ev.AssignmentMoved(
-                    assignment=assignment.id,
+        elif moves := moves_to(assignment.state, new):
+            # Of what a crew left out nobody knows when it was: it was by now.
+            for state in moves:
+                step.emit(
+                    ev.AssignmentMoved(
+                        assignment=assignment.id,
+                        incident=assignment.incident,
+                        unit=unit.id,
+                        state=state,
+                        by=status.reporter or unit.id,
+                        observed_at=status.observed_at if state is new else None,
+                    ),
                     incident=assignment.incident,
-                    unit=unit.id,
-                    state=new,
-                    by=status.reporter or unit.id,
-                    observed_at=status.observed_at,
-                ),
-                incident=assignment.incident,
-            )
-            if new is AssignmentState.TRANSPORTING and not assignment.hospital:
-                self._planner.hospitals.choose(step, assignment)
+                )
+                if state is AssignmentState.TRANSPORTING and not assignment.hospital:
+                    self._planner.hospitals.choose(step, assignment)
             closing.settle(step, incident)
         elif new is not assignment.state:
             self._refuse(
