@@ -47,7 +47,7 @@ from models.lifecycles import (
     moves_to,
 )
 from models.situation import Incident, Situation, Task, Touched, Unit
-from models.words import DEVICE, Channel
+from models.words import DEVICE, TRIAGED, Channel
 from playbooks.engine import PlaybookSet
 from playbooks.facts import IncidentFacts
 
@@ -337,7 +337,10 @@ class Desk:
                 incident=incident.id,
             )
         cell = self._pack.cells.get(incident.cell) if incident.cell else None
+        triaged = bool(incident.triaged_by)
         for wanted in plan.tasks:
+            if triaged and wanted.until == TRIAGED:
+                continue
             task = f"{incident.id}-t-{wanted.key}"
             if anew:
                 task = _not_cancelled(step.situation, task)
@@ -352,11 +355,14 @@ class Desk:
                         proof=wanted.proof,
                         assignee=cell.worker if cell and wanted.role == "grid_worker" else "",
                         cell=incident.cell,
+                        until=wanted.until,
                     ),
                     incident=incident.id,
                 )
         told = {escalation.deadline for escalation in incident.escalations}
         for set_by_plan in plan.deadlines:
+            if triaged and set_by_plan.until == TRIAGED:
+                continue
             deadline = f"{incident.id}-d-{set_by_plan.key}"
             due = step.after(set_by_plan.after_s + incident.closed_s, incident.opened_at)
             # What was due before it was closed was told or didn't matter then.
@@ -371,6 +377,7 @@ class Desk:
                         states=set_by_plan.states,
                         to_role=set_by_plan.to_role,
                         notice=set_by_plan.notice,
+                        until=set_by_plan.until,
                     ),
                     incident=incident.id,
                 )

@@ -50,7 +50,8 @@ class Escalation(msgspec.Struct, frozen=True):
 
     ``deadline``, ``kind`` and ``unit`` are those of :class:`~models.events.EscalationRaised`. It
     is kept when it is settled: whether it still holds follows from the rest of the situation.
-    ``states`` are those of the incident in which a playbook's deadline is unmet.
+    ``states`` are those of the incident in which a playbook's deadline is unmet, ``until`` is the
+    deadline's.
     """
 
     at: datetime
@@ -60,6 +61,7 @@ class Escalation(msgspec.Struct, frozen=True):
     kind: str = ""
     unit: str = ""
     states: tuple[IncidentState, ...] = ()
+    until: str = ""
 
 
 class LastOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -373,7 +375,7 @@ class Hospital(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Task(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Something a person must do by a time."""
+    """Something a person must do by a time, or ``until`` the incident is ``triaged``."""
 
     id: str
     incident: str
@@ -389,6 +391,7 @@ class Task(msgspec.Struct, kw_only=True, omit_defaults=True):
     by: str = ""
     note: str = ""
     photos: list[str] = []
+    until: str = ""
     was_overdue: bool = False
 
 
@@ -410,7 +413,10 @@ class Closure(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Deadline(msgspec.Struct, kw_only=True):
-    """Something is due; the desk asks for a clock event then."""
+    """Something is due; the desk asks for a clock event then.
+
+    ``until`` is ``triaged`` where it is of no matter once the incident is.
+    """
 
     id: str
     incident: str
@@ -418,6 +424,7 @@ class Deadline(msgspec.Struct, kw_only=True):
     states: tuple[IncidentState, ...]
     to_role: str
     notice: dict[str, str]
+    until: str = ""
 
 
 class SimplerPlanning(msgspec.Struct, kw_only=True, frozen=True):

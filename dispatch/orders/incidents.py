@@ -50,6 +50,7 @@ class IncidentOrders:
             ),
             incident=incident.id,
         )
+        closing.end_triage(step, incident, by=given.by, reason=given.reason)
         self._adopt(step, incident)
 
     def merge_incidents(self, step: Step, given: ev.MergeIncidents) -> None:

@@ -268,7 +268,10 @@ class PlanAdopted(Payload, frozen=True, kw_only=True):
 
 
 class DeadlineSet(Payload, frozen=True, kw_only=True):
-    """Something is due; when it passes while the incident is in one of ``states``, escalate."""
+    """Something is due; when it passes while the incident is in one of ``states``, escalate.
+
+    ``until`` is ``triaged`` where it is dropped once a person says what the incident is.
+    """
 
     type_name: ClassVar[str] = "deadline.set"
     deadline: str
@@ -277,6 +280,7 @@ class DeadlineSet(Payload, frozen=True, kw_only=True):
     states: tuple[IncidentState, ...]
     to_role: str
     notice: dict[str, str]
+    until: str = ""
 
 
 class EscalationRaised(Payload, frozen=True, kw_only=True):

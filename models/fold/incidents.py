@@ -236,6 +236,7 @@ def deadline_set(s: Situation, event: Event, data: ev.DeadlineSet, touched: Touc
         states=data.states,
         to_role=data.to_role,
         notice=data.notice,
+        until=data.until,
     )
 
 
@@ -259,6 +260,7 @@ def escalation_raised(
             kind=data.kind,
             unit=data.unit,
             states=deadline.states if deadline else (),
+            until=deadline.until if deadline else "",
         )
     )
     del incident.escalations[:-ESCALATIONS_KEPT]

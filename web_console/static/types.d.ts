@@ -10,7 +10,7 @@ export interface Requirement {
   package?: string; shares?: string[];
 }
 export interface Escalation { at: string; deadline: string; to_role: string; notice: Names; kind?: string;
-  unit?: string; states?: string[] }
+  unit?: string; states?: string[]; until?: string }
 export interface Incident {
   id: string; number: string; state: string; category: string; priority: number; grade: string;
   confidence: number; opened_at: string; updated_at: string; updated_seq: number;

@@ -73,6 +73,7 @@ function isServed(state, incident) {
 export function isUnsettled(state, incident, told) {
   if (ended(incident) || told.at < (incident.reopened_at ?? '')) return false;
   if (told.kind === 'dropped_out') return !isServed(state, incident);
+  if (told.until === 'triaged' && incident.triaged_by) return false;
   if (!told.kind) return !told.states?.length || told.states.includes(incident.state);
   const sent = (incident.assignments ?? []).map((id) => state.assignments.get(id))
     .find((one) => one && told.deadline === `${one.id}-${told.kind}`);
