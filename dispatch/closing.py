@@ -22,6 +22,7 @@ from models.events import (
 )
 from models.lifecycles import ENDED_TASK, AssignmentState, IncidentState, TaskState
 from models.situation import Incident, Task
+from models.words import TRIAGED
 
 _AT_WORK = frozenset(
     {AssignmentState.ON_SCENE, AssignmentState.TRANSPORTING, AssignmentState.AT_HOSPITAL}
@@ -37,12 +38,14 @@ def settle(step: Step, incident: Incident) -> None:
     running = [s for s in states if s not in (AssignmentState.CLEARED, AssignmentState.CANCELLED)]
     served = AssignmentState.CLEARED in states
     tasks = [t for t in map(situation.tasks.__getitem__, incident.tasks) if _counts(incident, t)]
+    # Who said what it is has not said that it is over.
+    asked = [task for task in tasks if not (incident.triaged_by and task.until == TRIAGED)]
     tasks_left = any(task.state not in ENDED_TASK for task in tasks)
     if any(s in _AT_WORK for s in running):
         state = IncidentState.ACTIVE
     elif running:
         state = IncidentState.ACTIVE if served else IncidentState.ASSIGNED
-    elif served or (not incident.requirements and tasks and not tasks_left):
+    elif served or (not incident.requirements and asked and not tasks_left):
         state = IncidentState.RESOLVED
     else:
         state = IncidentState.OPEN
@@ -113,6 +116,25 @@ def end(
         ),
         incident=incident.id,
     )
+
+
+def end_triage(step: Step, incident: Incident, *, by: str, reason: str) -> None:
+    """Count what waited for somebody to say what an incident is as done."""
+    situation = step.situation
+    for task_id in incident.tasks:
+        task = situation.tasks[task_id]
+        if task.until == TRIAGED and task.state not in ENDED_TASK:
+            step.emit(
+                TaskMoved(
+                    task=task_id, incident=incident.id, state=TaskState.DONE, by=by, note=reason
+                ),
+                incident=incident.id,
+            )
+    for deadline in [d for d in situation.deadlines.values() if d.incident == incident.id]:
+        if deadline.until == TRIAGED:
+            step.emit(
+                DeadlineDropped(deadline=deadline.id, incident=incident.id), incident=incident.id
+            )
 
 
 def release(

@@ -4,6 +4,9 @@ A source that numbers its incidents itself (attribute ``source_incident``) decid
 same incident; another number, another incident. The number of one that was merged into another
 leads to that one. Everybody else's reports are compared by
 category, distance and age. A report without a place joins nothing by distance.
+
+What nobody could read (it waits for triage, or is of no category) tells nothing of what it is:
+two of these at one place are one incident only where they say the same. A sensor's are read.
 """
 
 from __future__ import annotations
@@ -15,9 +18,11 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from dispatch.policy import Policy
-from models.categories import is_a
+from models.categories import OTHER, is_a
 from models.events import FactValue, ReportClassified
+from models.plain_text import plain
 from models.situation import Incident, Situation
+from models.words import Channel
 
 EARTH_RADIUS_M = 6_371_008.8
 SOURCE_INCIDENT = "source_incident"
@@ -107,8 +112,11 @@ class OpenIncidents:
         for name in self._near(report.category, report.lon, report.lat):
             incident = self._situation.incidents[name]
             age, away = _age(incident, now), _distance(incident, report)
-            if age <= window and away <= radius and (best is None or (away, name) < best[:2]):
-                best = (away, name, incident, age)
+            if age > window or away > radius or (best is not None and (away, name) >= best[:2]):
+                continue
+            if (_is_unread(report) or _is_unread(incident)) and not _says_same(report, incident):
+                continue
+            best = (away, name, incident, age)
         return None if best is None else (best[2], best[0], best[3])
 
     def _numbered(self, number: FactValue) -> Incident | None:
@@ -161,6 +169,19 @@ def _cosine(row: int, height: float) -> float:
 @lru_cache(maxsize=1024)
 def _is_of_a_person(category: str) -> bool:
     return is_a(category, HEALTH)
+
+
+def _is_unread(one: ReportClassified | Incident) -> bool:
+    return one.triage or (one.category == OTHER and one.channel is not Channel.SENSOR)
+
+
+def _says_same(report: ReportClassified, incident: Incident) -> bool:
+    said = _words(report.text)
+    return bool(said) and any(_words(text) == said for text in (incident.text, *incident.texts))
+
+
+def _words(text: str) -> str:
+    return " ".join(plain(text).casefold().split())
 
 
 def merge_facts(old: Mapping[str, FactValue], new: Mapping[str, FactValue]) -> dict[str, FactValue]:

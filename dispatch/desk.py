@@ -39,15 +39,16 @@ from models.city import CityPack
 from models.errors import EventError
 from models.events import Event
 from models.lifecycles import (
-    ASSIGNMENT_MOVES,
     ENDED_TASK,
     TASK_MOVES,
     UNIT_MOVES,
     AssignmentState,
     TaskState,
     UnitState,
+    moves_to,
 )
 from models.situation import Incident, Situation, Task, Touched, Unit
+from models.words import DEVICE, TRIAGED, Channel
 from playbooks.engine import PlaybookSet
 from playbooks.facts import IncidentFacts
 
@@ -205,6 +206,8 @@ class Desk:
                     photos=report.photos,
                     life_threat=report.life_threat,
                     own=merging.with_report(incident, report),
+                    leads=report.priority < incident.priority,
+                    words=_words(report),
                 ),
                 incident=incident.id,
             )
@@ -273,6 +276,7 @@ class Desk:
                 facts=facts,
                 near=report.near,
                 far=far,
+                words=_words(report),
             ),
             incident=incident,
         )
@@ -337,7 +341,10 @@ class Desk:
                 incident=incident.id,
             )
         cell = self._pack.cells.get(incident.cell) if incident.cell else None
+        triaged = bool(incident.triaged_by)
         for wanted in plan.tasks:
+            if triaged and wanted.until == TRIAGED:
+                continue
             task = f"{incident.id}-t-{wanted.key}"
             if anew:
                 task = _not_cancelled(step.situation, task)
@@ -346,17 +353,20 @@ class Desk:
                     ev.TaskAssigned(
                         task=task,
                         incident=incident.id,
-                        title=wanted.title,
+                        title=_title(wanted.title, incident),
                         role=wanted.role,
                         due=step.after(wanted.within_s),
                         proof=wanted.proof,
                         assignee=cell.worker if cell and wanted.role == "grid_worker" else "",
                         cell=incident.cell,
+                        until=wanted.until,
                     ),
                     incident=incident.id,
                 )
         told = {escalation.deadline for escalation in incident.escalations}
         for set_by_plan in plan.deadlines:
+            if triaged and set_by_plan.until == TRIAGED:
+                continue
             deadline = f"{incident.id}-d-{set_by_plan.key}"
             due = step.after(set_by_plan.after_s + incident.closed_s, incident.opened_at)
             # What was due before it was closed was told or didn't matter then.
@@ -371,6 +381,7 @@ class Desk:
                         states=set_by_plan.states,
                         to_role=set_by_plan.to_role,
                         notice=set_by_plan.notice,
+                        until=set_by_plan.until,
                     ),
                     incident=incident.id,
                 )
@@ -461,20 +472,22 @@ class Desk:
             if left_alone and not is_automatic(step.situation, incident, self._policy):
                 watch.tell(step, assignment, watch.DROPPED_OUT)
             self._orders.sending.next_in_queue(step, unit)
-        elif new in ASSIGNMENT_MOVES[assignment.state]:
-            step.emit(
-                ev.AssignmentMoved(
-                    assignment=assignment.id,
+        elif moves := moves_to(assignment.state, new):
+            # Of what a crew left out nobody knows when it was: it was by now.
+            for state in moves:
+                step.emit(
+                    ev.AssignmentMoved(
+                        assignment=assignment.id,
+                        incident=assignment.incident,
+                        unit=unit.id,
+                        state=state,
+                        by=status.reporter or unit.id,
+                        observed_at=status.observed_at if state is new else None,
+                    ),
                     incident=assignment.incident,
-                    unit=unit.id,
-                    state=new,
-                    by=status.reporter or unit.id,
-                    observed_at=status.observed_at,
-                ),
-                incident=assignment.incident,
-            )
-            if new is AssignmentState.TRANSPORTING and not assignment.hospital:
-                self._planner.hospitals.choose(step, assignment)
+                )
+                if state is AssignmentState.TRANSPORTING and not assignment.hospital:
+                    self._planner.hospitals.choose(step, assignment)
             closing.settle(step, incident)
         elif new is not assignment.state:
             self._refuse(
@@ -616,6 +629,27 @@ class Desk:
         found = watch.due(sent, self._policy) if sent is not None else None
         if found is not None:
             heapq.heappush(self._due, (found[0], "crew", assignment))
+
+
+def _words(report: ev.ReportClassified) -> dict[str, str]:
+    """Return a sensor's alarm in each language."""
+    if report.channel is not Channel.SENSOR:
+        return {}
+    said = report.attributes
+    return {language: str(said[language]) for language in ("zh", "en") if language in said}
+
+
+def _title(title: dict[str, str], incident: Incident) -> dict[str, str]:
+    """Return a task's title with the device that raised the alarm, for it may be all we know."""
+    device = [str(incident.facts[name]) for name in DEVICE if name in incident.facts]
+    if not device:
+        return title
+    return {
+        language: f"{words}（{'，'.join(device)}）"
+        if language == "zh"
+        else f"{words} ({', '.join(device)})"
+        for language, words in title.items()
+    }
 
 
 def _not_cancelled(situation: Situation, task: str) -> str:

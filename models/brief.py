@@ -28,6 +28,8 @@ def brief(entity: T) -> T | BriefIncident:
     """Return an entity as it goes out: of very many reports the newest, and how many there are."""
     if isinstance(entity, Incident) and len(entity.reports) > NEWEST:
         newest = {name: getattr(entity, name)[-NEWEST:] for name in ("reports", "texts", "photos")}
+        told = {entity.text, entity.leading, *newest["texts"]}
+        newest["words"] = {text: both for text, both in entity.words.items() if text in told}
         whole = msgspec.structs.asdict(entity)
         return BriefIncident(**(whole | newest), report_count=len(entity.reports))
     return entity

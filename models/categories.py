@@ -35,6 +35,9 @@ from models.errors import GridcommandError
 
 _DATA: Final = Path(__file__).parent / "data" / "categories.yaml"
 
+OTHER: Final = "city.other"
+"""What nobody could put anywhere else: two of it have nothing in common."""
+
 GB_CLASSES: Final[Mapping[str, str]] = MappingProxyType(
     {"natural": "1", "accident": "2", "health": "3", "security": "4"}
 )

@@ -107,6 +107,8 @@ ASSIGNMENT_MOVES: Mapping[AssignmentState, frozenset[AssignmentState]] = Mapping
     }
 )
 
+_SERVING = (_A.ON_SCENE, _A.TRANSPORTING, _A.AT_HOSPITAL)
+
 TASK_MOVES: Mapping[TaskState, frozenset[TaskState]] = MappingProxyType(
     {
         _T.ASSIGNED: frozenset({_T.ACCEPTED, _T.DONE, _T.OVERDUE, _T.CANCELLED}),
@@ -171,6 +173,20 @@ CASE_STEP: Mapping[IncidentState, str] = MappingProxyType(
     }
 )
 """The case view; 信息收集 is a report before it is an incident, 综合评价 comes from the journal."""
+
+
+def moves_to(old: AssignmentState, new: AssignmentState) -> tuple[AssignmentState, ...]:
+    """Return the moves by which an assignment becomes what its crew says it is; empty: it can't.
+
+    A crew that has patients aboard was on scene, whether it said so or not. Nothing else is
+    implied: who is on scene need not have said that it went, and what ended doesn't go on.
+    """
+    if new in ASSIGNMENT_MOVES[old]:
+        return (new,)
+    if new not in _SERVING or old in ENDED_ASSIGNMENT:
+        return ()
+    first = _SERVING.index(old) + 1 if old in _SERVING else 0
+    return _SERVING[first : _SERVING.index(new) + 1]
 
 
 def check_move(moves: Mapping[S, frozenset[S]], subject: str, old: S, new: S) -> None:

@@ -50,7 +50,8 @@ class Escalation(msgspec.Struct, frozen=True):
 
     ``deadline``, ``kind`` and ``unit`` are those of :class:`~models.events.EscalationRaised`. It
     is kept when it is settled: whether it still holds follows from the rest of the situation.
-    ``states`` are those of the incident in which a playbook's deadline is unmet.
+    ``states`` are those of the incident in which a playbook's deadline is unmet, ``until`` is the
+    deadline's.
     """
 
     at: datetime
@@ -60,6 +61,7 @@ class Escalation(msgspec.Struct, frozen=True):
     kind: str = ""
     unit: str = ""
     states: tuple[IncidentState, ...] = ()
+    until: str = ""
 
 
 class LastOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -93,6 +95,9 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     a person ordered last here. While ``triage`` waits for a person no machine orders here, unless
     ``life_threat`` was read.
 
+    ``leading`` is the text of a later report that was more urgent than what was known before.
+    ``words`` has ``zh`` and ``en`` of those texts that a machine wrote.
+
     ``joined`` is what was merged into it, and ``own`` what it would be without; None: nothing was.
 
     Of an incident that was reopened, at ``reopened_at`` the last time, the first ``former`` of its
@@ -124,6 +129,8 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     clock_skew_s: float = 0.0
     reports: list[str] = []
     texts: list[str] = []
+    leading: str = ""
+    words: dict[str, dict[str, str]] = {}
     photos: list[str] = []
     facts: dict[str, FactValue] = {}
     playbook_names: dict[str, dict[str, str]] = {}
@@ -391,7 +398,7 @@ class Hospital(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Task(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Something a person must do by a time."""
+    """Something a person must do by a time, or ``until`` the incident is ``triaged``."""
 
     id: str
     incident: str
@@ -407,6 +414,7 @@ class Task(msgspec.Struct, kw_only=True, omit_defaults=True):
     by: str = ""
     note: str = ""
     photos: list[str] = []
+    until: str = ""
     was_overdue: bool = False
 
 
@@ -428,7 +436,10 @@ class Closure(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Deadline(msgspec.Struct, kw_only=True):
-    """Something is due; the desk asks for a clock event then."""
+    """Something is due; the desk asks for a clock event then.
+
+    ``until`` is ``triaged`` where it is of no matter once the incident is.
+    """
 
     id: str
     incident: str
@@ -436,6 +447,7 @@ class Deadline(msgspec.Struct, kw_only=True):
     states: tuple[IncidentState, ...]
     to_role: str
     notice: dict[str, str]
+    until: str = ""
 
 
 class SimplerPlanning(msgspec.Struct, kw_only=True, frozen=True):

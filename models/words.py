@@ -74,6 +74,12 @@ class Datum(StrEnum):
 PRIORITIES = (1, 2, 3, 4)
 """1 = life-threatening, 2 = urgent, 3 = soon, 4 = routine."""
 
+TRIAGED = "triaged"
+"""Until when a task or a deadline is of matter: a person said what the incident is."""
+
+DEVICE = ("device", "device_kind", "device_owner")
+"""Facts of a sensor's alarm, and attributes of its report: which device, what it is, whose."""
+
 EXERCISE_MARK = ".exercise"
 
 

@@ -47,7 +47,10 @@ _LEVELS = {grade: number for number, grade in enumerate(Grade, 1)}
 
 
 class TaskPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A task that the plan asks for; ``within_s`` counts from the incident's opening."""
+    """A task that the plan asks for; ``within_s`` counts from the incident's opening.
+
+    ``until`` is ``triaged`` where it is done once a person says what the incident is.
+    """
 
     key: str
     title: dict[str, str]
@@ -55,10 +58,14 @@ class TaskPlan(msgspec.Struct, frozen=True, kw_only=True):
     within_s: float
     proof: str
     playbook: str
+    until: str = ""
 
 
 class DeadlinePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """If the incident is in one of ``states`` ``after_s`` seconds after opening, tell a person."""
+    """If the incident is in one of ``states`` ``after_s`` seconds after opening, tell a person.
+
+    Not where it ended before by ``until``, as that of a :class:`TaskPlan`.
+    """
 
     key: str
     after_s: float
@@ -66,6 +73,7 @@ class DeadlinePlan(msgspec.Struct, frozen=True, kw_only=True):
     to_role: str
     notice: dict[str, str]
     playbook: str
+    until: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -349,6 +357,7 @@ def _compile(written: WrittenPlaybook) -> Playbook:
                 within_s=task.within_s,
                 proof=task.proof,
                 playbook=written.id,
+                until=task.until,
             )
             for task in written.tasks
         ),
@@ -360,6 +369,7 @@ def _compile(written: WrittenPlaybook) -> Playbook:
                 to_role=deadline.escalate.to_role,
                 notice=deadline.escalate.notice,
                 playbook=written.id,
+                until=deadline.until,
             )
             for deadline in written.deadlines
         ),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from models.categories import categories
 from models.lifecycles import IncidentState
 from models.skills import SKILLS
-from models.words import Grade
+from models.words import TRIAGED, Grade
 
 ROLES: Final = ("grid_worker", "dispatcher", "commander")
 """Who can be given a task or told of an escalation."""
@@ -136,6 +136,10 @@ def playbook_schema() -> dict[str, Any]:
             "role": role,
             "within_s": _seconds("when it should be done"),
             "proof": {"enum": list(PROOFS), "default": "none"},
+            "until": {
+                "enum": [TRIAGED],
+                "description": "done by itself once a person says what the incident is",
+            },
         },
         ["key", "title", "role", "within_s"],
     )
@@ -153,6 +157,10 @@ def playbook_schema() -> dict[str, Any]:
                 {"to_role": role, "notice": _text("what that person is told")},
                 ["to_role", "notice"],
             ),
+            "until": {
+                "enum": [TRIAGED],
+                "description": "of no matter any more once a person says what the incident is",
+            },
         },
         ["key", "after_s", "while", "escalate"],
     )

@@ -46,6 +46,7 @@ class WrittenTask(_Written, frozen=True, kw_only=True):
     role: str
     within_s: float
     proof: str = "none"
+    until: str = ""
 
 
 class WrittenEscalation(_Written, frozen=True, kw_only=True):
@@ -62,6 +63,7 @@ class WrittenDeadline(_Written, frozen=True, kw_only=True):
     after_s: float
     states: tuple[IncidentState, ...] = msgspec.field(name="while")
     escalate: WrittenEscalation
+    until: str = ""
 
 
 class WrittenNotice(_Written, frozen=True, kw_only=True):

@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from models.categories import categories
+from models.categories import OTHER, categories
 from models.city import CityPack
 from models.events import FactValue, ReportClassified, ReportReceived
 from models.geodesy import to_wgs84
 from models.plain_text import plain
-from models.words import Channel, Grade
+from models.words import DEVICE, Channel, Grade
 from streams.lexicon import Lexicon, Reading, load_lexicon
 from streams.place_names import names_of
 
@@ -27,7 +27,6 @@ TRIAGE_BELOW = 0.6
 """Confidence under which a person must look."""
 
 CODE_CONFIDENCE = 0.95
-OTHER = "city.other"
 OTHER_PRIORITY = 3
 LIFE_THREATENING = 1
 _OTHER_CONFIDENCE = 0.1
@@ -62,7 +61,7 @@ def classify(
     """
     words = lexicon or load_lexicon()
     reading = words.read(report.text, report.place)
-    facts = reading.facts
+    facts = reading.facts | _of_device(report)
     category, priority, grade, confidence = _by_code(report, pack, words)
     urgency = 0.0
     if not category:
@@ -110,6 +109,13 @@ def classify(
         terms=tuple(term for term in reading.terms if words.names(category, term)),
         near=near,
     )
+
+
+def _of_device(report: ReportReceived) -> dict[str, FactValue]:
+    """What a person must know of the device that raised an alarm: it may have no place."""
+    if report.channel is not Channel.SENSOR:
+        return {}
+    return {name: report.attributes[name] for name in DEVICE if name in report.attributes}
 
 
 def _by_code(

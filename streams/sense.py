@@ -423,10 +423,14 @@ class SenseState:
         }
         if neighbours:
             attributes["neighbours"] = ", ".join(neighbours)
-        text = f"{rule.zh} {value}(限值 {limit})/ {rule.en} {value} (limit {limit})"
+        zh, en = rule.zh, rule.en
+        if not rule.is_yes_or_no:
+            zh, en = f"{zh} {value}（限值 {limit}）", f"{en} {value} (limit {limit})"
+        zh, en = f"{zh}，设备 {name}", f"{en}, device {name}"
         if others:
             attributes["others"] = others
-            text += f";另有 {others} 台也收不到 / and nothing of {others} more"
+            zh, en = f"{zh}；另有 {others} 台也收不到", f"{en}; and nothing of {others} more"
+        attributes |= {"zh": zh, "en": en}
         out.alarms.append(
             Alarm(
                 id=episode_id(name, rule.id, _time(since), scope=self._scope),
@@ -438,7 +442,7 @@ class SenseState:
                     channel=Channel.SENSOR,
                     received_at=now,
                     observed_at=now,
-                    text=text,
+                    text=f"{zh} / {en}",
                     code=rule.category,
                     lon=place[0] if place else None,
                     lat=place[1] if place else None,

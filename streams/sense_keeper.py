@@ -403,7 +403,7 @@ class SenseKeeper:
             metrics.SENSOR_ALARMS.labels(alarm.rule, str(exercise).lower()).inc()
 
     async def _known(self, alarm: Alarm) -> Alarm | None:
-        """The alarm with the register's place, where it has none of its own by now.
+        """The alarm with what the register knows: kind, owner, and a place where it has none.
 
         None: it is the silence of a device that was disabled.
         """
@@ -416,6 +416,9 @@ class SenseKeeper:
         report = alarm.report
         if report.lon is None and device.lon is not None and device.lat is not None:
             report = msgspec.structs.replace(report, lon=device.lon, lat=device.lat)
+        known = {"device_kind": device.kind, "device_owner": device.owner}
+        attributes = report.attributes | {name: said for name, said in known.items() if said}
+        report = msgspec.structs.replace(report, attributes=attributes)
         return msgspec.structs.replace(alarm, report=report)
 
     def _read_register(self) -> None:

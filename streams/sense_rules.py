@@ -52,6 +52,11 @@ class RuleBase(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     en: str
     device: str = "*"
 
+    @property
+    def is_yes_or_no(self) -> bool:
+        """Whether a reading says only that it is so, and its number tells a person nothing."""
+        return False
+
     def applies_to(self, device: str) -> bool:
         """Whether the rule is for this device."""
         return self.device == "*" or fnmatchcase(device, self.device)
@@ -85,6 +90,11 @@ class ThresholdRule(RuleBase, frozen=True, kw_only=True, tag_field="kind", tag="
     off_after_s: float = 0.0
     direction: str = "above"
     quorum: Quorum | None = None
+
+    @property
+    def is_yes_or_no(self) -> bool:
+        """Whether a reading says only that it is so, and its number tells a person nothing."""
+        return not self.unit and self.raise_at == 1
 
     def is_beyond(self, value: float) -> bool:
         """Whether the value is where the alarm is raised."""

@@ -50,6 +50,7 @@ class IncidentOrders:
             ),
             incident=incident.id,
         )
+        closing.end_triage(step, incident, by=given.by, reason=given.reason)
         self._adopt(step, incident)
 
     def merge_incidents(self, step: Step, given: ev.MergeIncidents) -> None:
@@ -91,19 +92,23 @@ class IncidentOrders:
         own = incident.share if incident.own is None else None
         # No report brought more than one text; which of them brought which is in the journal.
         texts = texts_of(duplicate)
+        leading = duplicate.leading or duplicate.text
         for n, report in enumerate(duplicate.reports):
+            text = texts[n] if n < len(texts) else ""
             step.emit(
                 ev.ReportLinked(
                     incident=incident.id,
                     report=report,
                     distance_m=0.0,
                     age_s=0.0,
-                    text=texts[n] if n < len(texts) else "",
+                    text=text,
                     facts=taken.facts,
                     photos=() if n else tuple(duplicate.photos),
                     life_threat=duplicate.life_threat,
                     merged_from=duplicate.id,
                     own=None if n else own,
+                    leads=text == leading and duplicate.priority < incident.priority,
+                    words=duplicate.words.get(text, {}),
                 ),
                 incident=incident.id,
             )

@@ -23,6 +23,8 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
         As the report has it.
     far
         Its place is so far from every street, unit and facility that the machine sends nobody.
+    words
+        ``zh`` and ``en`` of a text that a machine wrote.
     """
 
     type_name: ClassVar[str] = "incident.opened"
@@ -50,6 +52,7 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
     facts: dict[str, FactValue] = {}
     near: NamedPlace | None = None
     far: bool = False
+    words: dict[str, str] = {}
 
 
 class IncidentPlaced(Payload, frozen=True, kw_only=True):
@@ -107,6 +110,10 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
         Incident that it was of until a person merged that into this one.
     own
         What the incident would be without all that was merged into it; None: as before.
+    leads
+        It is more urgent than what was known before: its text says best what happens.
+    words
+        As of :class:`IncidentOpened`.
     """
 
     type_name: ClassVar[str] = "report.linked"
@@ -120,6 +127,8 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
     life_threat: bool = False
     merged_from: str = ""
     own: Share | None = None
+    leads: bool = False
+    words: dict[str, str] = {}
 
 
 class ReportEnded(Payload, frozen=True, kw_only=True):
@@ -259,7 +268,10 @@ class PlanAdopted(Payload, frozen=True, kw_only=True):
 
 
 class DeadlineSet(Payload, frozen=True, kw_only=True):
-    """Something is due; when it passes while the incident is in one of ``states``, escalate."""
+    """Something is due; when it passes while the incident is in one of ``states``, escalate.
+
+    ``until`` is ``triaged`` where it is dropped once a person says what the incident is.
+    """
 
     type_name: ClassVar[str] = "deadline.set"
     deadline: str
@@ -268,6 +280,7 @@ class DeadlineSet(Payload, frozen=True, kw_only=True):
     states: tuple[IncidentState, ...]
     to_role: str
     notice: dict[str, str]
+    until: str = ""
 
 
 class EscalationRaised(Payload, frozen=True, kw_only=True):

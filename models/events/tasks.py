@@ -9,7 +9,10 @@ from models.lifecycles import TaskState
 
 
 class TaskAssigned(Payload, frozen=True, kw_only=True):
-    """A person has something to do by a time."""
+    """A person has something to do by a time.
+
+    ``until`` is ``triaged`` where it is done once a person says what the incident is.
+    """
 
     type_name: ClassVar[str] = "task.assigned"
     task: str
@@ -20,6 +23,7 @@ class TaskAssigned(Payload, frozen=True, kw_only=True):
     proof: str = "none"
     assignee: str = ""
     cell: str = ""
+    until: str = ""
 
 
 class TaskMoved(Payload, frozen=True, kw_only=True):

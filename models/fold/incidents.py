@@ -62,6 +62,7 @@ def incident_opened(s: Situation, event: Event, data: ev.IncidentOpened, touched
         facts=dict(data.facts),
         near=data.near,
         far=data.far,
+        words={data.text: data.words} if data.words else {},
     )
     touched.add(("incidents", data.incident))
     is_demand = data.priority <= URGENT and not data.far
@@ -95,6 +96,10 @@ def report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: To
     incident.reports.append(data.report)
     if data.text:
         incident.texts.append(data.text)
+        if data.leads:
+            incident.leading = data.text
+        if data.words:
+            incident.words[data.text] = data.words
     incident.photos.extend(data.photos)
     incident.facts = dict(data.facts)
     if data.life_threat and not incident.life_threat:
@@ -134,6 +139,8 @@ def incident_unmerged(
     gone = s.incidents[data.duplicate]
     _cut(incident.reports, data.reports)
     _cut(incident.texts, texts_of(gone))
+    if incident.leading not in incident.texts:
+        incident.leading = ""
     _cut(incident.photos, gone.photos)
     incident.facts = dict(data.share.facts)
     incident.priority, incident.grade = data.share.priority, data.share.grade
@@ -229,6 +236,7 @@ def deadline_set(s: Situation, event: Event, data: ev.DeadlineSet, touched: Touc
         states=data.states,
         to_role=data.to_role,
         notice=data.notice,
+        until=data.until,
     )
 
 
@@ -252,6 +260,7 @@ def escalation_raised(
             kind=data.kind,
             unit=data.unit,
             states=deadline.states if deadline else (),
+            until=deadline.until if deadline else "",
         )
     )
     del incident.escalations[:-ESCALATIONS_KEPT]

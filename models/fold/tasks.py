@@ -22,6 +22,7 @@ def task_assigned(s: Situation, event: Event, data: ev.TaskAssigned, touched: To
         proof=data.proof,
         assignee=data.assignee,
         cell=data.cell,
+        until=data.until,
     )
     touched.add(("tasks", data.task))
     touch_incident(s, event, data.incident, touched).tasks.append(data.task)

@@ -23,9 +23,11 @@ from dispatch.travel_times import TravelTimes
 from dispatch.wanted import close_roads, missing, sendable
 from gridcommand.rehearsal.ledger import Ledger
 from models import events as ev
+from models.categories import OTHER
 from models.city import CityPack
 from models.events import Event
 from models.fold import apply
+from models.fold.incidents import texts_of
 from models.lifecycles import SENDABLE_UNIT, AssignmentState, IncidentState, UnitState
 from models.situation import Incident, Proposal, Situation, Unit, dump
 from tests.dispatch.desk_world import DeskWorld
@@ -112,6 +114,8 @@ class DeskChecks:
             self.looked[6] += 1
         if isinstance(data, ev.HospitalChosen):
             self.no_hospital_that_is_closed_or_cut_off(side, data)
+        if isinstance(data, ev.ReportLinked) and not data.merged_from:
+            self.what_nobody_could_read_joins_only_the_same(side, data)
         if isinstance(data, ev.ProposalMade):
             self.invariant_7_a_proposal_explains_itself(side, data)
 
@@ -143,6 +147,14 @@ class DeskChecks:
         assert len(side.ledger.decided) == handed
         assert not side.ledger.twice()
         self.looked[2] += bool(handed)
+
+    def what_nobody_could_read_joins_only_the_same(self, side: Side, data: ev.ReportLinked) -> None:
+        told = next(one.data for one in side.world.inputs if one.id == data.report)
+        incident = side.folded.incidents[data.incident]
+        assert isinstance(told, ev.ReportClassified)
+        if told.triage or incident.triage or told.category == OTHER:
+            assert told.text
+            assert told.text in texts_of(incident)
 
     def an_incident_has_what_its_parts_have(self, side: Side) -> None:
         """With merges, and after they were undone: the reports that the journal gave it, once."""

@@ -117,6 +117,7 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
             grade=Grade.IV,
             confidence=1.0 if understood == "well" else 0.1,
             triage=understood != "well",
+            text=understood,
             life_threat=understood == "danger",
             lon={"yes": lon, "far": -lon}.get(placed),
             lat=lat if placed in ("yes", "far") else None,

@@ -148,3 +148,27 @@ def _without_observed(event: ev.Event) -> ev.Event:
     if isinstance(data, ev.UnitStatusReported | ev.AssignmentMoved):
         data = msgspec.structs.replace(data, observed_at=None)
     return msgspec.structs.replace(event, data=data)
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 2])
+def test_a_crew_that_leaves_states_out_is_believed_and_not_sent_again(
+    world: DeskWorld, left_out: int
+) -> None:
+    world.report("health.medical", at=(2, 1))
+    world.settle()
+    served = [UnitState.ON_SCENE, UnitState.TRANSPORTING, UnitState.AT_HOSPITAL][left_out:]
+    made = world.status("M01", UnitState.EN_ROUTE, *served, UnitState.AVAILABLE)
+    assert not of(made, ev.EventRefused)
+    (sent,) = world.situation.assignments.values()
+    assert sent.state is AssignmentState.CLEARED
+    assert list(sent.times) == [
+        "ordered", "en_route", "on_scene", "transporting", "at_hospital", "cleared",
+    ]  # fmt: skip
+    assert not of(world.settle(), ev.AssignmentOrdered)
+
+
+def test_a_crew_that_only_says_available_has_not_been_there(world: DeskWorld) -> None:
+    world.report("health.medical", at=(2, 1))
+    world.settle()
+    world.status("M01", UnitState.AVAILABLE)
+    assert world.situation.assignments["i000001-a1"].state is AssignmentState.CANCELLED

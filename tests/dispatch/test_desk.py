@@ -19,7 +19,7 @@ from models.city import CityPack
 from models.errors import EventError
 from models.lifecycles import IncidentState, TaskState, UnitState
 from models.situation import dump, load
-from models.words import Grade
+from models.words import Channel, Grade
 from playbooks.engine import PlaybookSet
 from tests.dispatch.desk_world import SOUTH, STEP, WEST, DeskWorld, of
 
@@ -541,3 +541,29 @@ def test_the_end_of_an_alarm_stands_in_its_incidents_log_and_ends_nothing(
     assert not of(world.say(msgspec.structs.replace(ended, report="unknown")), ev.ReportEnded)
     world.say(ev.CloseIncident(by="x", incident="i000001", reason="done"))
     assert not of(world.say(ended), ev.ReportEnded)
+
+
+def test_an_alarm_says_which_device_in_both_languages_and_so_do_its_tasks(
+    world: DeskWorld,
+) -> None:
+    words = {"zh": "一键呼叫，设备 sos-7", "en": "Call button, device sos-7"}
+    world.report(
+        channel=Channel.SENSOR,
+        text="一键呼叫，设备 sos-7 / Call button, device sos-7",
+        facts={"device": "sos-7", "device_owner": "张三"},
+        attributes=words,
+        lon=None,
+        lat=None,
+    )
+    incident = world.situation.incidents["i000001"]
+    assert incident.words == {incident.text: words}
+    (task,) = world.situation.tasks.values()
+    assert task.title == {
+        "zh": "现场拍照（sos-7，张三）",
+        "en": "Photograph the scene (sos-7, 张三)",
+    }
+
+
+def test_who_is_no_sensor_writes_no_words_for_one(world: DeskWorld) -> None:
+    world.report(text="smoke", attributes={"zh": "x", "en": "y"})
+    assert world.situation.incidents["i000001"].words == {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dispatch.fallback import plan_nearest
@@ -10,9 +12,11 @@ from dispatch.roads import RoadGraph
 from dispatch.step import Step
 from models import events as ev
 from models.city import CityPack
-from models.events import NamedPlace
+from models.events import Event, NamedPlace
+from models.lifecycles import IncidentState, TaskState, UnitState
 from models.situation import Proposal
 from models.words import Grade
+from playbooks.engine import PlaybookSet
 from tests.dispatch.desk_checks import held_back
 from tests.dispatch.desk_world import DeskWorld, of
 
@@ -47,9 +51,9 @@ def test_a_danger_to_life_waits_for_nobody(world: DeskWorld) -> None:
 
 
 def test_a_second_report_that_reads_a_danger_to_life_sends_at_once(world: DeskWorld) -> None:
-    world.report(confidence=0.4, triage=True)
+    world.report(confidence=0.4, triage=True, text="smoke")
     assert not of(world.settle(), ev.AssignmentOrdered)
-    world.report(life_threat=True)
+    world.report(life_threat=True, text="smoke")
     assert world.incident_ids() == [HERE]
     assert of(world.settle(), ev.AssignmentOrdered)
 
@@ -192,3 +196,68 @@ def test_who_is_sooner_relieves_though_an_unsure_proposal_could_have_it(world: D
     (sooner,) = of(world.settle(), ev.AssignmentOrdered)
     assert (sooner.unit, sooner.incident, sooner.relieves) == ("E01", HERE, far.assignment)
     assert named(world, "i000002") == ["E02"]
+
+
+JUDGED = """
+id: judged
+names: {zh: 研判, en: Judge}
+when: "true"
+tasks:
+  - {key: triage, title: {zh: 研判, en: Judge}, role: dispatcher, within_s: 600, until: triaged}
+deadlines:
+  - key: not_triaged
+    after_s: 900
+    while: [open]
+    until: triaged
+    escalate: {to_role: commander, notice: {zh: 未研判, en: Not judged}}
+"""
+
+
+@pytest.fixture
+def judging(tiny_city: CityPack, tiny_roads: RoadGraph, tmp_path: Path) -> DeskWorld:
+    (tmp_path / "judged.yaml").write_text(JUDGED, encoding="utf-8")
+    return DeskWorld(tiny_city, tiny_roads, plans=PlaybookSet.load(tmp_path))
+
+
+def judge(world: DeskWorld) -> list[Event]:
+    return world.say(
+        ev.TriageIncident(
+            incident=HERE, category="city.other", priority=3, grade=Grade.IV, by="wang"
+        )
+    )
+
+
+@pytest.mark.parametrize("after_s", [60, 700])
+def test_a_persons_triage_ends_what_asked_for_it_and_not_the_incident(
+    judging: DeskWorld, after_s: int
+) -> None:
+    judging.report("city.other", triage=True, confidence=0.1)
+    judging.wait(after_s)
+    judge(judging)
+    (task,) = judging.situation.tasks.values()
+    assert (task.state, task.by) == (TaskState.DONE, "wang")
+    assert not judging.situation.deadlines
+    assert not of(judging.wait(3600), ev.EscalationRaised)
+    judging.report("city.other", triage=True, at=(1, 0))
+    incident = judging.situation.incidents[HERE]
+    assert incident.state is IncidentState.OPEN, "it says what it is, not that it is over"
+    judging.say(ev.SendUnits(incident=HERE, units=("E01",), by="wang"))
+    judging.status("E01", UnitState.AVAILABLE)
+    assert incident.state is IncidentState.OPEN
+
+
+def test_what_a_person_judged_is_not_to_be_judged_again(judging: DeskWorld) -> None:
+    judging.report("city.other")
+    judge(judging)
+    judging.say(ev.CloseIncident(incident=HERE, by="wang"))
+    made = judging.say(ev.ReopenIncident(incident=HERE, by="wang", reason="still there"))
+    assert not of(made, ev.OrderRefused)
+    assert not of(made, ev.TaskAssigned, ev.DeadlineSet)
+
+
+def test_nobody_who_judges_is_told_of_and_triage_after_that_settles_it(judging: DeskWorld) -> None:
+    judging.report("city.other")
+    (told,) = of(judging.wait(1000), ev.EscalationRaised)
+    assert told.to_role == "commander"
+    (escalation,) = judging.situation.incidents[HERE].escalations
+    assert escalation.until == "triaged"

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from models import lifecycles as lc
 from models.errors import IllegalMoveError
-from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState, check_move
+from models.lifecycles import (
+    AssignmentState,
+    IncidentState,
+    TaskState,
+    UnitState,
+    check_move,
+    moves_to,
+)
 
 Moves = Mapping[Any, frozenset[Any]]
 CYCLES: list[tuple[type[StrEnum], Moves, StrEnum, frozenset[Any]]] = [
@@ -81,3 +89,24 @@ def test_states_have_their_names_elsewhere() -> None:
     assert set(lc.EIDO_UNIT_STATUS) == set(UnitState)
     for names in (lc.EIDO_INCIDENT_STATUS, lc.EIDO_UNIT_STATUS):
         assert len(set(names.values())) == len(names), "one to one"
+
+
+@pytest.mark.parametrize("old", AssignmentState)
+@pytest.mark.parametrize("new", AssignmentState)
+def test_what_a_crew_left_out_is_made_of_declared_moves(
+    old: AssignmentState, new: AssignmentState
+) -> None:
+    moves = moves_to(old, new)
+    for before, after in pairwise((old, *moves)):
+        assert after in lc.ASSIGNMENT_MOVES[before]
+    assert moves[-1:] in ((), (new,))
+    assert bool(moves) >= (new in lc.ASSIGNMENT_MOVES[old])
+
+
+def test_who_has_patients_aboard_was_on_scene() -> None:
+    a = AssignmentState
+    assert moves_to(a.ORDERED, a.AT_HOSPITAL) == (a.ON_SCENE, a.TRANSPORTING, a.AT_HOSPITAL)
+    assert moves_to(a.EN_ROUTE, a.TRANSPORTING) == (a.ON_SCENE, a.TRANSPORTING)
+    assert moves_to(a.ON_SCENE, a.AT_HOSPITAL) == (a.TRANSPORTING, a.AT_HOSPITAL)
+    assert moves_to(a.AT_HOSPITAL, a.ON_SCENE) == ()
+    assert moves_to(a.CLEARED, a.AT_HOSPITAL) == ()

@@ -79,6 +79,7 @@ def test_the_plans_of_each_city_are_clean(city: str) -> None:
         ("while: [open]", "while: [opened]", 20, 13, "unknown incident state 'opened'"),
         ("to_role: commander", "to_role: mayor", 22, 16, "unknown role 'mayor'"),
         ("proof: photo", "proof: video", 16, 12, "unknown proof 'video'"),
+        ("proof: photo", "until: judged", 16, 12, "unknown until 'judged'"),
         # packages and roles
         ("count: 1", "count: 1\n    package: team", 10, 14, "package 'team' is one unit only"),
         ("count: 1", "count: 1\n    package: A Team", 10, 14, "isn't well formed"),

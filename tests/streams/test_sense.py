@@ -75,6 +75,18 @@ def test_a_threshold_is_raised_once_and_again_only_after_it_cleared() -> None:
     assert alarms[0].id != alarms[1].id
 
 
+def test_an_alarm_says_which_device_and_no_number_that_says_nothing() -> None:
+    (limit,) = state(DEPTH).sense([at(0, 0.5, "d-7")]).alarms
+    assert str(limit.report.attributes["en"]).endswith(", device d-7")
+    assert "0.5 m" in limit.report.text
+    button = load_sense_rules().for_device("sos-7")["sos"]
+    pressed = Reading("sos-7", "sos", 1, "", START.timestamp())
+    (alarm,) = state(*button).sense([pressed]).alarms
+    said = alarm.report.attributes
+    assert (said["zh"], said["en"]) == ("一键呼叫，设备 sos-7", "Call button, device sos-7")
+    assert alarm.report.text == f"{said['zh']} / {said['en']}"
+
+
 PRESSED = ThresholdRule(
     id="pressed", quantity="depth", raise_at=1, clear_at=0.5, off_after_s=300, **WORDS
 )

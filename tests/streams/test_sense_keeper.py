@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -33,8 +34,9 @@ from models.registers import Device
 from models.senml import Reading
 from models.situation import Incident
 from models.store import Store
-from models.words import Grade
+from models.words import Channel, Grade
 from streams import sense_keeper
+from streams.classify import classify
 from streams.sense_keeper import SenseKeeper
 from tests.waiting import HANG_S
 
@@ -442,6 +444,23 @@ async def test_the_registers_place_is_the_alarms_place(liyang: CityPack, store: 
     store.add_device(registered("d2"))
     await keeper.take(LIVE, 0, [at(1, 1), *own, at(1, 1, "d2")], START, exercise=False)
     assert places(store) == [PLACE, (119.5, 31.5)], "its own word about its place goes before"
+
+
+async def test_an_alarm_says_what_the_register_knows_of_its_device(
+    liyang: CityPack, store: Store
+) -> None:
+    keeper = SenseKeeper(liyang, store)
+    store.add_device(Device(id="d1", jurisdiction="320481", kind="button", owner="张三"))
+    await keeper.take(LIVE, 0, [at(0, 0), at(1, 1), at(0, 0, "d2"), at(1, 1, "d2")], START,
+                      exercise=False)  # fmt: skip
+    found = [decode(row.body).data for row in store.unfinished_after(0, 100)]
+    alarms = [one for one in found if isinstance(one, ReportReceived)]
+    assert [classify(one, liyang).facts for one in alarms] == [
+        {"device": "d1", "device_kind": "button", "device_owner": "张三"},
+        {"device": "d2"},
+    ]
+    told = msgspec.structs.replace(alarms[0], channel=Channel.HOTLINE)
+    assert "device" not in classify(told, liyang).facts, "a caller is no device"
 
 
 async def test_registered_neighbours_are_a_quorum_also_after_a_restart(

@@ -287,6 +287,14 @@ test('an escalation lasts as long as what it tells of', () => {
   assert.ok(!crew('ordered', 'unanswered', { reopened_at: '2017-01-01T09:00:00Z' }), 'of before');
 });
 
+test('that nobody judged holds until somebody does', () => {
+  const told = { at: AT, deadline: 'a-d-late', notice: {}, states: ['open'], until: 'triaged' };
+  for (const [by, holds] of [['', true], ['wang', false]]) {
+    const one = incident('a', 1, AT, { triaged_by: by, escalations: [told] });
+    assert.equal(isEscalated(situation({ incidents: [one] }), one), holds);
+  }
+});
+
 test('a deadline of a playbook holds in the states that it was set for', () => {
   const told = { at: AT, deadline: 'a-d-late', notice: {}, states: ['open', 'assigned'] };
   for (const [state, holds] of [['open', true], ['assigned', true], ['active', false]]) {

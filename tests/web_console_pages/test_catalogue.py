@@ -15,7 +15,7 @@ from dispatch.explanation import PACKAGE, PIN_RULES, WALKS
 from models import events as ev
 from models.events import Order
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
-from models.words import Channel, Role
+from models.words import DEVICE, Channel, Role
 from streams.lexicon import load_lexicon
 from web_console.pipeline import DATABASE, WORKER
 
@@ -62,7 +62,9 @@ def said() -> Iterator[str]:
     yield from (f"task.{state.value}" for state in TaskState)
     yield from (f"channel.{channel.value}" for channel in Channel)
     yield from (f"role.{role.value}" for role in Role)
-    yield from (f"fact.{name}" for name in (*load_lexicon().facts, SOURCE_INCIDENT))
+    yield from (
+        f"fact.{name}" for name in (*load_lexicon().facts, "casualties", *DEVICE, SOURCE_INCIDENT)
+    )
     yield from (f"pipeline.{cause}" for cause in (DATABASE, WORKER))
     yield from (f"rule.{rule}" for rule in (*rules(), *OTHER_RULES, *PIN_RULES))
     yield from (f"because.{why}" for why in ("road_closed", "road_slow", "road_reopened"))

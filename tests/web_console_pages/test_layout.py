@@ -143,6 +143,17 @@ def test_type_and_rows_grow_with_a_walls_screen(new_page: NewPage) -> None:
     assert all(large >= 1.7 * small for small, large in zip(desk, wall, strict=True))
 
 
+def test_a_row_counts_its_reports_and_says_the_most_urgent_first(new_page: NewPage) -> None:
+    page = new_page()
+    situation = incidents(1)
+    (one,) = situation["incidents"]
+    one |= {"reports": ["a", "b"], "text": "no gas", "leading": "won't wake up", "place": "A road"}
+    open_canned(page, "console", "commander", situation)
+    row = page.locator("#row-i0")
+    expect(row).to_contain_text("won't wake up · A road")
+    expect(row).to_contain_text("×2")
+
+
 def test_the_title_and_the_tabs_say_what_waits(new_page: NewPage) -> None:
     page = new_page()
     open_canned(page, "console", "commander", incidents(9))

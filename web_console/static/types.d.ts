@@ -10,14 +10,14 @@ export interface Requirement {
   package?: string; shares?: string[];
 }
 export interface Escalation { at: string; deadline: string; to_role: string; notice: Names; kind?: string;
-  unit?: string; states?: string[] }
+  unit?: string; states?: string[]; until?: string }
 export interface Incident {
   id: string; number: string; state: string; category: string; priority: number; grade: string;
   confidence: number; opened_at: string; updated_at: string; updated_seq: number;
   triage?: boolean; text?: string; code?: string; channel?: string; lon?: number | null;
   lat?: number | null; place?: string; cell?: string; outside?: boolean;
   observed_at?: string | null; clock_skew_s?: number; reports?: string[]; report_count?: number;
-  texts?: string[]; photos?: string[]; facts?: Record<string, boolean | number | string>; playbooks?: string[]; playbook_names?: Record<string, Names>;
+  texts?: string[]; leading?: string; words?: Record<string, Names>; photos?: string[]; facts?: Record<string, boolean | number | string>; playbooks?: string[]; playbook_names?: Record<string, Names>;
   requirements?: Requirement[]; notices?: Names[]; response_level?: number | null;
   assignments?: string[]; tasks?: string[]; proposal?: string; by_hand?: boolean;
   triaged_by?: string; pins?: string[]; bans?: string[]; escalations?: Escalation[];

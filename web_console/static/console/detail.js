@@ -3,7 +3,7 @@
 import { html } from 'htm/preact';
 
 import { clockTime, distance, minutes, shortTime, span } from '../lib/format.js';
-import { nameOf, t, tOr } from '../lib/i18n.js';
+import { nameOf, saidIn, t, tOr } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { ended, isPlaced, jurisdictionNow } from '../live.js';
@@ -97,7 +97,7 @@ function What({ incident, state }) {
     <h3>${t('what.title')}</h3>
     ${sent < reports && html`<p class="faint">${t('what.newest', { n: sent, all: reports })}</p>`}
     ${[incident.text, ...(incident.texts ?? [])].filter(Boolean).map((text, n) =>
-      html`<blockquote key=${n}>${text}</blockquote>`)}
+      html`<blockquote key=${n}>${saidIn(incident, text)}</blockquote>`)}
     <dl>
       <dt>${t('what.reported')}</dt><dd>${clockTime(incident.opened_at, zone)} · ${tOr(`channel.${incident.channel ?? 'system'}`, incident.channel ?? '')}</dd>
       ${incident.observed_at && Math.abs(skew) > SKEW_SHOWN_S && html`

@@ -6,7 +6,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { span } from '../lib/format.js';
 import { session } from '../lib/http.js';
-import { t } from '../lib/i18n.js';
+import { saidIn, t } from '../lib/i18n.js';
 import { usePrefs } from '../lib/prefs.js';
 import { keepSide } from '../lib/side.js';
 import { useStore } from '../lib/store.js';
@@ -130,6 +130,14 @@ function Rows({ shown, selected, state }) {
 }
 
 /**
+ * Where it is; before that what a later report told that was more urgent.
+ * @param {import('../types.js').Incident} incident
+ */
+const whatAndWhere = (incident) =>
+  [saidIn(incident, incident.leading), incident.place].filter(Boolean).join(' · ')
+    || saidIn(incident, incident.text) || t('incident.no_place');
+
+/**
  * @param {{row: import('../types.js').Row, index: number, total: number, selected: boolean,
  *   state: import('../types.js').LiveState}} props
  */
@@ -139,6 +147,7 @@ function QueueRow({ row, index, total, selected, state }) {
   const now = jurisdictionNow(state, Date.now());
   const until = incident.closed_at ? Date.parse(incident.closed_at) : now;
   const age = (until - Date.parse(incident.opened_at)) / 1000;
+  const reports = incident.report_count ?? incident.reports?.length ?? 1;
   return html`<div class="row prio-edge-${incident.priority} ${selected ? 'selected' : ''}
       ${row.group === 'closed' ? 'ended' : ''}" id="row-${row.id}" role="option"
     aria-selected=${selected} aria-posinset=${index + 1} aria-setsize=${total}
@@ -146,9 +155,11 @@ function QueueRow({ row, index, total, selected, state }) {
     <${Priority} priority=${incident.priority} />
     <div class="row-main">
       <div class="row-title"><b>${categoryName(incident.category)}</b></div>
-      <div class="row-place">${incident.place || incident.text || t('incident.no_place')}</div>
+      <div class="row-place">${whatAndWhere(incident)}</div>
       <div class="row-foot">
         <span class="number">${incident.number}</span>
+        ${reports > 1 && html`<span class="number" title=${t('what.merged', { n: reports })}>×${
+          reports}</span>`}
         ${row.units.slice(0, 4).map((u) =>
           html`<${UnitChip} key=${u.id} id=${u.id} state=${u.state} />`)}
         ${row.units.length > 4 && html`<span class="more">+${row.units.length - 4}</span>`}

@@ -75,6 +75,7 @@ function isServed(state, incident) {
 export function isUnsettled(state, incident, told) {
   if (ended(incident) || told.at < (incident.reopened_at ?? '')) return false;
   if (told.kind === 'dropped_out') return !isServed(state, incident);
+  if (told.until === 'triaged' && incident.triaged_by) return false;
   if (!told.kind) return !told.states?.length || told.states.includes(incident.state);
   const sent = toldOf(state, incident, told);
   if (!sent) return false;

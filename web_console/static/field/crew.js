@@ -5,7 +5,7 @@ import { html } from 'htm/preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { clockTime, distance, saidApart, span } from '../lib/format.js';
-import { assignmentWord, nameOf, t } from '../lib/i18n.js';
+import { assignmentWord, nameOf, saidIn, t } from '../lib/i18n.js';
 import { uuid7 } from '../lib/ids.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
@@ -96,7 +96,7 @@ function Sent({ sent, state }) {
     ${incident && html`<div class="mail-head"><b>${nameOf(city.categories[incident.category], incident.category)}</b>
       <span class="faint tab">${incident.number}</span></div>
       ${incident.place && html`<p>${incident.place}</p>`}
-      ${incident.text && html`<p class="crew-said">${incident.text}</p>`}`}
+      ${incident.text && html`<p class="crew-said">${saidIn(incident, incident.text)}</p>`}`}
     <p class="faint">${t('crew.since', {
       at: clockTime(sent.times?.ordered ?? '', city.timezone) })}${under && sent.drive_s
       ? ` · ${t('crew.way', { drive: span(sent.drive_s), far: distance(sent.length_m ?? 0) })}` : ''}${

@@ -152,6 +152,10 @@ export const en = {
   'fact.explosion': 'explosion',
   'fact.threat_to_life': 'danger to life',
   'fact.weapon': 'a weapon',
+  'fact.casualties': 'casualties',
+  'fact.device': 'device',
+  'fact.device_kind': 'kind of device',
+  'fact.device_owner': 'device of',
   'fact.source_incident': 'source’s number',
   // left side
   'left.title': 'Lists',

@@ -152,6 +152,10 @@ export const zh = {
   'fact.explosion': '爆炸',
   'fact.threat_to_life': '危及生命',
   'fact.weapon': '涉及凶器',
+  'fact.casualties': '伤亡',
+  'fact.device': '设备',
+  'fact.device_kind': '设备类型',
+  'fact.device_owner': '设备归属',
   'fact.source_incident': '来源编号',
   // left side
   'left.title': '列表',

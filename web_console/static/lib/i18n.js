@@ -51,5 +51,11 @@ export function nameOf(named, otherwise = '') {
   return names[lang] ?? names[lang === 'zh' ? 'en' : 'zh'] ?? otherwise;
 }
 
+/**
+ * What a report said: where a machine wrote it, in the reader's language.
+ * @param {{words?: Record<string, import('../types.js').Names>}} incident @param {string | undefined} text
+ */
+export const saidIn = (incident, text = '') => nameOf(incident.words?.[text], text);
+
 /** The other language: what its switch offers. */
 export const otherLang = () => (prefs.get().lang === 'zh' ? 'en' : 'zh');
