@@ -55,6 +55,12 @@ def import_recording(
     calls: Annotated[Path, typer.Argument(help="Calls file, .csv or .csv.gz, one row a unit.")],
     name: Annotated[str, typer.Option(help="Name of the recording: letters, digits, _ and -.")],
     city: CityOption = None,
+    all_times: Annotated[
+        bool,
+        typer.Option(
+            "--all-times", help="Keep calls that lie more than 30 days from all others, too."
+        ),
+    ] = False,
 ) -> None:
     """Make a recording out of a file of calls for service.
 
@@ -69,7 +75,12 @@ def import_recording(
         raise typer.BadParameter(f"there is no file {calls}", param_hint="CALLS")
     settings = load_settings(city=city)
     summary = import_calls(
-        calls, name, CityPack.load(settings.city_path), own_folder(settings), typer.echo
+        calls,
+        name,
+        CityPack.load(settings.city_path),
+        own_folder(settings),
+        typer.echo,
+        all_times=all_times,
     )
     typer.echo(summary.text())
     typer.echo(f"Replay it: gridcommand up --city {settings.city} --drill {name}")
@@ -257,10 +268,17 @@ def record(
     Example: `gridcommand drill record tonight`
     """
     from models.city import CityPack
+    from models.named import unknown
+    from models.rights import runs_here
     from streams.record import record as record_stream
 
     settings = load_settings(city=city)
-    who = jurisdiction or CityPack.load(settings.city_path).jurisdiction
+    home = CityPack.load(settings.city_path).jurisdiction
+    who = home if jurisdiction is None else jurisdiction
+    if not runs_here(who, {home}):
+        raise typer.BadParameter(
+            unknown("jurisdiction", who, {home: ()}), param_hint="--jurisdiction"
+        )
     out = own_folder(settings) / f"{name}{SUFFIX}"
     out.parent.mkdir(parents=True, exist_ok=True)
     typer.echo(f"Recording {who} to {out}; Ctrl-C ends it.")
