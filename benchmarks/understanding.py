@@ -24,11 +24,12 @@ from typing import TypeVar
 
 from report import Yardstick, print_result
 
+from models.categories import OTHER
 from models.city import CityPack
 from models.events import ReportClassified, ReportReceived
 from models.settings import CHECKOUT
 from models.words import Channel
-from streams.classify import OTHER, classify
+from streams.classify import classify
 from streams.corpus import COUNTS, DIFFICULTIES, Sentence, held_out, sentences
 
 LIFE_THREATENING = 1
