@@ -330,7 +330,10 @@ class Feed:
         # By our clock's time of receipt: a drill's time says nothing about our speed.
         wall, mono = datetime.now(UTC), time.monotonic()
         for exercise, watch in self.pipelines.items():
-            self._hub.pipelines[exercise] = watch.saw(backlogs[exercise], signs, wall, mono)
+            plan_due_s = self._hub.plan_due_s(mono, exercise=exercise)
+            self._hub.pipelines[exercise] = watch.saw(
+                backlogs[exercise], signs, wall, mono, plan_due_s
+            )
 
 
 def _standing(store: Store) -> tuple[dict[bool, Backlog], list[WorkerSign]]:

@@ -83,7 +83,8 @@ class Pipeline(msgspec.Struct, frozen=True):
     since
         Since when it is delayed, by our clock.
     cause
-        ``database``: it can't be asked; ``worker``: none runs; empty: only late.
+        ``database``: it can't be asked; ``worker``: none runs; ``planning``: a plan is due and
+        isn't made; empty: only late.
     """
 
     state: str = "ok"

@@ -82,6 +82,8 @@ class Room:
         self.reporters: OrderedDict[str, str] = OrderedDict()
         self.unshown = 0
         self.used_at = time.monotonic()
+        self.plan_due_at: float | None = None
+        """Since when a plan has been due, by the monotonic clock; a tick makes one."""
         self._clock = clock
         self._ring: deque[Change] = deque(maxlen=RESUMABLE)
         self._told = 0
@@ -131,6 +133,10 @@ class Room:
                 event.seq,
                 extra={"event": event.id, "jurisdiction": self.jurisdiction},
             )
+        if not self.situation.plan_due:
+            self.plan_due_at = None
+        elif self.plan_due_at is None or isinstance(event.data, ev.ClockTicked):
+            self.plan_due_at = time.monotonic()
         entry = frames.log_entry(event)
         self._ring.append(Change(event.seq, frozenset(touched), entry))
         if not self.watched:
@@ -334,6 +340,15 @@ class Hub:
     def rooms(self) -> Iterable[Room]:
         """The rooms that are open."""
         return self._rooms.values()
+
+    def plan_due_s(self, mono: float, *, exercise: bool) -> float:
+        """Return for how long a plan has been due, in the room of a side that waits longest."""
+        due = (
+            mono - room.plan_due_at
+            for room in self.rooms
+            if room.plan_due_at is not None and is_exercise(room.jurisdiction) == exercise
+        )
+        return max(due, default=0.0)
 
     def known_seq(self, jurisdiction: str) -> int | None:
         """Return the last event folded; None where no room is open."""

@@ -22,13 +22,15 @@ from web_console.frames import Pipeline
 
 DELAYED_S: Final = 5.0
 """Age of the oldest unfinished report at which screens say that processing is delayed."""
+PLANNED_WITHIN_S: Final = 10.0
+"""A plan that was due for so long is late: incidents wait for units, and no proposal comes."""
 SEEN_WITHIN_S: Final = 10.0
 """A worker that gave no sign of life for so long is gone."""
 NEEDED: Final = ("classify", "desk")
 """Without a worker for each of these nothing is decided."""
 MARKS_KEPT: Final = 5000
 
-DATABASE, WORKER = "database", "worker"
+DATABASE, WORKER, PLANNING = "database", "worker", "planning"
 
 
 class PipelineWatch:
@@ -47,24 +49,36 @@ class PipelineWatch:
         self.now = Pipeline()
 
     def saw(
-        self, backlog: Backlog, signs: Iterable[WorkerSign], wall: datetime, mono: float
+        self,
+        backlog: Backlog,
+        signs: Iterable[WorkerSign],
+        wall: datetime,
+        mono: float,
+        plan_due_s: float = 0.0,
     ) -> Pipeline:
-        """Take what the database said at this moment; return how the pipeline is."""
+        """Take what the database said at this moment; return how the pipeline is.
+
+        Parameters
+        ----------
+        plan_due_s
+            For how long a plan has been due and not made, in the jurisdiction that waits longest.
+        """
         self._answered = mono
         self._take_signs(signs, wall, mono)
         age_s = self._age_s(backlog, wall, mono)
         self._waits_from = mono - age_s
         late = age_s > DELAYED_S
         silent_s = self._silent_s(mono)
-        if not late and silent_s <= SEEN_WITHIN_S:
+        silent, unplanned = silent_s > SEEN_WITHIN_S, plan_due_s > PLANNED_WITHIN_S
+        if not (late or silent or unplanned):
             self.now = Pipeline(oldest_unfinished_s=age_s)
             return self.now
-        since = wall - timedelta(seconds=age_s if late else silent_s)
+        waits_s = age_s if late else silent_s if silent else plan_due_s
         self.now = Pipeline(
             state="delayed",
-            since=since,
+            since=wall - timedelta(seconds=waits_s),
             oldest_unfinished_s=age_s,
-            cause=WORKER if silent_s > SEEN_WITHIN_S else "",
+            cause=WORKER if silent else PLANNING if unplanned else "",
         )
         return self.now
 

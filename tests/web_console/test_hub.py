@@ -369,6 +369,25 @@ def test_positions_wait_a_quarter_of_a_second_and_everything_else_does_not(
     virtual_time.run(check())
 
 
+async def test_a_hub_knows_for_how_long_a_plan_has_been_due(
+    journal_writer: Callable[[], Any], fake_journal: Any
+) -> None:
+    writer = journal_writer()
+    writer.write(1, 0)
+    hub = Hub(fake_journal(writer.events), clock, at_once)
+    room = await hub.room(HOME)
+    room.take(writer.append(ev.ClockTicked()))
+    assert room.plan_due_at is None
+    room.take(writer.append(ev.PostureSet(posture=Posture.EMERGENCY, by="x")))
+    due_at = room.plan_due_at
+    assert due_at is not None
+    room.take(writer.append(ev.PostureSet(posture=Posture.ROUTINE, by="x")))
+    assert hub.plan_due_s(due_at + 30.0, exercise=False) == pytest.approx(30.0)
+    assert hub.plan_due_s(due_at + 30.0, exercise=True) == 0.0
+    room.take(writer.append(ev.ClockTicked()))
+    assert hub.plan_due_s(due_at + 30.0, exercise=False) == 0.0
+
+
 def named(caplog: pytest.LogCaptureFixture, words: str) -> list[tuple[str, str]]:
     """Return event and jurisdiction of each line of the log that says these words."""
     said = [vars(one) for one in caplog.records if words in one.message]

@@ -66,6 +66,18 @@ def test_late_since_the_oldest_was_received(looking: Looking) -> None:
     assert looking.look(2.0) == Pipeline()
 
 
+def test_a_plan_that_is_due_and_not_made_is_late_though_every_report_is_decided(
+    looking: Looking,
+) -> None:
+    looking.sign("one")
+    asked = Backlog(), looking.signs.values(), looking.wall, looking.mono
+    assert looking.watch.saw(*asked, 9.0).state == "ok"
+    said = looking.watch.saw(*asked, 12.0)
+    assert (said.state, said.cause) == ("delayed", "planning")
+    assert said.since == looking.wall - timedelta(seconds=12)
+    assert looking.watch.saw(*asked) == Pipeline()
+
+
 def test_a_console_that_comes_later_says_the_same_since(looking: Looking) -> None:
     received = looking.receive(1)
     looking.look(600.0)

@@ -56,6 +56,7 @@ export const en = {
   'pipeline.ok': 'in time',
   'pipeline.delayed': 'Decisions delayed',
   'pipeline.database': 'Database unreachable',
+  'pipeline.planning': 'Planning is slow: units are proposed late',
   'pipeline.worker': 'No worker is running',
   'pipeline.since': 'since {time} · {age}',
   'pipeline.unshown': 'Not everything is shown: this console can’t read {n} of the desk’s events and is probably older than it. Update the console.',

@@ -56,6 +56,7 @@ export const zh = {
   'pipeline.ok': '正常',
   'pipeline.delayed': '处理延迟',
   'pipeline.database': '数据库无法访问',
+  'pipeline.planning': '派遣计算缓慢，建议会延迟',
   'pipeline.worker': '没有处理进程在运行',
   'pipeline.since': '自 {time} 起 · {age}',
   'pipeline.unshown': '显示不完整：本控制台无法读取指挥台的 {n} 条事件，版本可能较旧，请更新控制台。',
