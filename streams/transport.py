@@ -30,7 +30,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
 from mode.threads import ServiceThread, WorkerThread
 
-from streams.patient import PatientConsumer
+from models.patient import PatientConsumer
 
 NODES_KNOWN_WITHIN_S = 5.0
 ASK_NODES_AGAIN_S = 0.1

@@ -39,13 +39,15 @@ class ReadyOut(BaseModel):
 
     ``running`` says that all processes do their work, though decisions may be late or made by a
     simpler policy. ``simpler_planning`` names the jurisdictions, live and exercise apart, whose
-    policy fails, and the simpler one that plans there.
+    policy fails, and the simpler one that plans there. ``updates_from_journal``: what is new comes
+    from the journals alone, about a second later, for the broker's topics say nothing of it.
     """
 
     ready: bool
     running: bool
     parts: dict[str, bool]
     simpler_planning: dict[str, str] = {}
+    updates_from_journal: bool = False
 
 
 def create_app(console: Console) -> FastAPI:
@@ -108,4 +110,5 @@ def _add_health(app: FastAPI) -> None:
             running=all(parts[part] for part in parts.keys() - DEGRADED),
             parts=parts,
             simpler_planning=simpler_planning(console),
+            updates_from_journal=console.feed.from_journal_only,
         )

@@ -9,7 +9,8 @@ broker that is away, was emptied or lost a record delays a screen by a second an
 
 Reads all partitions of both sides without a group. On the embedded broker it starts at the
 earliest record and drops what it knows, for that broker's end offsets can't be trusted; on Kafka
-at the end, for the journal has the rest.
+at the end, for the journal has the rest. Where the topics say nothing of a journal that moved, it
+connects anew and starts at the other of the two.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.errors import EventError, NewerVersionError, StoreError
 from models.events import Event, decode, label, split_batch
 from models.inbox import Backlog
 from models.journal import Head
+from models.patient import PatientConsumer
 from models.settings import Settings
 from models.store import Store
 from models.topics import EMBEDDED_PARTITIONS, TOPICS, UPDATES, topic_for
@@ -69,6 +71,9 @@ class Feed:
         The updates topics can be read.
     journal_ready
         The journals could be read at the last look.
+    from_journal_only
+        What is new comes from the journals alone: no broker, or topics that said nothing of it.
+        Over with the first news that they bring.
     pipelines
         How the pipeline of live and exercise is, and which workers live.
     """
@@ -93,11 +98,18 @@ class Feed:
         began = time.monotonic()
         self.pipelines = {exercise: PipelineWatch(began) for exercise in (False, True)}
         self._servers = bootstrap_servers(settings)
-        self._found_by_looking_since: float | None = None
+        self._untold: dict[str, tuple[int, float]] = {}
+        """Of a journal, the first head that looking found before the topics said it, and when."""
+        self._silent = False
+        self._at_end = bool(settings.kafka_servers)
         self.broker_ready = False
         self.journal_ready = False
         self.has_begun = asyncio.Event()
         """Set once the journals were read, whatever becomes of them later."""
+
+    @property
+    def from_journal_only(self) -> bool:
+        return not self.broker_ready or self._silent
 
     async def run(self) -> None:
         """Feed until cancelled."""
@@ -127,7 +139,7 @@ class Feed:
 
     async def _listen(self) -> None:
         embedded = not self._settings.kafka_servers
-        consumer = AIOKafkaConsumer(
+        consumer = PatientConsumer(
             bootstrap_servers=self._servers,
             client_id="gridcommand-console",
             group_id=None,
@@ -148,9 +160,9 @@ class Feed:
                     for number in range(await self._partitions(consumer, topic))
                 ]
             )
-            if not embedded:
+            if self._at_end:
                 await consumer.seek_to_end()
-            self._found_by_looking_since = None
+            self._untold.clear()
             await _first_failure(self._probe(consumer), self._take(consumer))
         finally:
             await stop_client(consumer)
@@ -170,10 +182,19 @@ class Feed:
             if not self.broker_ready:
                 log.info("updates are read from %s", self._servers)
             self.broker_ready = True
-            since = self._found_by_looking_since
-            if since is not None and time.monotonic() - since > SILENT_S:
-                raise TimeoutError("the journal moved and the topics said nothing")
+            self._check_told()
             await asyncio.sleep(PROBE_S)
+
+    def _check_told(self) -> None:
+        now = time.monotonic()
+        silent = [of for of, (_, since) in self._untold.items() if now - since > SILENT_S]
+        if not silent:
+            return
+        self._silent = True
+        if not self._settings.kafka_servers:
+            # What it stands at may be far behind, or nowhere: from the other side, then.
+            self._at_end = not self._at_end
+        raise TimeoutError(f"{', '.join(silent)} moved and the topics said nothing")
 
     async def _take(self, consumer: Any) -> None:
         while True:
@@ -189,6 +210,7 @@ class Feed:
             for raw in split_batch(value):
                 said = label(raw)
                 known = self._hub.known_seq(said.jurisdiction) or 0
+                self._note_told(said.jurisdiction, said.seq)
                 if said.seq <= known or not self._hub.follows(said.jurisdiction):
                     continue
                 try:
@@ -201,7 +223,7 @@ class Feed:
             log.error("a record of the updates can't be read: %s", error)
             return
         for jurisdiction, events in new.items():
-            self._found_by_looking_since = None
+            self._silent = False
             try:
                 await self._hub.take(jurisdiction, events)
                 if jurisdiction in unread:
@@ -209,6 +231,12 @@ class Feed:
                     await self._hub.heal(room, unread[jurisdiction])
             except StoreError as error:
                 log.warning("%s: %s", jurisdiction, error)
+
+    def _note_told(self, jurisdiction: str, seq: int) -> None:
+        untold = self._untold.get(jurisdiction)
+        if untold is not None and seq >= untold[0]:
+            del self._untold[jurisdiction]
+            self._silent = False
 
     # ── the journal ───────────────────────────────────────────────────────────────────────────
 
@@ -238,6 +266,8 @@ class Feed:
                         log.error("%s", error)
                     self._unreadable.add(head.jurisdiction)
         self._hub.close_unused(of_late, LATELY_S)
+        for gone in [one for one in self._untold if not self._hub.follows(one)]:
+            del self._untold[gone]
 
     async def _follow(self, head: Head) -> None:
         room = await self._hub.room(head.jurisdiction, used=False)
@@ -248,8 +278,7 @@ class Feed:
             await asyncio.sleep(0.2)
             if room.seq >= head.seq:
                 return
-            if self._found_by_looking_since is None:
-                self._found_by_looking_since = time.monotonic()
+            self._untold.setdefault(head.jurisdiction, (head.seq, time.monotonic()))
         await self._hub.heal(room, head.seq)
 
     def _moved_of_late(self, heads: Iterable[Head]) -> set[str]:

@@ -143,12 +143,17 @@ def _of_console(console: Console, parts: Mapping[str, bool]) -> list[Metric]:
     )
     for room in console.hub.rooms:
         simpler.add_metric([room.jurisdiction], room.jurisdiction in simpler_planning(console))
+    from_journal = GaugeMetricFamily(
+        "gridcommand_updates_from_journal",
+        "Whether what is new comes from the journals alone, not from the broker.",
+        int(console.feed.from_journal_only),
+    )
     queue = GaugeMetricFamily(
         "gridcommand_intake_queue",
         "Reports and orders that wait at this console's door for the database.",
         console.inbox.waiting,
     )
-    return [screens, ready, workers, simpler, queue]
+    return [screens, ready, workers, simpler, from_journal, queue]
 
 
 def _of_store(store: Store) -> list[Metric]:

@@ -95,6 +95,7 @@ WELL = {
     "gridcommand_intake_queue": "2x20",
     'gridcommand_planning_simpler{jurisdiction="x"}': "0x20",
     'gridcommand_planning_simpler{jurisdiction="x.exercise"}': "0x20",
+    "gridcommand_updates_from_journal": "0x20",
     "gridcommand_broker_write_failures": "0x20",
 }
 OLD_ROW = {'gridcommand_inbox_oldest_unfinished_seconds{exercise="false"}': "0+60x20"}
@@ -130,6 +131,7 @@ OLD_COMMIT = {'gridcommand_journal_last_commit_age_seconds{jurisdiction="x"}': "
             {'gridcommand_planning_simpler{jurisdiction="x.exercise"}': "1x20"},
             {"PlanningSimpler"},
         ),
+        ({"gridcommand_updates_from_journal": "1x20"}, {"UpdatesFromJournal"}),
         ({"gridcommand_broker_write_failures": "0+60x20"}, {"BrokerRefuses"}),
     ],
 )

@@ -331,6 +331,19 @@ async def test_ready_says_where_a_simpler_policy_plans(
     assert found == [(False, {jurisdiction: "joint"}, True), (True, {}, False)]
 
 
+@pytest.mark.parametrize("from_journal", [True, False])
+async def test_ready_says_that_updates_come_from_the_journal_alone(
+    client: httpx.AsyncClient, app: FastAPI, from_journal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (await client.get("/readyz")).json()["parts"]
+    only = property(lambda _: from_journal)
+    monkeypatch.setattr(type(app.state.console.feed), "from_journal_only", only)
+    ready = (await client.get("/readyz")).json()
+    assert (ready["updates_from_journal"], ready["parts"]) == (from_journal, before)
+    metrics = (await client.get("/metrics")).text
+    assert f"gridcommand_updates_from_journal {float(from_journal)}" in metrics
+
+
 @pytest.mark.parametrize("exercise", [False, True])
 async def test_ready_says_on_which_side_decisions_are_late(
     client: httpx.AsyncClient, store: Store, exercise: bool

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from models.city import CityPack
 from models.events import Event, encode
 from models.registers import Device
 from models.settings import Settings
 from models.store import Lease, Store
-from models.topics import READINGS, UPDATES
+from models.topics import EMBEDDED_PARTITION, READINGS, UPDATES
 from streams.broker import EmbeddedBroker
 from streams.declare import declare_topics
 from streams.publisher import Publisher
@@ -58,6 +58,14 @@ async def listening(
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await console.inbox.close()
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the feed call the topics silent at once, and look at them often."""
+    monkeypatch.setattr(feeding, "SILENT_S", 0.2)
+    monkeypatch.setattr(feeding, "PROBE_S", 0.1)
+    monkeypatch.setattr(feeding, "RETRY_S", 0.05)
 
 
 @pytest.fixture
@@ -113,6 +121,61 @@ async def test_a_hole_in_the_topic_is_healed_from_the_journal(
     await desk.publish(writer.events[-1:])
     await until(lambda: room.seq == 10)
     assert len(room.situation.incidents) == 5
+
+
+@pytest.mark.usefixtures("looks_once")
+async def test_a_long_topic_whose_fetches_outlast_their_wait_is_read(
+    broker: EmbeddedBroker,
+    settings: Settings,
+    store: Store,
+    publisher: Publisher,
+    journal_writer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer, desk = journal_writer(), Desk(store, publisher)
+    writer.open_incident(1)
+    desk.commit(writer.events)
+    producer = AIOKafkaProducer(bootstrap_servers=broker.servers, max_batch_size=1)
+    await producer.start()
+    old = encode(writer.events[0])
+    sent = [await producer.send(UPDATES, old, partition=EMBEDDED_PARTITION) for _ in range(6000)]
+    await asyncio.gather(*sent)
+    await producer.stop()
+    monkeypatch.setattr(feeding, "FETCH_WAIT_EMBEDDED_MS", 1)
+    with_broker = settings.model_copy(update={"broker_port": broker.port})
+    console = Console(with_broker, store, CityPack.load(settings.city_path))
+    task = asyncio.create_task(console.feed.run())
+    try:
+        await until(lambda: task.done() or console.feed.has_begun.is_set())
+        room = await console.hub.room(HOME)
+        writer.open_incident(2)
+        # Uncommitted, so only the end of the long topic can tell it.
+        await desk.publish(writer.events[2:])
+        await until(lambda: room.seq == 4)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await console.inbox.close()
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_topics_that_say_nothing_are_told_until_they_bring_news(
+    listening: Console, store: Store, publisher: Publisher, journal_writer: Any
+) -> None:
+    writer, desk = journal_writer(), Desk(store, publisher)
+    room = await listening.hub.room(HOME)
+    assert not listening.feed.from_journal_only
+    writer.open_incident(1)
+    desk.commit(writer.events)  # the journal alone has it
+    await until(lambda: listening.feed.from_journal_only and room.seq == 2)
+    await until(lambda: listening.feed.broker_ready)
+    assert listening.feed.from_journal_only, "connected anew, and nothing was told since"
+    writer.open_incident(2)
+    # Uncommitted and sent until it is read: it comes by the topic, wherever that is begun.
+    while listening.feed.from_journal_only:
+        await desk.publish(writer.events[2:])
+        await asyncio.sleep(0.1)
+    await until(lambda: room.seq == 4)
 
 
 async def test_a_broker_that_dies_and_comes_back_empty_hides_nothing(

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from models.patient import MOST_WAIT_MS, FetchWait, PatientConsumer
 from models.topics import REPORTS
 from streams.broker import EmbeddedBroker
 from streams.declare import declare_topics
-from streams.patient import MOST_WAIT_MS, FetchWait, PatientConsumer
 from tests.waiting import HANG_S
 
 PLACE = TopicPartition(REPORTS, 0)
@@ -33,8 +33,8 @@ def test_records_shorten_the_wait_and_the_end_of_the_partition_makes_it_the_leas
 
 
 @pytest.mark.broker
-async def test_a_fetch_that_costs_more_than_its_wait_brings_records(log_dir: Path) -> None:
-    broker = EmbeddedBroker(None, 256, log_dir / "tansu.log")
+async def test_a_fetch_that_costs_more_than_its_wait_brings_records(tmp_path: Path) -> None:
+    broker = EmbeddedBroker(None, 256, tmp_path / "tansu.log")
     await broker.start()
     try:
         await declare_topics(broker.servers)
