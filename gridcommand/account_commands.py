@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +13,8 @@ from gridcommand.accounts import link_url
 from gridcommand.configuration import load_settings
 from models.city import CityPack
 from models.errors import GridcommandError
-from models.named import wrong_with_id
-from models.rights import EVERYWHERE, belongs_to
+from models.named import unknown, wrong_with_id
+from models.rights import EVERYWHERE, belongs_to, strangers
 from models.words import Role, home_jurisdiction
 
 if TYPE_CHECKING:
@@ -60,8 +60,10 @@ def add(
     if wrong := wrong_with_id(name):
         raise typer.BadParameter(f"{name!r} {wrong}", param_hint="NAME")
     settings = load_settings()
-    belongs = tuple(jurisdiction or (CityPack.load(settings.city_path).jurisdiction,))
+    home = CityPack.load(settings.city_path).jurisdiction
+    belongs = tuple(jurisdiction or (home,))
     with open_migrated(settings) as store:
+        _check_run_here(belongs, home, store)
         now = datetime.now(UTC)
         account = store.add_account(
             name,
@@ -103,6 +105,8 @@ def link(
             raise NotTheirsError(
                 f"{name} belongs to {belongs}, and may not look into {jurisdiction}"
             )
+        if jurisdiction:
+            _check_run_here((jurisdiction,), CityPack.load(settings.city_path).jurisdiction, store)
         exercise = "" if jurisdiction else _running_exercise(settings, store, account)
         token = store.make_link(
             account, at=datetime.now(UTC), hours=hours, jurisdiction=jurisdiction or exercise
@@ -125,8 +129,10 @@ def belongs(
 
     Example: `gridcommand user belongs commander --jurisdiction us-ca-sf`
     """
-    with open_migrated(load_settings()) as store:
+    settings = load_settings()
+    with open_migrated(settings) as store:
         _known(store, name)
+        _check_run_here(jurisdiction, CityPack.load(settings.city_path).jurisdiction, store)
         store.change_account(name, jurisdictions=tuple(jurisdiction))
     typer.echo(f"{name} belongs to {', '.join(jurisdiction)} now.")
 
@@ -150,6 +156,16 @@ def _known(store: Store, name: str) -> Account:
             f"gridcommand user add {name} makes it"
         )
     return account
+
+
+def _check_run_here(jurisdictions: Iterable[str], home: str, store: Store) -> None:
+    """Refuse what neither our city is nor another one that has a journal in this database."""
+    homes = {home, *(home_jurisdiction(head.jurisdiction) for head in store.heads())}
+    for one in strangers(jurisdictions, homes):
+        wrong = unknown("jurisdiction", one, dict.fromkeys(homes, ()))
+        raise typer.BadParameter(
+            f"{wrong} (or an exercise of one, or {EVERYWHERE!r})", param_hint="--jurisdiction"
+        )
 
 
 def _running_exercise(settings: Settings, store: Store, account: Account) -> str:

@@ -257,10 +257,17 @@ def record(
     Example: `gridcommand drill record tonight`
     """
     from models.city import CityPack
+    from models.named import unknown
+    from models.rights import runs_here
     from streams.record import record as record_stream
 
     settings = load_settings(city=city)
-    who = jurisdiction or CityPack.load(settings.city_path).jurisdiction
+    home = CityPack.load(settings.city_path).jurisdiction
+    who = home if jurisdiction is None else jurisdiction
+    if not runs_here(who, {home}):
+        raise typer.BadParameter(
+            unknown("jurisdiction", who, {home: ()}), param_hint="--jurisdiction"
+        )
     out = own_folder(settings) / f"{name}{SUFFIX}"
     out.parent.mkdir(parents=True, exist_ok=True)
     typer.echo(f"Recording {who} to {out}; Ctrl-C ends it.")

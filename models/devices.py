@@ -18,7 +18,9 @@ from sqlalchemy.exc import IntegrityError
 from models.city import CityPack
 from models.database import transaction
 from models.errors import GridcommandError, StoreError
+from models.named import unknown
 from models.registers import Device, token_hash
+from models.rights import runs_here
 from models.senml import NAME_MAX, is_device
 from models.tables import DeviceRecord
 
@@ -57,7 +59,8 @@ def located(device: Device, pack: CityPack) -> Device:
     Raises
     ------
     DeviceError
-        Its name can't be a device's in SenML, half a place or none on earth, or an unknown cell.
+        Its name can't be a device's in SenML, half a place or none on earth, or an unknown cell or
+        jurisdiction.
     """
     if not is_device(device.id):
         raise DeviceError(
@@ -77,6 +80,8 @@ def located(device: Device, pack: CityPack) -> Device:
     if device.cell and pack.cells.get(device.cell) is None:
         raise DeviceError(f"{device.id}: the city has no cell {device.cell!r}")
     whose = device.jurisdiction or pack.jurisdiction
+    if not runs_here(whose, {pack.jurisdiction}):
+        raise DeviceError(f"{device.id}: {unknown('jurisdiction', whose, {pack.jurisdiction: ()})}")
     return msgspec.structs.replace(device, cell=cell, jurisdiction=whose)
 
 

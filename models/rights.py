@@ -10,17 +10,22 @@ an account of which nobody said where it belongs belongs nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from models import events as ev
-from models.words import Role, home_jurisdiction, is_exercise
+from models.words import EXERCISE_MARK, Role, home_jurisdiction, is_exercise
 
 EVERYWHERE: Final = "*"
 """Stands among an account's jurisdictions where all of this installation are meant."""
+
+
+_EXERCISES: Final = re.compile(rf"({re.escape(EXERCISE_MARK)}(\.[1-9][0-9]*)?)?")
+"""What stands behind a home jurisdiction in its own name and in those of its exercises."""
 
 
 class Place(StrEnum):
@@ -109,6 +114,17 @@ def covers(jurisdictions: Iterable[str], others: Iterable[str]) -> bool:
 def named(jurisdictions: Iterable[str]) -> tuple[str, ...]:
     """Return those that are jurisdictions by name."""
     return tuple(one for one in jurisdictions if one != EVERYWHERE)
+
+
+def runs_here(jurisdiction: str, homes: Collection[str]) -> bool:
+    """Say whether this is one of the home jurisdictions, or an exercise of one."""
+    home = home_jurisdiction(jurisdiction)
+    return home in homes and bool(_EXERCISES.fullmatch(jurisdiction.removeprefix(home)))
+
+
+def strangers(jurisdictions: Iterable[str], homes: Collection[str]) -> tuple[str, ...]:
+    """Return those that an account can't be given where these home jurisdictions run."""
+    return tuple(one for one in named(jurisdictions) if not runs_here(one, homes))
 
 
 def begins_at(jurisdictions: Iterable[str]) -> str:

@@ -119,6 +119,11 @@ class Console:
             key=lambda one: (is_exercise(one), one),
         )
 
+    async def homes(self) -> set[str]:
+        """Return what accounts may belong to: our city, and others that share the database."""
+        heads = await self.intake.shared(self.store.heads)
+        return {self.pack.jurisdiction, *(home_jurisdiction(head.jurisdiction) for head in heads)}
+
     async def starts_at(self, person: Person) -> str:
         """Return where a person's screens begin: in an exercise, the one that runs now."""
         chosen = person.jurisdiction or self.pack.jurisdiction
@@ -162,14 +167,15 @@ class Console:
         if not person.belongs_to(asked):
             raise Problem(403, "not_allowed", "jurisdiction", value=asked[:80])
         if not await self._exists(asked, person):
-            raise Problem(404, "unknown", "jurisdiction_unknown", value=asked[:80])
+            home = self.pack.jurisdiction
+            raise Problem(404, "unknown", "jurisdiction_unknown", value=asked[:80], home=home)
         return asked
 
     async def _exists(self, jurisdiction: str, person: Person) -> bool:
-        if not jurisdiction:
-            # Who begins at the city's own has the empty name for it, and a screen would be empty.
-            return False
         home = self.pack.jurisdiction
+        if not rights.runs_here(jurisdiction, {home}):
+            # Another city's console may show it; our desk makes a dead letter of what comes for it.
+            return False
         named = rights.named(person.jurisdictions)
         ours = (home, home + EXERCISE_MARK, person.jurisdiction, *named)
         if jurisdiction in ours or self.hub.known_seq(jurisdiction) is not None:

@@ -47,6 +47,10 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "不是可读的 SenML 数据包（RFC 8428）：{error}",
         "This is not a SenML pack (RFC 8428) that can be read: {error}",
     ),
+    "foreign_jurisdiction": (
+        "这里没有辖区“{value}”；有：{known}（及其演练，或 *）。",
+        "There is no jurisdiction {value!r} here; there is: {known} (or an exercise of one, or *).",
+    ),
     "foreign_device": (
         "名称“{value}”不属于设备“{device}”，写法为 {device}/量名。",
         "The name {value!r} isn't of device {device!r}; write {device}/quantity.",
@@ -183,7 +187,10 @@ DETAILS: Final[Mapping[str, tuple[str, str]]] = {
     "fields": ("有 {count} 处需要修改。", "{count} field(s) need attention."),
     "role": ("需要“{role}”或更高权限。", "This needs the role {role} or higher."),
     "jurisdiction": ("您不属于辖区“{value}”。", "You don't belong to jurisdiction {value!r}."),
-    "jurisdiction_unknown": ("没有辖区“{value}”。", "There is no jurisdiction {value!r}."),
+    "jurisdiction_unknown": (
+        "这里没有辖区“{value}”，本系统负责“{home}”及其演练。",
+        "There is no jurisdiction {value!r} here: this console is of {home!r} and its exercises.",
+    ),
     "no_jurisdiction": (
         "您的账号还没有辖区，请联系管理员。",
         "Your account has no jurisdiction yet; ask an administrator.",

@@ -15,7 +15,7 @@ from web_console.access import Admin, ConsoleOf, SignedIn
 from web_console.accounts import COOKIE, Person, make_sign_in_link
 from web_console.bodies import NO_NUL, AccountIn, LinkIn, PasswordIn, SessionChangeIn, SignInIn
 from web_console.console import Console
-from web_console.problems import Problem, responses
+from web_console.problems import Problem, invalid, responses
 
 router = APIRouter(prefix="/api", tags=["sign-in"])
 
@@ -161,9 +161,13 @@ async def add_account(
 ) -> LinkOut:
     """Make an account without a password, and the link by which it signs in first.
 
-    Nobody gives away a jurisdiction that isn't their own.
+    Nobody gives away a jurisdiction that isn't their own, or that nobody runs here.
     """
     _check_within(person, body.jurisdictions)
+    homes = await console.homes()
+    for one in rights.strangers(body.jurisdictions, homes):
+        known = ", ".join(sorted(homes))
+        raise invalid("jurisdictions", "foreign_jurisdiction", value=one[:80], known=known)
     if await console.reads(console.store.account, body.name) is not None:
         raise Problem(409, "conflict", "taken", value=body.name)
     await console.reads(

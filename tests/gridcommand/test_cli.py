@@ -151,9 +151,35 @@ def test_accounts_begin_with_a_link(cli: Cli) -> None:
     assert foreign.returncode == 1
     assert "elsewhere" in foreign.stderr
     assert cli("user", "link", "li_wei", "--jurisdiction", f"{home[1]}.exercise").returncode == 0
-    assert cli("user", "belongs", "li_wei", "--jurisdiction", "elsewhere").returncode == 0
-    assert cli("user", "link", "li_wei", "--jurisdiction", "elsewhere").returncode == 0
+    exercises = [f"{home[1]}.exercise", f"{home[1]}.exercise.2"]
+    for where in (*exercises, "*", home[1]):
+        assert cli("user", "belongs", "li_wei", "--jurisdiction", where).returncode == 0
     assert cli("user", "belongs", "nobody", "--jurisdiction", "*").returncode == 1
+
+
+@pytest.mark.parametrize("wrong", ["elsewhere", "", " ", "X", "X.exercise.x", "X.exercises"])
+def test_nobody_belongs_where_no_city_of_this_database_is(
+    wrong: str, cli: Cli, tmp_path: Path
+) -> None:
+    home = re.search(r" in (\S+) now", cli("user", "add", "early").stdout)
+    assert home
+    cli("user", "add", "boss", "--jurisdiction", "*")
+    named = wrong.replace("X", home[1]) if wrong != "X" else f"{home[1]}x"
+    for command in (
+        ("user", "add", "foreign"),
+        ("user", "belongs", "early"),
+        ("drill", "record", "x"),
+        *([("user", "link", "boss")] if named else []),
+    ):
+        answer = cli(*command, "--jurisdiction", named)
+        assert answer.returncode == 2, command
+        assert home[1] in answer.stderr, "what runs here is named"
+    assert "foreign" not in cli("user", "list").stdout
+    store = open_store(Settings(data_dir=tmp_path / "var"))
+    store.claim("elsewhere", exercise=False, at=datetime.now(UTC))
+    store.close()
+    shared = cli("user", "belongs", "early", "--jurisdiction", "elsewhere")
+    assert shared.returncode == 0, "a city that shares the database"
 
 
 def test_while_a_drill_runs_links_lead_to_its_exercise(cli: Cli, tmp_path: Path) -> None:
@@ -179,6 +205,7 @@ def test_while_a_drill_runs_links_lead_to_its_exercise(cli: Cli, tmp_path: Path)
             anchor_sim=now, anchor_wall=now, updated_at=now + timedelta(hours=1),
         )  # fmt: skip
         store.put_drill(running)
+        store.claim("elsewhere", exercise=False, at=now)
         assert leads_to(cli("user", "add", "late", "--role", "dispatcher")) == exercise
         assert leads_to(cli("user", "link", "early")) == exercise
         assert leads_to(cli("user", "add", "guest", "--jurisdiction", "elsewhere")) == ""

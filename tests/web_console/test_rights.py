@@ -97,7 +97,7 @@ async def test_nobody_lets_another_in_where_they_may_not_go(
     token_of("boss", Role.COMMANDER, "*")
     token_of("mate", Role.DISPATCHER, HOME)
     sign_in("root", Role.ADMIN, HOME)
-    for there in ("*", "elsewhere"):
+    for there in ("*", "elsewhere", "us-ca-oak"):
         body = {"name": "x", "role": "admin", "jurisdictions": [HOME, there]}
         assert (await client.post("/api/accounts", json=body)).status_code == 403
     assert (await client.post("/api/accounts/boss/link")).status_code == 403
@@ -109,16 +109,47 @@ async def test_nobody_lets_another_in_where_they_may_not_go(
 async def test_a_link_leads_nowhere_its_account_does_not_belong(
     client: httpx.AsyncClient, store: Store, console: Console
 ) -> None:
-    make_sign_in_link(store, console.settings, "ella", Role.DISPATCHER, ("elsewhere",))
+    make_sign_in_link(store, console.settings, "ella", Role.DISPATCHER, (DRILL,))
     account = store.account("ella")
     assert account is not None
     token = store.make_link(account, at=datetime.now(UTC), hours=1, jurisdiction=HOME)
     answer = await client.post("/api/session/link", json={"token": token})
-    assert answer.json()["jurisdiction"] == "elsewhere"
+    assert answer.json()["jurisdiction"] == DRILL
     assert (await client.get("/api/incidents")).status_code == 200
     assert (await client.get("/api/incidents", params={"jurisdiction": HOME})).status_code == 403
     report = await client.post("/api/reports", json={"text": "起火"})
-    assert report.json()["jurisdiction"] == "elsewhere"
+    assert report.json()["jurisdiction"] == DRILL
+
+
+@pytest.mark.parametrize("foreign", ["elsewhere", "", f"{HOME}x", f"{DRILL}.x", f"{DRILL}s"])
+async def test_an_account_of_no_city_here_is_refused(
+    foreign: str, client: httpx.AsyncClient, sign_in: Any, store: Store
+) -> None:
+    sign_in("root", Role.ADMIN)
+    body = {"name": "x", "role": "dispatcher", "jurisdictions": [HOME, foreign]}
+    answer = await client.post("/api/accounts", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"].startswith("jurisdictions")
+    if foreign:
+        assert HOME in answer.json()["errors"][0]["message"]
+    assert store.account("x") is None
+    for there in (HOME, DRILL, f"{DRILL}.2", "*"):
+        body = {"name": f"of {there}", "role": "dispatcher", "jurisdictions": [there]}
+        assert (await client.post("/api/accounts", json=body)).status_code == 201
+
+
+async def test_a_report_of_an_account_of_another_city_is_refused_at_once(
+    client: httpx.AsyncClient, sign_in: Any, store: Store
+) -> None:
+    """Its desk made a dead letter of it, behind a 202."""
+    store.claim("elsewhere", exercise=False, at=datetime.now(UTC))
+    sign_in("far", Role.COMMANDER, "elsewhere")
+    order = {"type": "set_posture", "posture": "emergency", "reason": "r"}
+    for path, body in (("/api/reports", {"text": "起火"}), ("/api/orders", order)):
+        answer = await client.post(path, json=body)
+        assert answer.status_code == 404
+        assert HOME in answer.json()["detail"], "which city this is the console of"
+    assert inbox(store) == []
 
 
 # ── photos ────────────────────────────────────────────────────────────────────────────────────
@@ -139,14 +170,14 @@ async def test_a_photo_is_shown_where_its_report_belongs_and_to_who_took_it(
 
     async def answers() -> dict[str, int]:
         found = {}
-        for name, there in (("worker", HOME), ("near", HOME), ("far", "elsewhere"), ("all", "*")):
+        for name, there in (("worker", HOME), ("near", HOME), ("far", DRILL), ("all", "*")):
             sign_in(name, Role.GRID_WORKER if name == "worker" else Role.ADMIN, there)
             found[name] = (await client.get(seen)).status_code
         return found
 
     assert await answers() == {"worker": 200, "near": 404, "far": 404, "all": 404}
     # Who may not look at it can't make it theirs by naming it in a report of their own.
-    sign_in("far", Role.ADMIN, "elsewhere")
+    sign_in("far", Role.ADMIN, DRILL)
     stolen = await client.post("/api/reports", json={"text": "x", "photos": [photo]})
     assert stolen.status_code == 202, "words never wait for a picture"
     assert (await answers())["far"] == 404
