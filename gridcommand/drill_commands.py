@@ -55,6 +55,12 @@ def import_recording(
     calls: Annotated[Path, typer.Argument(help="Calls file, .csv or .csv.gz, one row a unit.")],
     name: Annotated[str, typer.Option(help="Name of the recording: letters, digits, _ and -.")],
     city: CityOption = None,
+    all_times: Annotated[
+        bool,
+        typer.Option(
+            "--all-times", help="Keep calls that lie more than 30 days from all others, too."
+        ),
+    ] = False,
 ) -> None:
     """Make a recording out of a file of calls for service.
 
@@ -69,7 +75,12 @@ def import_recording(
         raise typer.BadParameter(f"there is no file {calls}", param_hint="CALLS")
     settings = load_settings(city=city)
     summary = import_calls(
-        calls, name, CityPack.load(settings.city_path), own_folder(settings), typer.echo
+        calls,
+        name,
+        CityPack.load(settings.city_path),
+        own_folder(settings),
+        typer.echo,
+        all_times=all_times,
     )
     typer.echo(summary.text())
     typer.echo(f"Replay it: gridcommand up --city {settings.city} --drill {name}")

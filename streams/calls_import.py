@@ -17,8 +17,10 @@ What it decides
   negative or beyond a day, the file's median for that kind of unit and span stands in (for all
   kinds, where that kind has none). A unit that neither arrived nor transported has no service:
   it was called off on its way.
+- Calls that lie more than `FAR_DAYS` from all others are left out where nearly all are together:
+  a mistyped year would make a drill of years. Whoever means them says so.
 - Nothing is dropped in silence: what can't be used is named with its line, and a call is left out
-  only where no row says when it was received.
+  besides only where no row says when it was received.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from models.city import CityPack
@@ -47,6 +49,10 @@ from models.words import EXERCISE_MARK, Channel
 from streams.calls_table import Call, CallsTable, Response
 from streams.errors import CallsFileError
 from streams.recording import write_recording
+
+FAR_DAYS = 30
+TOGETHER = 0.75
+"""Of a table's calls; fewer without such a gap among them are no one stretch of time."""
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "gridcommand:drill")
 
@@ -69,6 +75,8 @@ class ImportSummary:
         Units that responded; those among them that the city pack doesn't list.
     without_place
         Calls whose coordinates are missing or wrong: kept with their address alone.
+    far_in_time, kept_far
+        Lines of the calls more than `FAR_DAYS` from all others; whether they were kept.
     outside
         Lines of the calls that lie far outside the city: kept, but the machine sends nobody there.
     unknown_types
@@ -89,6 +97,8 @@ class ImportSummary:
     unknown_kinds: dict[str, int]
     without_station: tuple[str, ...]
     without_place: int
+    far_in_time: tuple[int, ...]
+    kept_far: bool
     outside: tuple[int, ...]
     unknown_types: dict[str, int]
     missing_columns: tuple[str, ...]
@@ -124,6 +134,15 @@ class ImportSummary:
             )
         if self.without_place:
             lines.append(f"{self.without_place} calls have no usable coordinates: address only")
+        if self.far_in_time:
+            listed = _listed([str(line) for line in self.far_in_time])
+            told = f"{len(self.far_in_time)} calls lie more than {FAR_DAYS} days from all others"
+            lines.append(
+                f"{told}, and a drill goes through all that time (lines {listed})"
+                if self.kept_far
+                else f"{told} and are left out (lines {listed}): correct their times, or keep "
+                "them with --all-times"
+            )
         if self.outside:
             listed = _listed([str(line) for line in self.outside])
             lines.append(
@@ -152,6 +171,8 @@ def import_calls(
     pack: CityPack,
     out_dir: Path,
     progress: Callable[[str], None] | None = None,
+    *,
+    all_times: bool = False,
 ) -> ImportSummary:
     """Make ``<name>.jsonl.gz`` in `out_dir` out of a calls file.
 
@@ -163,6 +184,8 @@ def import_calls(
         Of the drill: letters, digits, ``_`` and ``-``.
     progress
         Told now and then how far it is.
+    all_times
+        Keep calls that lie far from all others in time.
 
     Raises
     ------
@@ -189,6 +212,16 @@ def import_calls(
     )
     if not calls:
         raise CallsFileError(f"{path}: no row names a call with a time that can be read")
+    far = _far_in_time(calls)
+    for call in far:
+        table.problems.add(
+            call.line,
+            f"call {call.number} was received on {_received(call):%Y-%m-%d} UTC, more than "
+            f"{FAR_DAYS} days from all others: {'kept' if all_times else 'left out'}",
+        )
+    if not all_times:
+        apart = {call.number for call in far}
+        calls = [call for call in calls if call.number not in apart]
     say(f"{len(calls)} calls; writing")
     writer = _Writer(name, pack, table)
     target = out_dir / f"{name}.jsonl.gz"
@@ -212,6 +245,8 @@ def import_calls(
         ),
         without_station=tuple(unit.unit for unit in writer.new_units if not unit.station),
         without_place=writer.without_place,
+        far_in_time=tuple(sorted(call.line for call in far)),
+        kept_far=all_times,
         outside=tuple(sorted(writer.outside)),
         unknown_types=dict(sorted(writer.unknown_types.items())),
         missing_columns=table.missing_columns,
@@ -221,6 +256,21 @@ def import_calls(
         last=_received(calls[-1]),
         size_bytes=size,
     )
+
+
+def _far_in_time(calls: list[Call]) -> list[Call]:
+    """Return the calls beyond a gap of `FAR_DAYS`, where nearly all are together on one side."""
+    runs: list[list[Call]] = []
+    for call in calls:
+        near = runs and _received(call) - _received(runs[-1][-1]) <= timedelta(days=FAR_DAYS)
+        if near:
+            runs[-1].append(call)
+        else:
+            runs.append([call])
+    most = max(runs, key=len)
+    if len(most) < TOGETHER * len(calls):
+        return []
+    return [call for run in runs if run is not most for call in run]
 
 
 class _Writer:

@@ -48,6 +48,8 @@ PROBLEMS_NAMED = 1_000
 _ROWS_A_WORD = 50_000
 _MISSPELT = 0.8
 _WHOLE = re.compile(r"(\d+)\.0+", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"([-+]?\d{1,3}),(\d+)", re.ASCII)
+"""Degrees with a comma; no thousands can be meant."""
 
 KIND_OF_TYPE = {"private": "private_ambulance"} | {
     kind.names.zh: kind.id for kind in UNIT_KINDS.values()
@@ -167,6 +169,8 @@ class CallsTable:
             for key in NUMBERS:
                 if known[key] and known[key] not in self._known:
                     known[key] = plain_number(known[key])
+            for key in PLACE:
+                known[key] = _DECIMAL_COMMA.sub(r"\1.\2", known[key])
             self._row(line, known)
 
     def _columns(self, line: int, header: list[str]) -> list[str]:
@@ -279,14 +283,20 @@ class CallsTable:
         if arrived is None and not transported:
             return None
         free = stamps["available"]
+        begun = arrived
+        if arrived is not None and received is not None and arrived < received:
+            begun = None
+            self.problems.add(
+                line,
+                f"on_scene {row['on_scene']!r} lies {(received - arrived).total_seconds():.0f} s "
+                f"before received {row['received']!r}: the median stands in",
+            )
         response = Response(
             line=line,
             kind=kind,
             arrived=arrived,
             transported=transported,
-            on_scene_s=self._span(
-                line, "at the scene", arrived, left or stamps["hospital"] or free
-            ),
+            on_scene_s=self._span(line, "at the scene", begun, left or stamps["hospital"] or free),
             transport_s=self._span(line, "under way to hospital", left, stamps["hospital"]),
             hospital_s=self._span(line, "in hospital", stamps["hospital"], free),
         )

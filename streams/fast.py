@@ -7,7 +7,7 @@ database, nothing of the wall clock but the elapsed time in the result.
 At one instant things happen in this order: recorded lines, crews' reports, finished tasks,
 positions, then the desk's own clock. Positions of units under way come every `POSITIONS_EVERY_S`,
 as a live desk would have them. Whoever asks is told expected coverage every `LOOK_EVERY_S`, by the
-same measure under every policy.
+same measure under every policy, save where nothing has happened for `QUIET_AFTER_S`.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ POSITIONS_EVERY_S = 60.0
 LOOK_EVERY_S = 900.0
 QUIET_AFTER_S = 6 * 3600.0
 """The replay ends when nothing is due within this after what happened last, in seconds."""
+
+EMPTY_TOLD_AFTER_S = 86_400.0
 
 MOST_AT_ONCE = 2_000
 """Rounds of crews and desk at one instant; catching up on a thousand calls takes some hundreds.
@@ -202,7 +204,7 @@ class _Run:
         self._desk = Desk(situation, pack, playbooks, travel, policy)
         self._watch = watch
         self._coverage = Coverage(situation, travel, policy) if watch else None
-        self._look_at = recording.described.first
+        self._look_at = self._stepped_at = recording.described.first
         self._crews = Simulator(pack, TravelTimes.of_pack(roads, pack), recording.jurisdiction)
         self._hands = TaskHands(recording.jurisdiction)
         self._tally = Tally()
@@ -245,6 +247,7 @@ class _Run:
                 self._crews.learn(line)
                 continue
             self._run_before(line.time)
+            self._tell_empty(now, line.time)
             now = line.time
             self._line(line)
         last = now
@@ -260,6 +263,14 @@ class _Run:
         """Let everything happen that is due before a time."""
         while (due := self._next()) is not None and due < limit:
             self._at(due)
+
+    def _tell_empty(self, last: datetime, now: datetime) -> None:
+        empty_s = (now - last).total_seconds()
+        if self._progress and empty_s > EMPTY_TOLD_AFTER_S:
+            self._progress(
+                f"no call for {empty_s / 86_400:,.0f} days: from {last:%Y-%m-%d %H:%M} to "
+                f"{now:%Y-%m-%d %H:%M} UTC"
+            )
 
     def _next(self) -> datetime | None:
         times = (
@@ -325,6 +336,7 @@ class _Run:
 
     def _step(self, event: Event) -> None:
         self._look(event.time)
+        self._stepped_at = event.time
         for made in self._desk.step(event):
             encoded = encode(made)
             self._chain = hashlib.sha256(self._chain + encoded).digest()
@@ -344,10 +356,15 @@ class _Run:
             self._positions_at = event.time + timedelta(seconds=POSITIONS_EVERY_S)
 
     def _look(self, now: datetime) -> None:
-        """Tell coverage as it stood at each point of the grid before now."""
+        """Tell coverage as it stood at each point of the grid before now, not of empty days."""
+        quiet_from = self._stepped_at + timedelta(seconds=QUIET_AFTER_S)
+        every = timedelta(seconds=LOOK_EVERY_S)
         while self._watch and self._coverage and self._look_at < now:
+            if self._look_at > quiet_from:
+                self._look_at += every * -((self._look_at - now) // every)
+                break
             self._watch(self._look_at, self._coverage.state(self._look_at).share())
-            self._look_at += timedelta(seconds=LOOK_EVERY_S)
+            self._look_at += every
 
     def _event(self, event_id: str, source: str, at: datetime, data: Payload) -> Event:
         return Event(

@@ -53,6 +53,12 @@ class _Closure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reason: str = ""
 
 
+_CLOSURES_EXAMPLE = (
+    '{"closures": [{"id": "bridge", "lon": -122.39, "lat": 37.78, "radius_m": 50, '
+    '"since": "2017-01-01T09:00:00Z"}]}'
+)
+
+
 class _Closures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     closures: tuple[_Closure, ...]
 
@@ -75,7 +81,9 @@ def read_closures(path: Path, recording: Recording, graph: RoadGraph) -> list[Ev
     except OSError as error:
         raise RecordingError(f"{path}: {error.strerror or error}") from error
     except msgspec.MsgspecError as error:
-        raise RecordingError(f"{path}: no file of closures: {error}") from error
+        raise RecordingError(
+            f"{path}: no file of closures: {error}; it looks like {_CLOSURES_EXAMPLE}"
+        ) from error
     orders = []
     seen: set[str] = set()
     for number, one in enumerate(read.closures):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -329,3 +329,71 @@ def test_the_shipped_recording_has_the_whole_week(san_francisco: CityPack) -> No
     assert len({event.id for event in events}) == len(events)
     assert SHIPPED.stat().st_size < 2_000_000
     assert recording.jurisdiction == san_francisco.jurisdiction + ".exercise"
+
+
+def dated(number: int, received: str) -> dict[str, str]:
+    return {**GOOD, "call_number": str(number), "received": received, "on_scene": ""}
+
+
+def test_a_mistyped_year_is_left_out_by_line_unless_it_is_meant(
+    importer: Importer, san_francisco: CityPack
+) -> None:
+    rows = [dated(number, f"2026-03-0{1 + number % 5} 12:00:00") for number in range(11)]
+    wrong = [dated(20, "1999-03-01 12:00:00"), dated(21, "2027-03-01 12:00:00")]
+    summary, events = importer(*rows[:5], *wrong, *rows[5:])
+    assert (summary.calls, summary.far_in_time) == (11, (7, 8))
+    assert {report.received_at.year for report in reports(events)} == {2026}
+    assert "2 calls lie more than 30 days from all others and are left out (lines 7, 8)" in (
+        summary.text()
+    )
+    assert "line 7: call 20 was received on 1999-03-01" in summary.text()
+    kept = import_calls(
+        importer.folder / "calls.csv", "made", san_francisco, importer.folder, all_times=True
+    )
+    assert (kept.calls, kept.far_in_time) == (13, (7, 8))
+    assert "a drill goes through all that time" in kept.text()
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        [*range(0, 365, 3)],
+        [*range(78)],
+        [*range(7), *range(365, 372)],
+        [0, 40],
+        [0, 100, 200, 300],
+    ],
+    ids=["a year", "78 days", "the same week twice", "two calls", "a call each season"],
+)
+def test_calls_that_are_no_one_stretch_of_time_are_all_kept(
+    importer: Importer, days: list[int]
+) -> None:
+    begin = datetime(2025, 1, 1, 12)  # noqa: DTZ001 - local times, as tables have them
+    rows = [dated(n, f"{begin + timedelta(days=day)}") for n, day in enumerate(days)]
+    summary, _ = importer(*rows)
+    assert (summary.calls, summary.far_in_time) == (len(days), ())
+
+
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+def test_degrees_with_a_comma_are_read(
+    separator: str, tmp_path: Path, san_francisco: CityPack
+) -> None:
+    path = tmp_path / "calls.csv"
+    row = {**GOOD, "lon": "-122,42", "lat": "37，78"}
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, USED, delimiter=separator)
+        writer.writeheader()
+        writer.writerow(row)
+    summary = import_calls(path, "made", san_francisco, tmp_path)
+    (report,) = reports(list(Recording.load(summary.path).happenings()))
+    assert (report.lon, report.lat, summary.problems) == (-122.42, 37.78, ())
+
+
+def test_a_crew_that_was_there_before_the_call_is_told_by_line(importer: Importer) -> None:
+    early = {**GOOD, "call_number": "2", "on_scene": "2019-07-01 11:50:00"}
+    summary, events = importer(GOOD, early)
+    assert [one for one in summary.problems if one.startswith("line 3: on_scene")] == [
+        "line 3: on_scene '2019-07-01 11:50:00' lies 600 s before received "
+        "'2019-07-01 12:00:00': the median stands in"
+    ]
+    assert [service.on_scene_s for service in services(events)] == [1200.0, 1200.0]

@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from models.settings import CHECKOUT
 from models.situation import Situation
 from playbooks.engine import PlaybookSet
 from streams import fast
+from streams.calls_import import import_calls
 from streams.classify import classify
 from streams.errors import RulesError
 from streams.fast import FastResult, replay
@@ -71,6 +72,30 @@ def test_every_call_is_accounted_for(night: tuple[FastResult, Path]) -> None:
     assert result.calls == result.closed == result.incidents > 30
     assert result.refused == 0
     assert all(times.reached == times.incidents for times in result.response_s.values())
+
+
+def test_empty_years_are_told_and_cost_no_looks(
+    san_francisco: CityPack, plans: PlaybookSet, roads: RoadGraph, tmp_path: Path
+) -> None:
+    """A look each quarter of an hour of 28 years took longer than anybody waited."""
+    table = tmp_path / "calls.csv"
+    table.write_text(
+        "call_number,received,call_type,lat,lon\n"
+        + "".join(f"{y},{y}-03-01 12:00:00,Structure Fire,37.78,-122.41\n" for y in (1999, 2027))
+    )
+    summary = import_calls(table, "years", san_francisco, tmp_path)
+    looks: list[datetime] = []
+    words: list[str] = []
+    result = replay(
+        Recording.load(summary.path), san_francisco, plans, graph=roads,
+        watch=lambda at, _: looks.append(at), progress=words.append,
+    )  # fmt: skip
+    assert (result.calls, result.closed) == (2, 2)
+    assert {at.year for at in looks} == {1999, 2027}
+    assert len(looks) < 100
+    begin = looks[0]
+    assert all((at - begin).total_seconds() % fast.LOOK_EVERY_S == 0 for at in looks)
+    assert words == ["no call for 10,227 days: from 1999-03-01 20:00 to 2027-03-01 20:00 UTC"]
 
 
 @pytest.mark.timely

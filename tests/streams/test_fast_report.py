@@ -174,6 +174,7 @@ def test_a_closure_that_closes_something_is_an_order(
     ("content", "says"),
     [
         ("{", "no file of closures"),
+        ('[{"id": "a"}]', 'it looks like {"closures": '),
         ('{"closures": [{"id": "a"}]}', "lon"),
         ('{"closures": [{"id": "a", "lon": 500, "lat": 1, "radius_m": 5}]}', "no place on earth"),
         ('{"closures": [{"id": "a", "lon": 5, "lat": 1, "radius_m": 0}]}', "radius_m"),
