@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,28 @@ def rules() -> Iterator[str]:
     yield from re.findall(r'return "([a-z_]+)"', body[: body.index("\n\n\n")])
 
 
+def letters() -> Iterator[str]:
+    """Codes of dead letters: what is given up in streams, by the names of its constants."""
+    for path in sorted((ROOT / "streams").glob("*.py")):
+        module = importlib.import_module(f"streams.{path.stem}")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "id", "") or getattr(node.func, "attr", "")
+            given: list[ast.expr] = []
+            if name == "DeadLetterRow":
+                given = [one.value for one in node.keywords if one.arg == "code"]
+            elif name == "_give_up":
+                given = list(node.args)
+            either = [one for one in given if isinstance(one, ast.IfExp)]
+            given += [one for choice in either for one in (choice.body, choice.orelse)]
+            for one in given:
+                if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                    yield one.value
+                elif isinstance(one, ast.Name) and one.id.isupper():
+                    yield getattr(module, one.id)
+
+
 def said() -> Iterator[str]:
     """Every key that a page makes out of what comes over the wire."""
     yield from (f"incident.{state.value}" for state in IncidentState)
@@ -71,6 +94,7 @@ def said() -> Iterator[str]:
     yield from (f"log.assignment.rerouted.{how}" for how in ("sooner", "same", "cut_off"))
     yield "withdrawn.roads"
     yield from (f"proposal.held_{why}" for why in (HELD_FOR_TRIAGE, HELD_FOR_WALK))
+    yield from (f"letter.{code}" for code in letters())
     yield from (f"refused.{code}" for code in refusals())
     for payload in ev.Payload.__subclasses__() + Order.__subclasses__():
         name = payload.type_name
@@ -89,3 +113,6 @@ def test_everything_that_can_be_said_has_words(language: str) -> None:
 def test_the_scan_finds_what_it_looks_for() -> None:
     assert {"busy", "held", "banned", "off_duty", "road_closed"} <= set(rules())
     assert "proposal_changed" in set(refusals())
+    assert {"unreadable", "oversize", "unknown_jurisdiction", "desk_failed", "hangs"} <= set(
+        letters()
+    )

@@ -120,6 +120,59 @@ def test_the_console_fits_every_screen_also_with_four_digit_counts(
             assert faults(page) == [], (width, height, n)
 
 
+# Of each row's badges: those that are cut, or out of sight though they matter.
+CUT = """() => [...document.querySelectorAll('.row-foot')].flatMap((foot) => {
+  const host = foot.getBoundingClientRect();
+  return [...foot.querySelectorAll('.flag, .more, .unitchip')].filter((badge) => {
+    const box = badge.getBoundingClientRect();
+    if (badge.matches('.unitchip') && box.top >= host.bottom - 0.5) return false;
+    return box.left < host.left - 0.5 || box.right > host.right + 0.5;
+  }).map((badge) => badge.textContent);
+})"""
+LINES = """(button) => {
+  const range = document.createRange();
+  range.selectNodeContents(button);
+  const boxes = [...range.getClientRects()].filter((box) => box.width > 1.5 && box.height > 1.5);
+  const middles = boxes.map((box) => (box.top + box.bottom) / 2);
+  return Math.max(...middles) - Math.min(...middles);
+}"""
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_badges_of_a_row_are_whole_however_many_units_are_there(
+    new_page: NewPage, shots: Path, lang: str
+) -> None:
+    situation = incidents(200)
+    for one in situation["incidents"]:
+        one["triage"] = True
+        one["escalations"] = [{"at": AT, "to_role": "dispatcher", "deadline": "answer"}]
+    first = situation["incidents"][0]
+    first |= {"state": "assigned", "assignments": [f"a{n}" for n in range(10)]}
+    situation["assignments"] = [
+        {
+            "id": f"a{n}",
+            "incident": "i0",
+            "unit": f"ENGINE-{n}",
+            "requirement": "r",
+            "state": "en_route",
+            "by": "x",
+        }
+        for n in range(10)
+    ]
+    page = new_page(lang=lang)
+    open_canned(page, "console", "commander", situation)
+    page.locator("#search").fill("0101-0000")
+    expect(page.locator(".row-foot .more")).to_have_text("×10")
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        page.screenshot(path=shots / f"badges-{lang}-{width}.png")
+        assert page.evaluate(CUT) == [], (width, height)
+    page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    lists = page.locator(".panebar button").first
+    expect(lists.locator(".dot")).to_have_count(3)
+    assert lists.evaluate(LINES) < 4, "the tab's label and its counts stand in one line"
+
+
 def test_a_zoomed_page_leaves_room_for_the_queue(new_page: NewPage) -> None:
     page = new_page(size=AT_200_PERCENT)
     open_canned(page, "console", "commander", incidents(9))

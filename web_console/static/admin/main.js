@@ -5,7 +5,7 @@ import { useEffect, useState } from 'preact/hooks';
 
 import { clockTime, dayOf } from '../lib/format.js';
 import { ApiError, get, post, session } from '../lib/http.js';
-import { otherLang, t } from '../lib/i18n.js';
+import { otherLang, t, tOr } from '../lib/i18n.js';
 import { prefs, setLang, setTheme, usePrefs } from '../lib/prefs.js';
 import { Devices } from './devices.js';
 
@@ -38,7 +38,7 @@ function App() {
 }
 
 /**
- * @typedef {{id: number, at: string, source: string, reason: string, raw: string,
+ * @typedef {{id: number, at: string, source: string, reason: string, code: string, raw: string,
  *   jurisdiction: string, exercise: boolean, acknowledged_by: string}} Letter
  */
 
@@ -81,10 +81,11 @@ function Letters() {
     ${letters && !shown.length && html`<div class="empty"><strong>${t('admin.no_letters')}</strong>
       <p>${t('admin.no_letters_text')}</p></div>`}
     ${shown.map((l) => html`<article class="letter" key=${l.id}>
-      <div class="line"><b>${l.reason}</b>${l.acknowledged_by
+      <div class="line"><b>${tOr(`letter.${l.code}`, l.code)}</b>${l.acknowledged_by
         ? html`<span class="faint">${t('admin.acked', { who: l.acknowledged_by })}</span>`
         : html`<button type="button" class="button" onClick=${() => acknowledge(l)}>
             ${t('admin.ack')}</button>`}</div>
+      <p class="why">${l.reason}</p>
       <p class="faint">${dayOf(l.at, ZONE)} ${clockTime(l.at, ZONE)} · ${l.source} · ${l.jurisdiction}
         ${l.exercise && ` · ${t('top.exercise')}`}</p>
       <details><summary>${t('admin.payload')}</summary><pre>${l.raw}</pre></details>

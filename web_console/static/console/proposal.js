@@ -86,7 +86,7 @@ export function ProposalCard({ incident, state }) {
     <div class="proposal-act">
       <${OrderButton} kind="primary" orderKey=${`confirm-${incident.id}`} hotkey="c"
         disabled=${!chosen.length} onClick=${() => confirmProposal(incident)}>
-        ${t('confirm.action', { n: chosen.length })}</${OrderButton}>
+        ${chosen.length ? t('confirm.action', { n: chosen.length }) : t('confirm.nobody')}</${OrderButton}>
       <button type="button" class="button"
         onClick=${() => ask({ kind: 'choose', incident: incident.id })}>${t('action.override')}
         <kbd>o</kbd></button>

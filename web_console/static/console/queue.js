@@ -154,16 +154,16 @@ function QueueRow({ row, index, total, selected, state }) {
     style=${{ top: `${index * ROW_REM}rem` }} onClick=${() => select(row.id)}>
     <${Priority} priority=${incident.priority} />
     <div class="row-main">
-      <div class="row-title"><b>${categoryName(incident.category)}</b></div>
+      <div class="row-title"><b>${categoryName(incident.category)}</b>${reports > 1 && html`<span
+        class="more" title=${t('what.merged', { n: reports })}> ×${reports}</span>`}</div>
       <div class="row-place">${whatAndWhere(incident)}</div>
       <div class="row-foot">
-        <span class="number">${incident.number}</span>
-        ${reports > 1 && html`<span class="number" title=${t('what.merged', { n: reports })}>×${
-          reports}</span>`}
-        ${row.units.slice(0, 4).map((u) =>
-          html`<${UnitChip} key=${u.id} id=${u.id} state=${u.state} />`)}
-        ${row.units.length > 4 && html`<span class="more">+${row.units.length - 4}</span>`}
         <${Flags} incident=${incident} state=${state} />
+        <span class="number">${incident.number}</span>
+        ${row.units.length > 1 && html`<span class="more" title=${t('queue.units', { n: row.units.length })}
+          >×${row.units.length}</span>`}
+        <span class="row-units">${row.units.map((u) =>
+          html`<${UnitChip} key=${u.id} id=${u.id} state=${u.state} />`)}</span>
       </div>
     </div>
     <div class="row-side">
@@ -197,10 +197,10 @@ function reason({ incident, decision }, state, now) {
  */
 export function Flags({ incident, state }) {
   const flags = [
+    isEscalated(state, incident) && 'escalated',
     incident.triage && 'triage',
     outside(incident) && 'outside',
     incident.by_hand && 'by_hand',
-    isEscalated(state, incident) && 'escalated',
   ].filter(Boolean);
   return flags.map((flag) => html`<span key=${flag} class="flag flag-${flag}"
     title=${t(`flag.${flag}_text`)}>${t(`flag.${flag}`)}</span>`);
