@@ -105,9 +105,10 @@ def test_the_generic_plans_ask_only_for_what_a_new_city_has() -> None:
     for category, sent in [
         ("accident.fire.structure", {"fire_engine": 2, "ambulance": 1, "public_security": 1}),
         ("health.medical", {"ambulance": 1, "first_response": 1}),
-        ("security.crime", {"public_security": 2}),
-        ("natural.flood.urban", {"fire_engine": 2, "public_security": 1}),
-        ("city.garbage", {}),
+        ("security.crime", {"public_security": 2, "ambulance": 1}),
+        ("natural.flood.urban", {"fire_engine": 2, "public_security": 1, "ambulance": 1}),
+        # A life in danger, whatever it was taken for.
+        ("city.garbage", {"ambulance": 1}),
         ("accident.utility.water", {"fire_engine": 1, "public_security": 1}),
     ]:
         plan = plans.match(IncidentFacts(category=category, priority=1))

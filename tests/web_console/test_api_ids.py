@@ -23,7 +23,12 @@ from web_console.console import Console
 
 HOME = "tiny"
 IDS = ["1/46-1", "a/b/c/log", "Engine 1", "消防车一号", "50%2F#?&+"]
-PLAIN = {"/api/photos/{photo_id}", "/api/dead-letters/{letter_id}/acknowledge", "/s/{token}"}
+PLAIN = {
+    "/api/photos/{photo_id}",
+    "/api/reports/{report_id}/place",
+    "/api/dead-letters/{letter_id}/acknowledge",
+    "/s/{token}",
+}
 """What these are called by is ours: UUIDs, numbers and tokens."""
 
 pytestmark = pytest.mark.parametrize("name", IDS)
