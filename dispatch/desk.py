@@ -22,13 +22,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from dispatch import closing, merging, watch
+from dispatch.automation import is_automatic
 from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, merge_facts
 from dispatch.fallback import Planning
 from dispatch.far import Surroundings
 from dispatch.orders import OrderBook
 from dispatch.orders.refusal import RefusalError
 from dispatch.overtaken import withdraw_overtaken
-from dispatch.planning import Planner, is_automatic
+from dispatch.planning import Planner
 from dispatch.policy import Policy
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes

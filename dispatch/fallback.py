@@ -20,12 +20,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from dispatch.automation import precedence
 from dispatch.correlation import distance_m
 from dispatch.planning import Planner, in_a_line
 from dispatch.policy import Policy
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
-from dispatch.wanted import missing, place_of, sendable, turnout_s, urgency
+from dispatch.wanted import missing, place_of, sendable, turnout_s
 from models.city import CityPack
 from models.events import (
     Candidate,
@@ -158,7 +159,7 @@ def plan_nearest(step: Step, policy: Policy) -> dict[str, str]:
     others.
     """
     situation = step.situation
-    waiting: list[tuple[tuple[int, float, str], Incident]] = []
+    waiting: list[tuple[tuple[int, bool, bool, float, str], Incident]] = []
     failed: dict[str, str] = {}
     taken: set[str] = set()
     for name, incident in situation.incidents.items():
@@ -168,7 +169,7 @@ def plan_nearest(step: Step, policy: Policy) -> dict[str, str]:
                 and incident.at is not None
                 and incident.state is not IncidentState.RESOLVED
             ):
-                waiting.append((urgency(incident, step.now, policy), incident))
+                waiting.append((precedence(situation, incident, step.now, policy), incident))
         except Exception as error:
             failed[name] = in_a_line(error)
     for _, incident in sorted(waiting, key=itemgetter(0)):

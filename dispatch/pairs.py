@@ -113,6 +113,9 @@ class Pairs:
         # A second that somebody waits beyond the target counts like one of a way beyond it. Never
         # so much that one priority outweighs another.
         felt_s = SHORTAGE_S + np.clip((1 + LATE_FACTOR) * waited_s, 0.0, SHORTAGE_S)
+        unsure = np.array([slot.unsure for slot in self.slots], dtype=np.bool_)
+        if unsure.any():
+            felt_s[~unsure] += SHORTAGE_S
         return np.rint(felt_s * TICKS_PER_S).astype(np.int64) * self._weight * TIE_RANGE
 
     def time_s(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -8,12 +8,13 @@ where the jurisdiction sends by itself. Not for: orders given by people
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from dispatch import assignment, diversion
+from dispatch.automation import held, is_automatic, precedence
 from dispatch.coverage import Coverage
 from dispatch.explanation import PIN_RULES, Explainer, Found, rounded
 from dispatch.hospitals import Hospitals
@@ -38,7 +39,6 @@ from dispatch.wanted import (
     place_of,
     sendable,
     slot_id,
-    urgency,
 )
 from models.city import CityPack
 from models.events import (
@@ -53,11 +53,24 @@ from models.lifecycles import IncidentState
 from models.situation import Incident, Proposal, Situation, Touched, Unit
 
 ERROR_CHARACTERS = 300
-HELD_FOR_TRIAGE = "triage"
-
-
 NAMES_NONE = 0.25
 """What a proposal that names no unit takes of the time of another: it explains no road."""
+
+
+@dataclass
+class _Plan:
+    """What is known in the middle of a plan.
+
+    Attributes
+    ----------
+    swaps
+        By incident, who takes the place of whom; None while nobody looked.
+    was_asked
+        The rule had something to choose.
+    """
+
+    swaps: dict[str, tuple[Choice, ...]] | None = None
+    was_asked: bool = False
 
 
 class Planner:
@@ -122,7 +135,7 @@ class Planner:
             gaps = missing(self._situation, incident)
         if gaps or incident.proposal:
             # What can't be sorted is found out here, by itself, and holds no other up.
-            urgency(incident, incident.updated_at, self.policy)
+            precedence(self._situation, incident, incident.updated_at, self.policy)
             self._gaps[name] = gaps
 
     def plan(self, step: Step) -> bool:
@@ -130,40 +143,60 @@ class Planner:
 
         Notes
         -----
-        One matrix and one flow for all; some 5 ms with 160 units and 20 waiting incidents.
+        A matrix and a flow for all that the machine sends to, and one for all that waits for a
+        person; some 5 ms each with 160 units and 20 waiting incidents.
         """
         close_roads(step.situation, self.travel)
         self.note(step.touched)
         waiting = WaitingList(step, self._gaps, self.policy, diverts=self.rule.diverts)
-        swaps: dict[str, tuple[Choice, ...]] | None = None
-        was_asked = False
+        plan = _Plan()
         made = 0.0
-        for group in waiting.groups():
-            found = self._found(step, group)
-            was_asked |= found.solution is not None
-            if swaps is None:
-                swaps = self._begin(step, found)
-                waiting.take(swap.chosen.unit for mine in swaps.values() for swap in mine
-                           if swap.chosen is not None)  # fmt: skip
-            waiting.take(found.taken)
-            for wants in group.by_incident():
-                most = self._most(found, wants[0].incident)
-                # The last one of a full hand asks for another plan, so that a burst of calls does
-                # not keep the desk from the reports behind it.
-                mine = swaps.get(wants[0].incident.id, ())
-                share = 1.0 if any(found.chosen(wanted) for wanted in wants) else NAMES_NONE
-                if self._propose(step, wants, found, mine, more=made + share >= most):
-                    made += share
-                    if made >= most:
-                        return was_asked
-        if swaps is None:
-            swaps = self._begin(step, None)
-        for name, mine in swaps.items():
+        for wants, found in self._answers(step, waiting, plan):
+            most = self._most(found, wants[0].incident)
+            # The last one of a full hand asks for another plan, so that a burst of calls does
+            # not keep the desk from the reports behind it.
+            mine = (plan.swaps or {}).get(wants[0].incident.id, ())
+            share = 1.0 if any(found.chosen(wanted) for wanted in wants) else NAMES_NONE
+            if self._propose(step, wants, found, mine, more=made + share >= most):
+                made += share
+                if made >= most:
+                    return plan.was_asked
+        if plan.swaps is None:
+            plan.swaps = self._begin(step, set())
+        for name, mine in plan.swaps.items():
             if not self._gaps.get(name):
                 self._relieve(step, step.incident(name), mine)
         if self._move_ups is not None:
             self._move_ups.plan(step)
-        return was_asked
+        return plan.was_asked
+
+    def _answers(
+        self, step: Step, waiting: WaitingList, plan: _Plan
+    ) -> Iterator[tuple[list[Wanted], Found]]:
+        """Return what each incident lacks and what was chosen for it, in turn.
+
+        Who may be relieved is known when all of the first batch is chosen for; of incidents to
+        which somebody is under way, and all after them, is told only then.
+        """
+        for batch in waiting.batches():
+            later: list[tuple[list[Wanted], Found]] = []
+            going: set[str] = set()
+            for group in batch:
+                found = self._found(step, group)
+                plan.was_asked |= found.solution is not None
+                going |= found.taken
+                waiting.take(found.taken)
+                for wants in group.by_incident():
+                    may_swap = plan.swaps is None and wants[0].incident.id in self._under_way
+                    if later or may_swap:
+                        later.append((wants, found))
+                    else:
+                        yield wants, found
+            if plan.swaps is None:
+                plan.swaps = self._begin(step, going)
+                waiting.take(swap.chosen.unit for mine in plan.swaps.values() for swap in mine
+                             if swap.chosen is not None)  # fmt: skip
+            yield from later
 
     def _most(self, found: Found, incident: Incident) -> int:
         """How many proposals a plan may have made that makes one there."""
@@ -172,9 +205,9 @@ class Planner:
         policy = self.policy
         return policy.proposals_at_most if took_model or is_urgent else policy.proposals_per_plan
 
-    def _begin(self, step: Step, found: Found | None) -> dict[str, tuple[Choice, ...]]:
+    def _begin(self, step: Step, going: set[str]) -> dict[str, tuple[Choice, ...]]:
         """Find who may be relieved, and withdraw the proposals that nobody needs any more."""
-        swaps = self._swaps(step, found) if self.rule.diverts else {}
+        swaps = self._swaps(step, going) if self.rule.diverts else {}
         for name in sorted(self._gaps):
             if not self._gaps[name] and name not in swaps:
                 _withdraw(step, step.incident(name), "not_needed")
@@ -203,7 +236,7 @@ class Planner:
             found.reference_s = {s.id: _last_s(solution[s.id], s.count) for s in problem.slots}
             first_s = {s.id: _first_s(solution[s.id]) for s in problem.slots}
             more = self._poser.with_turnable(
-                step, problem, served, found.reference_s, first_s, self._under_way
+                step, problem, served, found.reference_s, first_s, self._under_way, group.elsewhere
             )
             if more is not None:
                 problem, found.turned = more
@@ -238,8 +271,8 @@ class Planner:
         }
         now = shortage, names | _named(swaps), unkept
         told = old and (old.shortage, _named(old.choices), _pins_not_kept(old.choices))
-        held = _held(step.situation, incident, self.policy)
-        if told == now and old is not None and old.held == held and not sends:
+        why_held = held(step.situation, incident, self.policy)
+        if told == now and old is not None and old.held == why_held and not sends:
             return False
         choices: list[Choice] = []
         for wanted in wants:
@@ -257,7 +290,7 @@ class Planner:
             choices=(*with_roles(choices), *swaps),
             shortage=shortage,
             automatic=automatic,
-            held=held,
+            held=why_held,
             status=status.value,
             replaces=incident.proposal,
             more=more,
@@ -276,10 +309,9 @@ class Planner:
 
     # ── relief ────────────────────────────────────────────────────────────────────────────────
 
-    def _swaps(self, step: Step, found: Found | None) -> dict[str, tuple[Choice, ...]]:
+    def _swaps(self, step: Step, going: set[str]) -> dict[str, tuple[Choice, ...]]:
         """Return, by incident, who would be there sooner than who is under way."""
-        going = set(found.taken) if found is not None else set()
-        going |= {
+        going = going | {
             choice.chosen.unit
             for proposal in step.situation.proposals.values()
             for choice in proposal.choices
@@ -307,7 +339,7 @@ class Planner:
             incident=incident.id,
             choices=swaps,
             automatic=automatic,
-            held=_held(step.situation, incident, self.policy),
+            held=held(step.situation, incident, self.policy),
             replaces=incident.proposal,
             policy=self.policy.name,
             coverage=None if share is None else round(share, 4),
@@ -443,26 +475,6 @@ def _withdraw(step: Step, incident: Incident, why: str) -> None:
         ProposalWithdrawn(proposal=incident.proposal, incident=incident.id, why=why),
         incident=incident.id,
     )
-
-
-def is_automatic(situation: Situation, incident: Incident, policy: Policy) -> bool:
-    """Say whether the machine sends whom it proposes there, without asking."""
-    return _goes_by_itself(situation, incident) and not _held(situation, incident, policy)
-
-
-def _goes_by_itself(situation: Situation, incident: Incident) -> bool:
-    is_asked = incident.by_hand or not incident.is_placed
-    return incident.priority in situation.rules.automatic_priorities and not is_asked
-
-
-def _held(situation: Situation, incident: Incident, policy: Policy) -> str:
-    """Return why no machine orders what would go out by itself; empty: nothing holds it.
-
-    What nobody understood well enough waits for a person, unless a danger to life was read in it.
-    """
-    if not _goes_by_itself(situation, incident) or policy.automatic_untriaged:
-        return ""
-    return HELD_FOR_TRIAGE if incident.triage and not incident.life_threat else ""
 
 
 def _last_s(result: assignment.SlotResult, count: int) -> float:

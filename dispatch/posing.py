@@ -6,7 +6,7 @@ finds who under way is worth being offered too. Not for: choosing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from statistics import fmean
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatch import assignment, diversion
+from dispatch.automation import is_unsure
 from dispatch.policy import Policy
 from dispatch.step import Step
 from dispatch.travel_times import TravelTimes
@@ -93,6 +94,7 @@ class Poser:
                     within_s=self._within_s(step, w),
                     rank=rank,
                     waited_s=max(0.0, (step.now - w.incident.opened_at).total_seconds()),
+                    unsure=is_unsure(w.incident, self._policy),
                 )
                 for rank, w in enumerate(waiting)
             ],
@@ -113,6 +115,7 @@ class Poser:
         reference_s: dict[str, float],
         first: dict[str, float],
         under_way: Iterable[str],
+        elsewhere: Set[str],
     ) -> tuple[assignment.Problem, dict[str, Assignment]] | None:
         """Return the question with those under way too who would win enough; None if nobody would.
 
@@ -124,6 +127,8 @@ class Poser:
             The same for its first one.
         under_way
             Incidents that units are under way to.
+        elsewhere
+            Units that this plan turned already.
         """
         urgent = [
             (column, wanted)
@@ -131,7 +136,8 @@ class Poser:
             if wanted.incident.priority == diversion.TO_PRIORITY
             and reference_s[wanted.slot_id] > self._policy.divert_gain_s
         ]
-        sent = self._turnable(step, under_way) if urgent else []
+        turnable = self._turnable(step, under_way) if urgent else []
+        sent = [one for one in turnable if one.unit not in elsewhere]
         if not sent:
             return None
         places = [place_of(wanted.incident) for _, wanted in urgent]
@@ -166,6 +172,9 @@ class Poser:
             fits[:, at] &= seconds[:, at] < most
         best = np.where(fits, seconds, np.inf).min(axis=1)
         left = {one.incident: self._may_lose(step, one) for one in sent}
+        for one in turnable:
+            if one.unit in elsewhere and one.incident in left:
+                left[one.incident] -= 1
         rows = []
         for row in np.lexsort((np.arange(len(sent)), best)).tolist():
             if fits[row].any() and left[sent[row].incident] > 0:

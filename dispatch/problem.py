@@ -62,6 +62,9 @@ class Slot:
     waited_s
         Seconds since the call. Where not all of a priority can be served, those who waited
         longer come before those who are nearer by less than that, so nobody waits for ever.
+    unsure
+        Nobody understood well enough what it is. Where not all of a priority can be served, it
+        comes after those that are sure.
     """
 
     id: str
@@ -70,6 +73,7 @@ class Slot:
     within_s: float
     rank: int = 0
     waited_s: float = 0.0
+    unsure: bool = False
 
 
 @dataclass(frozen=True)

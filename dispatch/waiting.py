@@ -1,20 +1,24 @@
 """In what order the incidents that lack something are planned, and which of them together.
 
-For: :class:`dispatch.planning.Planner`. Incidents are planned in groups, most urgent first, each
-with the idle units that the groups before it left; so everything that waits is looked at in every
-plan, and a model stays small however much waits. The last group is what no idle unit fits: each of
-its incidents gets a proposal that names no unit and says why. Not for: choosing.
+For: :class:`dispatch.planning.Planner`. Incidents are planned in groups, in the order of
+:func:`dispatch.automation.precedence`, each with the idle units that the groups before it left; so
+everything that waits is looked at in every plan, and a model stays small however much waits. What
+the machine sends to by itself and what waits for a person are never in one group: a unit that a
+person may or may not send is free for who is sent one now. The last group is what no idle unit
+fits: each of its incidents gets a proposal that names no unit and says why. Not for: choosing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from dispatch import diversion
+from dispatch.automation import is_automatic, precedence
 from dispatch.policy import Policy
 from dispatch.step import Step
-from dispatch.wanted import Able, Wanted, able_units, sendable, urgency
+from dispatch.wanted import Able, Wanted, able_units, sendable
 from models.events import Requirement
 
 
@@ -71,14 +75,16 @@ class WaitingList:
         diverts: bool,
     ) -> None:
         incidents = [step.incident(name) for name, missing in gaps.items() if missing]
+        situation = step.situation
         self._most = policy.incidents_per_plan
         self._diverts = diverts
         self._rest = {
             i.id: [Wanted(i, requirement, gap) for requirement, gap in gaps[i.id]]
-            for i in sorted(incidents, key=lambda one: urgency(one, step.now, policy))
+            for i in sorted(incidents, key=lambda i: precedence(situation, i, step.now, policy))
         }
+        self._automatic = {i.id for i in incidents if is_automatic(situation, i, policy)}
         self._able = able_units(
-            step.situation, (wanted for wants in self._rest.values() for wanted in wants)
+            situation, (wanted for wants in self._rest.values() for wanted in wants)
         )
         self._taken: set[str] = set()
 
@@ -86,17 +92,24 @@ class WaitingList:
         """Leave units out of the groups that follow."""
         self._taken.update(units)
 
-    def groups(self) -> Iterator[Group]:
-        """Return the groups in turn; what they are sent is to be taken before the next is asked."""
+    def batches(self) -> Iterator[Iterator[Group]]:
+        """Return the groups in turn; what they are sent is to be taken before the next is asked.
+
+        Those of the first batch are all chosen for before anybody under way is relieved.
+        """
         is_first = True
         while names := self._next(is_first=is_first):
-            yield self._group(names, is_first=is_first)
+            yield self._groups(names, may_divert=is_first and self._diverts)
             is_first = False
         if self._rest:
-            yield self._group(list(self._rest))
+            yield iter([self._group(list(self._rest), may_divert=False)])
+
+    def _groups(self, names: list[str], *, may_divert: bool) -> Iterator[Group]:
+        for _, mine in groupby(names, key=self._automatic.__contains__):
+            yield self._group(list(mine), may_divert=may_divert)
 
     def _next(self, *, is_first: bool) -> list[str]:
-        """Return the most urgent incidents that a unit could be sent to."""
+        """Return the incidents that come first and that a unit could be sent to."""
         idle = {
             kind
             for kind, units in self._able.items()
@@ -108,7 +121,7 @@ class WaitingList:
             if len(names) == self._most:
                 break
             if not any(wanted.kind in idle for wanted in wants):
-                # Half of the first group is for those to whom an idle unit could go.
+                # Half of the first batch is for those to whom an idle unit could go.
                 may_turn = is_first and self._diverts and _is_life_in_danger(wants)
                 if not may_turn or by_turning >= max(1, self._most // 2):
                     continue
@@ -116,11 +129,10 @@ class WaitingList:
             names.append(name)
         return names
 
-    def _group(self, names: list[str], *, is_first: bool = False) -> Group:
+    def _group(self, names: list[str], *, may_divert: bool) -> Group:
         waiting = tuple(wanted for name in names for wanted in self._rest.pop(name))
         pinned = {unit for wants in self._rest.values() for unit in wants[0].incident.pins}
         elsewhere = frozenset(self._taken | pinned)
-        may_divert = is_first and self._diverts
         served = tuple(
             wanted
             for wanted in waiting

@@ -7,25 +7,27 @@ which are checked elsewhere, ``test_desk_invariants.py`` says.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import msgspec
+import numpy as np
 import pytest
 
+from dispatch.automation import is_automatic
 from dispatch.explanation import PIN_RULES, rounded
 from dispatch.roads import CircleClosure, RoadGraph
 from dispatch.travel_times import TravelTimes
-from dispatch.wanted import close_roads
+from dispatch.wanted import close_roads, missing, sendable
 from gridcommand.rehearsal.ledger import Ledger
 from models import events as ev
 from models.city import CityPack
 from models.events import Event
 from models.fold import apply
-from models.lifecycles import SENDABLE_UNIT, AssignmentState, UnitState
-from models.situation import Incident, Situation, Unit, dump
+from models.lifecycles import SENDABLE_UNIT, AssignmentState, IncidentState, UnitState
+from models.situation import Incident, Proposal, Situation, Unit, dump
 from tests.dispatch.desk_world import DeskWorld
 
 ROUNDED_S = 0.11
@@ -92,6 +94,7 @@ class DeskChecks:
             self.hospitals_know_who_comes(side)
             self.an_incident_has_what_its_parts_have(side)
             self.places_say_how_old_they_are(side)
+            self.nobody_waits_for_a_unit_that_waits_for_a_person(side)
 
     def _before(self, side: Side, event: Event) -> None:
         data = event.data
@@ -246,6 +249,11 @@ class DeskChecks:
             unit = side.folded.units[name]
             assert ((unit.lon, unit.lat), unit.position_at) == (place, at)
 
+    def nobody_waits_for_a_unit_that_waits_for_a_person(self, side: Side) -> None:
+        """Once it planned: what the machine would send to has the units that would only be held."""
+        if not side.world.situation.plan_due:
+            assert not list(held_back(side.world))
+
     # ── invariant 7 ───────────────────────────────────────────────────────────────────────────
 
     def invariant_7_a_proposal_explains_itself(self, side: Side, data: ev.ProposalMade) -> None:
@@ -357,6 +365,42 @@ class DeskChecks:
         assert event.jurisdiction == side.world.jurisdiction
         assert event.exercise == side.world.exercise
         self.looked[8] += side.world.exercise
+
+
+def held_back(world: DeskWorld) -> Iterator[str]:
+    """Say what would be sent to without asking, and lacks an idle unit that only a held one has."""
+    situation = world.situation
+    named: dict[str, list[Proposal]] = {}
+    for proposal in situation.proposals.values():
+        for choice in proposal.choices:
+            if choice.chosen is not None:
+                named.setdefault(choice.chosen.unit, []).append(proposal)
+    pinned = {unit for incident in situation.incidents.values() for unit in incident.pins}
+    kept = {
+        unit
+        for unit, proposals in named.items()
+        if sendable(situation.units[unit])
+        and unit not in pinned
+        and all(proposal.held for proposal in proposals)
+    }
+    for incident in situation.incidents.values():
+        waits = not incident.ended and incident.state is not IncidentState.RESOLVED
+        if not waits or not kept or not is_automatic(situation, incident, world.policy):
+            continue
+        for requirement, _ in missing(situation, incident):
+            for unit in sorted(kept - set(incident.bans)):
+                fits = requirement.met_by(frozenset(situation.units[unit].skills))
+                if fits and _can_be_there(world, situation.units[unit], incident):
+                    yield f"{incident.id} lacks {requirement.key}, {unit} is only held"
+
+
+def _can_be_there(world: DeskWorld, unit: Unit, incident: Incident) -> bool:
+    assert incident.at is not None
+    travel = TravelTimes.of_pack(world.roads, world.city)
+    close_roads(world.situation, travel)
+    goal = [incident.at]
+    drive_s = travel.of_kind(unit.kind).matrix([(unit.lon, unit.lat)], goal)[0, 0]
+    return bool(np.isfinite(drive_s))
 
 
 def _runs_over(route: Iterable[ev.Point], point: ev.Point) -> bool:
