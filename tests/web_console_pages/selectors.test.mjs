@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  arrival, attention, choosable, counts, coverage, decision, filtered, isEscalated, kinds, lateness,
-  mergeDoubts, nextDecision, nextFree,
+  arrival, attention, choosable, counts, coverage, decision, filtered, isEscalated, keptFor, keptFrom,
+  kinds, lateness, mergeDoubts, missedCrew, nextDecision, nextFree,
   parsePoint, pinsNotKept, rows, undoing,
 } from '../../web_console/static/console/selectors.js';
 import { uuid7 } from '../../web_console/static/lib/ids.js';
@@ -293,4 +293,74 @@ test('a deadline of a playbook holds in the states that it was set for', () => {
     const one = incident('a', 1, AT, { state, escalations: [told] });
     assert.equal(isEscalated(situation({ incidents: [one] }), one), holds, `${state}`);
   }
+});
+
+test('a crew that does not answer or arrive is to be decided until it does, or another is sent', () => {
+  const told = '2017-01-01T08:02:00Z';
+  /** @param {string} state @param {string} kind @param {object[]} others */
+  const why = (state, kind, others = [], rest = {}) => {
+    const one = incident('a', 1, AT, {
+      state: 'assigned', assignments: ['a-1', ...others.map((other) => other.id)],
+      escalations: [{ at: told, kind, unit: 'E1', deadline: `a-1-${kind}` }], ...rest,
+    });
+    const sent = { id: 'a-1', unit: 'E1', state, requirement: 'engines', times: { ordered: AT } };
+    return decision(situation({ incidents: [one], assignments: [sent, ...others] }), one);
+  };
+  assert.equal(why('ordered', 'unanswered'), 'unanswered');
+  assert.equal(why('en_route', 'overdue'), 'overdue');
+  for (const state of ['accepted', 'en_route', 'on_scene']) assert.equal(why(state, 'unanswered'), '');
+  assert.equal(why('on_scene', 'overdue'), '');
+  assert.equal(why('ordered', 'unanswered', [], { state: 'closed' }), '');
+  const another = { id: 'a-2', unit: 'E2', state: 'ordered', requirement: 'engines',
+    times: { ordered: '2017-01-01T08:03:00Z' } };
+  assert.equal(why('ordered', 'unanswered', [another]), '', 'another was sent since');
+  const before = { ...another, times: { ordered: AT } };
+  assert.equal(why('ordered', 'unanswered', [before]), 'unanswered', 'it went before');
+  const medic = { ...another, requirement: 'medic' };
+  assert.equal(why('ordered', 'unanswered', [medic]), 'unanswered', 'it goes for something else');
+  assert.equal(why('ordered', 'unanswered', [{ ...medic, override: true }]), '', 'a person sent it');
+  assert.equal(why('ordered', 'unanswered', [{ ...another, state: 'cancelled' }]), 'unanswered');
+});
+
+test('a crew that does not answer is ranked by urgency among those that nobody serves', () => {
+  const late = incident('late', 1, AT, { state: 'assigned', assignments: ['x'],
+    escalations: [{ at: AT, kind: 'unanswered', unit: 'E1', deadline: 'x-unanswered' }] });
+  const state = situation({
+    incidents: [late, incident('graffiti', 4, '2017-01-01T07:00:00Z'),
+      incident('worst', 1, '2017-01-01T07:00:00Z'),
+      incident('coming', 1, AT, { state: 'assigned', assignments: ['y'] })],
+    assignments: [{ id: 'x', unit: 'E1', state: 'ordered', times: { ordered: AT } },
+      { id: 'y', unit: 'E2', state: 'en_route' }],
+  });
+  const all = rows(state);
+  assert.deepEqual(all.map((r) => r.id), ['worst', 'late', 'graffiti', 'coming']);
+  assert.equal(counts(all).decide, 3);
+  assert.equal(missedCrew(state, late)?.assignment.id, 'x');
+});
+
+test('it is told for whom a unit is kept, and why that one comes first', () => {
+  const mine = incident('mine', 2, '2017-01-01T08:00:00Z', { triage: true });
+  /** @param {object} other @param {object} rest */
+  const kept = (other, rest = {}) => {
+    const found = keptFor(situation({
+      incidents: [mine, other], units: [engine('E1', -122.4, rest)],
+      proposals: [{ id: 'p', incident: 'other', choices: [{ chosen: { unit: 'E1' } }, {}] }],
+    }), 'E1', mine);
+    return [found?.incident.id, found?.why];
+  };
+  const later = '2017-01-01T08:05:00Z';
+  assert.deepEqual(kept(incident('other', 1, later)), ['other', 'urgent']);
+  assert.deepEqual(kept(incident('other', 2, later)), ['other', 'sure']);
+  assert.deepEqual(kept(incident('other', 2, '2017-01-01T07:00:00Z', { triage: true })), ['other', 'longer']);
+  assert.deepEqual(kept(incident('other', 3, later)), ['other', '']);
+  const sent = situation({ incidents: [mine, incident('other', 1, later)],
+    units: [engine('E1', -122.4, { state: 'assigned', incident: 'other' }), engine('E2', -122.4)] });
+  assert.equal(keptFor(sent, 'E1', mine)?.why, 'sent');
+  assert.equal(keptFor(sent, 'E2', mine), null);
+  const pinned = situation({ incidents: [mine, incident('other', 1, later, { pins: ['E2'] })] });
+  assert.equal(keptFor(pinned, 'E2', mine)?.why, 'urgent');
+  const choice = { runners_up: [{ unit: 'E2' }], excluded: [
+    { rule: 'busy', units: ['E3'] }, { rule: 'elsewhere', units: ['E1'] }] };
+  assert.equal(keptFrom(sent, mine, choice)?.unit, 'E1');
+  assert.equal(keptFrom(sent, mine, { ...choice, chosen: { unit: 'E4' } }), null);
 });

@@ -156,6 +156,6 @@ export interface Link {
 }
 export interface Row {
   id: string; incident: Incident; group: 'waiting' | 'active' | 'closed';
-  decision: '' | 'triage' | 'confirm' | 'place' | 'short' | 'nobody';
+  decision: '' | 'triage' | 'confirm' | 'unanswered' | 'overdue' | 'place' | 'short' | 'nobody';
   units: { id: string; state: string }[];
 }

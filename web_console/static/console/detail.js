@@ -184,9 +184,11 @@ function Sent({ incident, state }) {
           ${a.override && html` <span class="flag" title=${a.reason ?? ''}>${t('flag.by_hand')}</span>`}
           ${late && html`<span class="notice bad">${t(`sent.${late.why}`,
             { by: minutes(late.late_s) })}</span>`}
-          <div class="faint">${there !== null && late?.why !== 'overdue'
+          <div class="faint">${there !== null && there >= now
             ? t('sent.arrives', { in: minutes((there - now) / 1000), at: clockTime(there, zone) })
-            : last ? clockTime(last, zone) : ''}
+            : there !== null && late?.why !== 'overdue'
+              ? t('sent.overdue', { by: minutes((now - there) / 1000) })
+              : last ? clockTime(last, zone) : ''}
             ${there !== null && a.length_m ? ` · ${distance(a.length_m)}` : ''}</div>
           <${Rerouted} assignment=${a} />
           <${Destination} assignment=${a} /></div>

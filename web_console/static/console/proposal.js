@@ -10,7 +10,7 @@ import { useStore } from '../lib/store.js';
 import { ended, isPlaced, jurisdictionNow } from '../live.js';
 import { order, pending, tell, waits } from './orders.js';
 import { OrderButton, kindName, skillName } from './parts.js';
-import { nextFree, pinsNotKept } from './selectors.js';
+import { keptFor, keptFrom, nextFree, pinsNotKept } from './selectors.js';
 import { ask, callSign, live, theCity, tick } from './state.js';
 
 const NAMED_AT_ONCE = 8;
@@ -77,9 +77,11 @@ export function ProposalCard({ incident, state }) {
     ${(proposal.counted_priority ?? 0) > 0 && html`<p class="notice">${t('proposal.counted', {
       priority: t(`priority.${proposal.counted_priority}`),
     })}</p>`}
-    ${short.length > 0 && html`<p class="notice bad">${short.map(([key, n]) => t('proposal.shortage', {
-      n, what: needName(incident, key),
-    })).join(' · ')}${next !== null && ` · ${t('proposal.next_free', { time: span(next) })}`}</p>`}
+    ${short.length > 0 && html`<p class="notice bad">${short.flatMap(([key, n]) => [
+      t('proposal.shortage', { n, what: needName(incident, key) }),
+      ...proposal.choices.filter((c) => c.requirement === key && !c.chosen).slice(0, 1)
+        .map((c) => whyNobody(c, incident, state)),
+    ]).filter(Boolean).join(' · ')}${next !== null && ` · ${t('proposal.next_free', { time: span(next) })}`}</p>`}
     ${proposal.policy && html`<${Model} proposal=${proposal} />`}
     <div class="proposal-act">
       <${OrderButton} kind="primary" orderKey=${`confirm-${incident.id}`} hotkey="c"
@@ -123,15 +125,42 @@ function Pins({ incident, proposal }) {
 }
 
 /**
- * The units of a rule: some at once, all when asked for.
- * @param {{rule: import('../types.js').Exclusion}} props
+ * That a unit is kept for another incident, or was sent there; '' where neither is so.
+ * @param {string} unit
+ * @param {import('../types.js').Incident} incident
+ * @param {import('../types.js').LiveState} state
  */
-function Named({ rule }) {
+function kept(unit, incident, state) {
+  const found = keptFor(state, unit, incident);
+  return found ? t(found.why ? `proposal.kept_${found.why}` : 'proposal.kept',
+    { number: found.incident.number }) : '';
+}
+
+/**
+ * Which unit could have gone where nobody is proposed, and what has it; '' where there is none.
+ * @param {import('../types.js').Choice} choice
+ * @param {import('../types.js').Incident} incident
+ * @param {import('../types.js').LiveState} state
+ */
+function whyNobody(choice, incident, state) {
+  const found = keptFrom(state, incident, choice);
+  return found ? `${callSign(found.unit)} ${kept(found.unit, incident, state)}` : '';
+}
+
+/**
+ * The units of a rule: some at once, all when asked for.
+ * @param {{rule: import('../types.js').Exclusion, incident: import('../types.js').Incident,
+ *   state: import('../types.js').LiveState}} props
+ */
+function Named({ rule, incident, state }) {
   const [all, setAll] = useState(false);
   const shown = all ? rule.units : rule.units.slice(0, NAMED_AT_ONCE);
   const unnamed = rule.count - rule.units.length;
   if (!shown.length) return null;
-  return html`<span class="faint">${shown.map(callSign).join(', ')}
+  /** @param {string} unit */
+  const name = (unit) => [callSign(unit),
+    rule.rule === 'elsewhere' && kept(unit, incident, state)].filter(Boolean).join(' ');
+  return html`<span class="faint">${shown.map(name).join(', ')}
     ${all && unnamed > 0 && ` ${t('proposal.and_more', { n: unnamed })}`}</span>
     ${!all && rule.count > shown.length && html` <button type="button" class="linkish"
       onClick=${() => setAll(true)}>${t('proposal.and_more', { n: rule.count - shown.length })}
@@ -182,11 +211,13 @@ function Choice({ choice, incident, state }) {
       who: nameOf(chosen.aid), cost: minutes(chosen.aid_s ?? 0) })}</span>`}
     ${chosen.also && html`<span class="faint">${t('proposal.also', {
       what: needName(incident, chosen.also) })}</span>`}
-    <${Road} streets=${choice.streets ?? []} />` : html`<p class="chip bad">${t('proposal.nobody')}</p>`}
+    <${Road} streets=${choice.streets ?? []} />` : html`<p class="chip bad">${
+      whyNobody(choice, incident, state) || t('proposal.nobody')}</p>`}
     ${others.length > 0 && html`<div class="second">
-      <span class="faint">${t('proposal.second')}</span>
+      <span class="faint">${t(chosen ? 'proposal.second' : 'proposal.nearest')}</span>
       <b>${callSign(others[0].unit)}</b> ${minutes(others[0].turnout_s + others[0].drive_s)}
-      ${chosen && html`<${Difference} other=${others[0]} total=${total} />`}
+      ${chosen && html`<${Difference} other=${others[0]} total=${total} incident=${incident}
+        state=${state} />`}
     </div>`}
     <button type="button" class="linkish why" aria-expanded=${open} onClick=${() => setOpen(!open)}>
       ${t(open ? 'proposal.less' : 'proposal.why')}</button>
@@ -196,12 +227,12 @@ function Choice({ choice, incident, state }) {
         <tbody>${others.map((c) => html`<tr key=${c.unit}><td>${callSign(c.unit)}${c.aid ? html`<span class="faint"> ${nameOf(c.aid)}</span>` : ''}</td>
           <td>${minutes(c.turnout_s + c.drive_s)}</td>
           <td>${chosen ? difference(c.turnout_s + c.drive_s - total) : '–'}</td>
-          <td>${c.added_s ? `+${minutes(c.added_s)}` : '–'}</td></tr>`)}</tbody></table>`}
+          <td>${costs(c) ? `+${minutes(c.added_s ?? 0)}` : '–'}</td></tr>`)}</tbody></table>`}
       ${ruled.length > 0 && html`<ul class="ruled">${ruled.map((rule) => html`<li
         key=${`${rule.rule} ${nameOf(rule.names)}`}>
         <b>${rule.count}</b> ${rule.names ? t('proposal.reserved_for', { what: nameOf(rule.names) })
           : tOr(`rule.${rule.rule}`, rule.rule)}
-        <${Named} rule=${rule} /></li>`)}</ul>`}
+        <${Named} rule=${rule} incident=${incident} state=${state} /></li>`)}</ul>`}
       ${chosen && html`<div class="proposal-act">
         ${!pinned && html`<${OrderButton} kind="small" orderKey=${`pin-${chosen.unit}`}
           title=${t('pin.text')} onClick=${() => order(jurisdiction, 'pin_unit',
@@ -219,14 +250,22 @@ function Choice({ choice, incident, state }) {
 }
 
 /**
- * How much later somebody else would be there; where it would be sooner, why it isn't sent.
- * @param {{other: import('../types.js').Candidate, total: number}} props
+ * Whether the others would wait longer, to the second, if it went.
+ * @param {import('../types.js').Candidate} other
  */
-function Difference({ other, total }) {
+const costs = (other) => Math.round(other.added_s ?? 0) > 0;
+
+/**
+ * How much later somebody else would be there; where it would be sooner, why it isn't sent.
+ * @param {{other: import('../types.js').Candidate, total: number,
+ *   incident: import('../types.js').Incident, state: import('../types.js').LiveState}} props
+ */
+function Difference({ other, total, incident, state }) {
   const later = other.turnout_s + other.drive_s - total;
   if (Math.round(later) >= 0) return html`<span class="worse">${difference(later)}</span>`;
-  return html`<span>${difference(later)}</span> <span class="faint">${other.added_s
-    ? t('proposal.sooner_costs', { cost: minutes(other.added_s) }) : t('proposal.sooner_kept')}</span>`;
+  return html`<span>${difference(later)}</span> <span class="faint">${costs(other)
+    ? t('proposal.sooner_costs', { cost: minutes(other.added_s ?? 0) })
+    : kept(other.unit, incident, state) || t('proposal.sooner_kept')}</span>`;
 }
 
 /**

@@ -12,7 +12,9 @@ import { keepSide } from '../lib/side.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { Empty, Priority, StateChip, UnitChip, categoryName } from './parts.js';
-import { counts, filtered, isEscalated, nextFree, outside, rows } from './selectors.js';
+import {
+  counts, filtered, isEscalated, lateness, missedCrew, nextFree, outside, rows,
+} from './selectors.js';
 import { live, select, setUi, theSession, tick, ui } from './state.js';
 
 const ROW_REM = 4.75; // .row's height in console.css
@@ -134,10 +136,8 @@ function Rows({ shown, selected, state }) {
 function QueueRow({ row, index, total, selected, state }) {
   useStore(tick, (n) => Math.floor(n / 1000));
   const { incident } = row;
-  const until = incident.closed_at ? Date.parse(incident.closed_at)
-    : jurisdictionNow(state, Date.now());
-  const next = row.decision === 'short'
-    ? nextFree(state.proposals.get(incident.proposal ?? ''), jurisdictionNow(state, Date.now())) : null;
+  const now = jurisdictionNow(state, Date.now());
+  const until = incident.closed_at ? Date.parse(incident.closed_at) : now;
   const age = (until - Date.parse(incident.opened_at)) / 1000;
   return html`<div class="row prio-edge-${incident.priority} ${selected ? 'selected' : ''}
       ${row.group === 'closed' ? 'ended' : ''}" id="row-${row.id}" role="option"
@@ -158,11 +158,27 @@ function QueueRow({ row, index, total, selected, state }) {
     <div class="row-side">
       <span class="age ${row.group === 'waiting' ? 'hot' : ''}">${span(age)}</span>
       ${row.decision ? html`<span class="chip decide" title=${t(`decide.${row.decision}_text`)}>
-        ${t(`decide.${row.decision}`)}${next !== null && ` · ${span(next)}`}</span>`
+        ${reason(row, state, now)}</span>`
         : html`<${StateChip} state=${row.group === 'waiting' ? 'open'
           : incident.state === 'open' ? 'assigned' : incident.state} />`}
     </div>
   </div>`;
+}
+
+/**
+ * Why a row is to be decided, with the time that tells how long or until when.
+ * @param {import('../types.js').Row} row
+ * @param {import('../types.js').LiveState} state
+ * @param {number} now ms
+ */
+function reason({ incident, decision }, state, now) {
+  const next = decision === 'short'
+    ? nextFree(state.proposals.get(incident.proposal ?? ''), now) : null;
+  if (next !== null) return `${t('decide.short')} · ${span(next)}`;
+  const missed = decision === 'unanswered' || decision === 'overdue'
+    ? missedCrew(state, incident) : null;
+  const late = missed && lateness(missed.assignment, now);
+  return late ? t(`decide.${late.why}_by`, { by: span(late.late_s) }) : t(`decide.${decision}`);
 }
 
 /**

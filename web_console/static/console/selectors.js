@@ -32,10 +32,10 @@ export const free = (unit) =>
 
 /**
  * Why a person has something to decide; '' where nobody has. Whatever is open and served by nobody
- * is a person's.
+ * is a person's, and so is a crew that doesn't answer or arrive.
  * @param {LiveState} state
  * @param {Incident} incident
- * @returns {'' | 'triage' | 'confirm' | 'place' | 'short' | 'nobody'}
+ * @returns {Row['decision']}
  */
 export function decision(state, incident) {
   if (ended(incident)) return '';
@@ -43,6 +43,8 @@ export function decision(state, incident) {
   const proposal = incident.proposal ? state.proposals.get(incident.proposal) : undefined;
   const asks = !!proposal && !proposal.automatic;
   if (asks && proposal.choices.some((choice) => choice.chosen)) return 'confirm';
+  const missed = missedCrew(state, incident);
+  if (missed) return missed.why;
   if (isServed(state, incident)) return asks ? 'short' : '';
   if (!isPlaced(incident)) return 'place';
   return proposal ? 'short' : 'nobody';
@@ -74,10 +76,41 @@ export function isUnsettled(state, incident, told) {
   if (ended(incident) || told.at < (incident.reopened_at ?? '')) return false;
   if (told.kind === 'dropped_out') return !isServed(state, incident);
   if (!told.kind) return !told.states?.length || told.states.includes(incident.state);
-  const sent = (incident.assignments ?? []).map((id) => state.assignments.get(id))
-    .find((one) => one && told.deadline === `${one.id}-${told.kind}`);
+  const sent = toldOf(state, incident, told);
   if (!sent) return false;
   return told.kind === 'unanswered' ? sent.state === 'ordered' : UNDER_WAY.has(sent.state);
+}
+
+/**
+ * The assignment of the crew that a person was told of.
+ * @param {LiveState} state
+ * @param {Incident} incident
+ * @param {import('../types.js').Escalation} told
+ */
+const toldOf = (state, incident, told) =>
+  (incident.assignments ?? []).map((id) => state.assignments.get(id))
+    .find((one) => one && told.deadline === `${one.id}-${told.kind}`);
+
+/**
+ * The crew that a person was told of first, that still doesn't answer or arrive, and in whose place
+ * nobody was sent since.
+ * @param {LiveState} state
+ * @param {Incident} incident
+ * @returns {{why: 'unanswered' | 'overdue', assignment: import('../types.js').Assignment} | null}
+ */
+export function missedCrew(state, incident) {
+  for (const told of incident.escalations ?? []) {
+    const why = told.kind;
+    const assignment = toldOf(state, incident, told);
+    if ((why === 'unanswered' || why === 'overdue') && assignment
+      && isUnsettled(state, incident, told) && !(incident.assignments ?? []).some((id) => {
+      const other = state.assignments.get(id);
+      return other && other !== assignment && running(other)
+        && Date.parse(other.times?.ordered ?? '') >= Date.parse(told.at)
+        && (other.override || other.requirement === assignment.requirement);
+    })) return { why, assignment };
+  }
+  return null;
 }
 
 /**
@@ -280,6 +313,51 @@ export function coverage(state, incident, requirement) {
 export function nextFree(proposal, now) {
   if (proposal?.next_free_s == null) return null;
   return Math.max(60, (Date.parse(proposal.made_at) - now) / 1000 + proposal.next_free_s);
+}
+
+/**
+ * For which other incident a unit is kept, or where it was sent, and why that one comes first.
+ * @param {LiveState} state
+ * @param {string} unit
+ * @param {Incident} incident that it isn't proposed for
+ * @returns {{incident: Incident, why: 'sent' | 'urgent' | 'sure' | 'longer' | ''} | null}
+ */
+export function keptFor(state, unit, incident) {
+  /** @param {Incident} one */
+  const counted = (one) =>
+    state.proposals.get(one.proposal ?? '')?.counted_priority || one.priority;
+  const others = [...state.proposals.values()]
+    .filter((proposal) => proposal.choices.some((choice) => choice.chosen?.unit === unit))
+    .map((proposal) => state.incidents.get(proposal.incident))
+    .filter((other) => !!other && other.id !== incident.id);
+  const other = others.sort((a, b) => byUrgency(/** @type {Incident} */ (a), /** @type {Incident} */ (b)))[0]
+    ?? [...state.incidents.values()].find((one) =>
+      one.id !== incident.id && !ended(one) && one.pins?.includes(unit));
+  if (other) {
+    const more = counted(other) - counted(incident);
+    return { incident: other, why: more < 0 ? 'urgent' : more > 0 ? ''
+      : incident.triage && !other.triage ? 'sure'
+        : other.opened_at < incident.opened_at ? 'longer' : '' };
+  }
+  const at = state.incidents.get(state.units.get(unit)?.incident ?? '');
+  return at && at.id !== incident.id ? { incident: at, why: 'sent' } : null;
+}
+
+/**
+ * The first unit that could go where nobody is proposed and that another incident has.
+ * @param {LiveState} state
+ * @param {Incident} incident
+ * @param {import('../types.js').Choice} choice
+ */
+export function keptFrom(state, incident, choice) {
+  if (choice.chosen) return null;
+  const able = [...(choice.runners_up ?? []).map((one) => one.unit),
+    ...(choice.excluded ?? []).filter((one) => one.rule === 'elsewhere').flatMap((one) => one.units)];
+  for (const unit of able) {
+    const kept = keptFor(state, unit, incident);
+    if (kept) return { unit, ...kept };
+  }
+  return null;
 }
 
 /** @param {import('../types.js').Assignment} assignment */
