@@ -16,7 +16,7 @@ ORDERED = "2026-01-01T07:35:00Z"
 ENGINES = {"key": "engines", "names": {"zh": "消防车", "en": "Engines"}, "skills": [], "count": 1,
            "within_s": 300}  # fmt: skip
 TEXTS = {
-    "en": ["Not acknowledged: 25 min", "Not acknowledged: ordered 25:00 ago", "Late by 22:00"],
+    "en": ["No answer: 25 min", "Not acknowledged: ordered 25:00 ago", "Late by 22:00"],
     "zh": ["未应答：25 分", "未应答：下达已 25:00", "迟到 22:00"],
 }
 KEPT = {
