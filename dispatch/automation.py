@@ -38,7 +38,7 @@ def is_unsure(incident: Incident, policy: Policy) -> bool:
 
 def precedence(
     situation: Situation, incident: Incident, now: datetime, policy: Policy
-) -> tuple[int, bool, bool, float, str]:
+) -> tuple[int, int, float, str]:
     """Return what incidents are served by: the most urgent, the surest, the longest waiting first.
 
     Of the same counted priority those that the machine sends to come first, then those that a
@@ -51,10 +51,15 @@ def precedence(
         As :func:`~dispatch.wanted.urgency` does.
     """
     priority, waited, name = urgency(incident, now, policy)
-    if held(situation, incident, policy):
-        priority = max(priority, *situation.rules.automatic_priorities)
-    automatic = is_automatic(situation, incident, policy)
-    return priority, not automatic, is_unsure(incident, policy), waited, name
+    if is_automatic(situation, incident, policy):
+        rank = 0
+    elif not is_unsure(incident, policy):
+        rank = 1
+    elif held(situation, incident, policy):
+        priority, rank = max(priority, *situation.rules.automatic_priorities), 2
+    else:
+        rank = 3
+    return priority, rank, waited, name
 
 
 def _goes_by_itself(situation: Situation, incident: Incident) -> bool:

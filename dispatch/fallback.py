@@ -159,7 +159,7 @@ def plan_nearest(step: Step, policy: Policy) -> dict[str, str]:
     others.
     """
     situation = step.situation
-    waiting: list[tuple[tuple[int, bool, bool, float, str], Incident]] = []
+    waiting: list[tuple[tuple[int, int, float, str], Incident]] = []
     failed: dict[str, str] = {}
     taken: set[str] = set()
     for name, incident in situation.incidents.items():

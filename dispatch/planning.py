@@ -162,7 +162,7 @@ class Planner:
                 if made >= most:
                     return plan.was_asked
         if plan.swaps is None:
-            plan.swaps = self._begin(step, set())
+            plan.swaps = self._begin(step, set(), set())
         for name, mine in plan.swaps.items():
             if not self._gaps.get(name):
                 self._relieve(step, step.incident(name), mine)
@@ -175,13 +175,16 @@ class Planner:
     ) -> Iterator[tuple[list[Wanted], Found]]:
         """Return what each incident lacks and what was chosen for it, in turn.
 
-        Who may be relieved is known when all of the first batch is chosen for; of incidents to
-        which somebody is under way, and all after them, is told only then.
+        Who may be relieved is known when all of the first batch is chosen for, but for what is
+        held; of incidents to which somebody is under way, and all after them, is told only then.
         """
         for batch in waiting.batches():
             later: list[tuple[list[Wanted], Found]] = []
             going: set[str] = set()
-            for group in batch:
+            for part in batch:
+                if part.held and plan.swaps is None:
+                    self._look_for_swaps(step, waiting, plan, going, waiting.fitting(part))
+                group = waiting.group(part)
                 found = self._found(step, group)
                 plan.was_asked |= found.solution is not None
                 going |= found.taken
@@ -193,10 +196,15 @@ class Planner:
                     else:
                         yield wants, found
             if plan.swaps is None:
-                plan.swaps = self._begin(step, going)
-                waiting.take(swap.chosen.unit for mine in plan.swaps.values() for swap in mine
-                             if swap.chosen is not None)  # fmt: skip
+                self._look_for_swaps(step, waiting, plan, going, set())
             yield from later
+
+    def _look_for_swaps(
+        self, step: Step, waiting: WaitingList, plan: _Plan, going: set[str], held_fit: set[str]
+    ) -> None:
+        plan.swaps = self._begin(step, going, held_fit)
+        waiting.take(swap.chosen.unit for mine in plan.swaps.values() for swap in mine
+                     if swap.chosen is not None)  # fmt: skip
 
     def _most(self, found: Found, incident: Incident) -> int:
         """How many proposals a plan may have made that makes one there."""
@@ -205,9 +213,11 @@ class Planner:
         policy = self.policy
         return policy.proposals_at_most if took_model or is_urgent else policy.proposals_per_plan
 
-    def _begin(self, step: Step, going: set[str]) -> dict[str, tuple[Choice, ...]]:
+    def _begin(
+        self, step: Step, going: set[str], held_fit: set[str]
+    ) -> dict[str, tuple[Choice, ...]]:
         """Find who may be relieved, and withdraw the proposals that nobody needs any more."""
-        swaps = self._swaps(step, going) if self.rule.diverts else {}
+        swaps = self._swaps(step, going, held_fit) if self.rule.diverts else {}
         for name in sorted(self._gaps):
             if not self._gaps[name] and name not in swaps:
                 _withdraw(step, step.incident(name), "not_needed")
@@ -309,20 +319,24 @@ class Planner:
 
     # ── relief ────────────────────────────────────────────────────────────────────────────────
 
-    def _swaps(self, step: Step, going: set[str]) -> dict[str, tuple[Choice, ...]]:
+    def _swaps(
+        self, step: Step, going: set[str], held_fit: set[str]
+    ) -> dict[str, tuple[Choice, ...]]:
         """Return, by incident, who would be there sooner than who is under way."""
-        going = going | {
-            choice.chosen.unit
+        named = [
+            (choice.chosen.unit, bool(proposal.held))
             for proposal in step.situation.proposals.values()
             for choice in proposal.choices
             if choice.chosen is not None and not choice.chosen.relieves
-        }
+        ]
+        going = going | {unit for unit, is_held in named if not is_held}
+        held_fit = held_fit | {unit for unit, is_held in named if is_held}
         missing_there = {
             slot_id(name, requirement.key): gap
             for name, gaps in self._gaps.items()
             for requirement, gap in gaps
         }
-        return self._reliefs.choices(step, self._under_way, going, missing_there)
+        return self._reliefs.choices(step, self._under_way, going, held_fit, missing_there)
 
     def _relieve(self, step: Step, incident: Incident, swaps: tuple[Choice, ...]) -> None:
         """Propose swaps on an incident that lacks nobody."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dispatch import assignment, diversion
 from dispatch.assignment import PRIORITY_WEIGHT
+from dispatch.automation import is_automatic
 from dispatch.correlation import METRES_A_DEGREE, distance_m
 from dispatch.coverage import Coverage
 from dispatch.explanation import RUNNERS_UP, Explainer, Swap
@@ -59,6 +60,7 @@ class Reliefs:
         step: Step,
         under_way: Iterable[str],
         going: AbstractSet[str],
+        held: AbstractSet[str],
         missing: Mapping[str, int],
     ) -> dict[str, tuple[Choice, ...]]:
         """Return the swaps that win enough, by incident.
@@ -69,6 +71,9 @@ class Reliefs:
             Incidents that units are under way to.
         going
             Units that the model sends somewhere, or that are proposed.
+        held
+            Units that are proposed, or may be, where the machine sends nobody before a person has
+            said what it is: free for those that it sends to.
         missing
             For each incident and requirement (`slot_id`): units that are missing beside them; what
             is chosen for these are the first choices of a proposal.
@@ -79,6 +84,7 @@ class Reliefs:
         for name in sorted(under_way):
             incident = step.situation.incidents[name]
             found: list[Choice] = []
+            others = set() if is_automatic(step.situation, incident, self._policy) else held
             for sent in diversion.under_way(step.situation, incident):
                 if not diversion.relievable(step.situation, sent):
                     continue
@@ -88,7 +94,7 @@ class Reliefs:
                 if asked is None:
                     continue
                 wanted = Wanted(incident, asked, 1)
-                swap = self._swap(step, wanted, sent, idle[incident.priority], taken)
+                swap = self._swap(step, wanted, sent, idle[incident.priority], taken | others)
                 if swap is not None:
                     before = sum(c.requirement == asked.key for c in found)
                     slot = missing.get(wanted.slot_id, 0) + before

@@ -15,11 +15,28 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from dispatch import diversion
-from dispatch.automation import is_automatic, precedence
+from dispatch.automation import held, is_automatic, precedence
 from dispatch.policy import Policy
 from dispatch.step import Step
 from dispatch.wanted import Able, Wanted, able_units, sendable
 from models.events import Requirement
+
+
+@dataclass(frozen=True)
+class Part:
+    """Incidents that become a group, by id.
+
+    Attributes
+    ----------
+    held
+        The machine would send to them if a person had said what they are.
+    may_divert
+        Those under way may be offered too.
+    """
+
+    names: tuple[str, ...]
+    held: bool
+    may_divert: bool
 
 
 @dataclass(frozen=True)
@@ -82,7 +99,10 @@ class WaitingList:
             i.id: [Wanted(i, requirement, gap) for requirement, gap in gaps[i.id]]
             for i in sorted(incidents, key=lambda i: precedence(situation, i, step.now, policy))
         }
-        self._automatic = {i.id for i in incidents if is_automatic(situation, i, policy)}
+        self._kinds = {
+            i.id: (is_automatic(situation, i, policy), bool(held(situation, i, policy)))
+            for i in incidents
+        }
         self._able = able_units(
             situation, (wanted for wants in self._rest.values() for wanted in wants)
         )
@@ -92,21 +112,25 @@ class WaitingList:
         """Leave units out of the groups that follow."""
         self._taken.update(units)
 
-    def batches(self) -> Iterator[Iterator[Group]]:
-        """Return the groups in turn; what they are sent is to be taken before the next is asked.
+    def batches(self) -> Iterator[list[Part]]:
+        """Return in turn what is to be made groups; each is, before the next batch is asked for.
 
-        Those of the first batch are all chosen for before anybody under way is relieved.
+        All of the first batch but what is held is chosen for before anybody is relieved.
         """
         is_first = True
         while names := self._next(is_first=is_first):
-            yield self._groups(names, may_divert=is_first and self._diverts)
+            yield [
+                Part(tuple(mine), is_held, is_first and self._diverts)
+                for (_, is_held), mine in groupby(names, key=self._kinds.__getitem__)
+            ]
             is_first = False
         if self._rest:
-            yield iter([self._group(list(self._rest), may_divert=False)])
+            yield [Part(tuple(self._rest), held=False, may_divert=False)]
 
-    def _groups(self, names: list[str], *, may_divert: bool) -> Iterator[Group]:
-        for _, mine in groupby(names, key=self._automatic.__contains__):
-            yield self._group(list(mine), may_divert=may_divert)
+    def fitting(self, part: Part) -> set[str]:
+        """Return the units that fit what its incidents lack."""
+        wants = (wanted for name in part.names for wanted in self._rest[name])
+        return {unit.id for wanted in wants for unit in self._able[wanted.kind]}
 
     def _next(self, *, is_first: bool) -> list[str]:
         """Return the incidents that come first and that a unit could be sent to."""
@@ -129,8 +153,9 @@ class WaitingList:
             names.append(name)
         return names
 
-    def _group(self, names: list[str], *, may_divert: bool) -> Group:
-        waiting = tuple(wanted for name in names for wanted in self._rest.pop(name))
+    def group(self, part: Part) -> Group:
+        """Return its incidents with the units that are left to them."""
+        waiting = tuple(wanted for name in part.names for wanted in self._rest.pop(name))
         pinned = {unit for wants in self._rest.values() for unit in wants[0].incident.pins}
         elsewhere = frozenset(self._taken | pinned)
         served = tuple(
@@ -138,9 +163,9 @@ class WaitingList:
             for wanted in waiting
             if any(sendable(u) and u.id not in elsewhere for u in self._able[wanted.kind])
             # A place that a unit under way could be turned to is one too.
-            or (may_divert and wanted.incident.priority == diversion.TO_PRIORITY)
+            or (part.may_divert and wanted.incident.priority == diversion.TO_PRIORITY)
         )
-        return Group(waiting, served, self._able, elsewhere, may_divert)
+        return Group(waiting, served, self._able, elsewhere, part.may_divert)
 
 
 def _is_life_in_danger(wants: Sequence[Wanted]) -> bool:

@@ -178,3 +178,17 @@ def test_the_nearest_is_proposed_to_the_sure_one_where_planning_fails(
     tick = world.report(at=(3, 2))[0]
     assert not plan_nearest(Step(world.situation, tick), world.policy)
     assert (named(world, HERE), named(world, "i000002")) == ([], ["E01"])
+
+
+def test_who_is_sooner_relieves_though_an_unsure_proposal_could_have_it(world: DeskWorld) -> None:
+    world.say(ev.HoldUnit(unit="E01", by="li", reason="refuelling"))
+    world.report(at=(0, 1))
+    (far,) = of(world.settle(), ev.AssignmentOrdered)
+    assert far.unit == "E02"
+    world.report(confidence=0.1, triage=True, at=(1, 0))
+    world.wait(30)
+    assert named(world, "i000002") == []
+    world.say(ev.LiftHold(unit="E01", by="li", reason="ready"))
+    (sooner,) = of(world.settle(), ev.AssignmentOrdered)
+    assert (sooner.unit, sooner.incident, sooner.relieves) == ("E01", HERE, far.assignment)
+    assert named(world, "i000002") == ["E02"]
