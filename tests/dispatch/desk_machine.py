@@ -133,6 +133,17 @@ class DeskMachine(DeskChecks, RuleBasedStateMachine):
         else:
             self.world.hand(event)
 
+    @rule(unsure=places, sure=places, category=st.sampled_from(CATEGORIES[:2]))
+    def a_sure_report_after_an_unsure_one(
+        self, unsure: tuple[int, int], sure: tuple[int, int], category: str
+    ) -> None:
+        """What was not understood has its proposal when somebody calls who is sure."""
+        for at, understood in ((unsure, "badly"), (sure, "well")):
+            self.report(
+                at, category, 1, 1, placed="yes", held_up=False, late_s=0.0, understood=understood
+            )
+            self.world.wait(5)
+
     @rule(which=pick)
     def a_report_comes_late(self, which: int) -> None:
         """Out of order: others, and hours, came between."""
