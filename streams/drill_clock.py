@@ -4,7 +4,9 @@ For: :mod:`streams.drill`. The row is shared: a console writes speed, pause and 
 desk and screens read the time from it. Which exercise a recording runs in is decided here too.
 
 - The same recording goes on in its exercise until its drill has ended; each other run gets an
-  exercise of its own: ``<jurisdiction>.exercise``, then ``.exercise.2``, ``.exercise.3``, …
+  exercise of its own: ``<jurisdiction>.exercise``, then ``.exercise.2``, ``.exercise.3``, … One
+  in which something is told of later than the recording begins is left out: its desk's time never
+  runs back, so nothing would move there.
 - States of the row: ``running``; ``stopped`` (nobody drives it, its clock stands; the next start
   goes on there); ``ended``.
 - A drill whose process died without a word goes on where its clock was last confirmed, or, if
@@ -27,6 +29,7 @@ from models.registers import GAP_S, Drill
 from models.store import Store
 from models.words import EXERCISE_MARK, home_jurisdiction
 from streams.recording import Recording
+from streams.seats import read_situation
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +66,9 @@ def take_up(
             store.put_drill(going_on)
             return going_on, True
     drill = Drill(
-        jurisdiction=_free_exercise(home, {d.jurisdiction for d in ours}),
+        jurisdiction=_free_exercise(
+            store, home, {d.jurisdiction for d in ours}, recording.described.first
+        ),
         name=recording.described.name,
         recording=str(recording.path),
         recording_sha256=digest,
@@ -197,12 +202,27 @@ def _end_others(store: Store, drills: list[Drill], jurisdiction: str, wall: date
             )
 
 
-def _free_exercise(home: str, taken: set[str]) -> str:
+def _free_exercise(store: Store, home: str, taken: set[str], first: datetime) -> str:
     name, number = home + EXERCISE_MARK, 1
-    while name in taken:
+    while name in taken or _is_ahead(store, name, first):
         number += 1
         name = f"{home}{EXERCISE_MARK}.{number}"
     return name
+
+
+def _is_ahead(store: Store, exercise: str, first: datetime) -> bool:
+    """Whether something that no drill sent is decided there later than that, or waits."""
+    now = read_situation(store, exercise).now if store.head(exercise) is not None else None
+    if not (store.unfinished(exercise) or (now is not None and now > first)):
+        return False
+    log.warning(
+        "%s has events that no drill sent, %s: the drill, which begins at %s, gets an exercise of "
+        "its own",
+        exercise,
+        "which wait" if now is None else f"up to {now.isoformat()}",
+        first.isoformat(),
+    )
+    return True
 
 
 def _sha256(path: Path) -> str:

@@ -87,6 +87,29 @@ class Clocks:
             is_over = clock.drill is not None and not clock.drill.is_driven(datetime.now(UTC))
             self._read[jurisdiction] = _Read(time.monotonic(), clock, is_over)
 
+    async def is_open(self, jurisdiction: str) -> bool:
+        """Say whether inputs may enter: the live side, or an exercise whose drill has not ended.
+
+        Raises
+        ------
+        StoreError
+            When the drill can't be read.
+        """
+        await self.refresh(jurisdiction)
+        if self._is_open(jurisdiction):
+            return True
+        # It may have begun since.
+        self.forget(jurisdiction)
+        await self.refresh(jurisdiction)
+        return self._is_open(jurisdiction)
+
+    def _is_open(self, jurisdiction: str) -> bool:
+        if not is_exercise(jurisdiction):
+            return True
+        known = self._read.get(jurisdiction)
+        drill = known.clock.drill if known is not None else None
+        return drill is not None and drill.state != "ended"
+
     def forget(self, jurisdiction: str) -> None:
         """Read the clock again at the next question."""
         self._read.pop(jurisdiction, None)

@@ -171,6 +171,7 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "foreign_origin": ("请求来自其他网站", "The request came from another site"),
     "unknown": ("没有找到", "Not found"),
     "conflict": ("与现有内容冲突", "This conflicts with what is there"),
+    "no_drill": ("目前没有演练", "No drill is there"),
     "method": ("不支持的方法", "This method is not allowed here"),
     "too_large": ("内容过大", "Too large"),
     "unsupported_type": ("不支持的格式", "This format is not accepted"),
@@ -190,6 +191,12 @@ DETAILS: Final[Mapping[str, tuple[str, str]]] = {
     "jurisdiction_unknown": (
         "这里没有辖区“{value}”，本系统负责“{home}”及其演练。",
         "There is no jurisdiction {value!r} here: this console is of {home!r} and its exercises.",
+    ),
+    "start_drill": (
+        "“{value}”没有演练，或演练已结束。请在服务器上运行 gridcommand drill run，"
+        "或回到非演练一侧。",
+        "{value!r} has no drill, or its drill is over. Start one on the server with gridcommand "
+        "drill run, or go back to live.",
     ),
     "no_jurisdiction": (
         "您的账号还没有辖区，请联系管理员。",

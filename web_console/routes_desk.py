@@ -57,7 +57,7 @@ class DrillAnswer(BaseModel):
 
 
 @router.post(
-    "/orders", status_code=202, responses=responses(401, 403, 404, 413, 503), summary="Order"
+    "/orders", status_code=202, responses=responses(401, 403, 404, 409, 413, 503), summary="Order"
 )
 async def order(
     body: OrderIn, request: Request, console: ConsoleOf, person: Ordering, asked: Asked
@@ -84,7 +84,7 @@ async def order(
 @router.post(
     "/tasks/{task_id:path}",
     status_code=202,
-    responses=responses(401, 403, 404, 413, 503),
+    responses=responses(401, 403, 404, 409, 413, 503),
     summary="Accept or finish a task",
 )
 async def task(
@@ -115,7 +115,7 @@ async def task(
 @router.post(
     "/units/{unit_id:path}/status",
     status_code=202,
-    responses=responses(401, 403, 404, 413, 503),
+    responses=responses(401, 403, 404, 409, 413, 503),
     summary="Unit status",
 )
 async def unit_status(

@@ -65,7 +65,10 @@ class ReadingsOut(BaseModel):
 
 
 @router.post(
-    "/reports", status_code=202, responses=responses(401, 403, 404, 413, 415, 503), summary="Report"
+    "/reports",
+    status_code=202,
+    responses=responses(401, 403, 404, 409, 413, 415, 503),
+    summary="Report",
 )
 async def report(
     body: ReportIn,
@@ -115,7 +118,7 @@ async def report(
 @router.post(
     "/reports/{report_id}/place",
     status_code=202,
-    responses=responses(401, 403, 404, 413, 503),
+    responses=responses(401, 403, 404, 409, 413, 503),
     summary="Say where a report is",
 )
 async def report_place(

@@ -27,17 +27,19 @@ from models.events import (
     ReportReceived,
     SendUnits,
     ServiceRecorded,
+    SetPosture,
     TaskReported,
     UnitRegistered,
     decode,
     encode,
 )
+from models.inbox import InboxRow
 from models.lifecycles import IncidentState
 from models.registers import Drill
 from models.settings import Settings
 from models.situation import Situation
 from models.store import Lease, Store
-from models.words import Channel, Role, is_exercise
+from models.words import Channel, Posture, Role, is_exercise
 from playbooks.engine import PlaybookSet
 from streams import drill as drill_module
 from streams.agents import classified_event
@@ -317,6 +319,23 @@ def test_after_its_end_or_with_another_recording_an_exercise_is_a_new_one(
     assert town.row("tiny.exercise.3").state == RUNNING
     assert town.row("tiny.exercise.2").state == STOPPED, "no clock runs that nobody drives"
     assert town.row().state == ENDED
+
+
+def test_a_side_in_which_something_stray_came_later_is_left_alone(
+    town: Town, recording: Recording, caplog: pytest.LogCaptureFixture
+) -> None:
+    stray = event("stray", WALL, SetPosture(posture=Posture.EMERGENCY, by="wang", reason="x"))
+    row = InboxRow(event_id=stray.id, jurisdiction=HERE, topic="exercise.desk", key=HERE,
+                   body=encode(stray), received_at=WALL, exercise=True, priority=1)  # fmt: skip
+    town.store.put([row])
+    town.pipeline()
+    drill = town.drill(recording)
+    assert f"{HERE} has events that no drill sent" in caplog.text
+    assert town.row("tiny.exercise.2").state == RUNNING
+    town.run(drill, 600)
+    opened = payloads(town.journal("tiny.exercise.2"), IncidentOpened)
+    assert [one.report for one in opened] == ["call0", "call1", "call2"]
+    assert drill.ended
 
 
 def test_the_clock_is_held_while_the_desk_does_not_answer(town: Town, recording: Recording) -> None:

@@ -352,3 +352,19 @@ def test_every_sentence_is_there_in_both_languages() -> None:
             assert chinese != english, key
             holes = {part.partition("}")[0].partition("!")[0] for part in english.split("{")[1:]}
             assert holes == {part.partition("}")[0] for part in chinese.split("{")[1:]}, key
+
+
+async def test_an_exercise_without_a_drill_takes_nothing_in_and_says_how_to_begin_one(
+    client: httpx.AsyncClient, sign_in: Any, store: Store, begin_drill: Any
+) -> None:
+    sign_in("c", Role.COMMANDER, DRILL)
+    order = {"type": "set_posture", "posture": "emergency", "reason": "x"}
+    for path, body in (("/api/reports", {"text": "smoke"}), ("/api/orders", order)):
+        answer = await client.post(path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "no_drill")
+        assert "gridcommand drill run" in answer.json()["detail"]
+    assert not inbox(store)
+    begin_drill(datetime.now(UTC))
+    assert (await client.post("/api/reports", json={"text": "smoke"})).status_code == 202
+    await client.post("/api/drill", json={"ended": True})
+    assert (await client.post("/api/reports", json={"text": "smoke"})).status_code == 409

@@ -28,6 +28,11 @@ BELONGS = {Place.OWN: (HOME,), Place.EXERCISE: (HOME,), Place.FOREIGN: ("elsewhe
 WHERE = {Place.OWN: HOME, Place.EXERCISE: DRILL, Place.FOREIGN: HOME}
 
 
+@pytest.fixture(autouse=True)
+def _in_an_exercise_is_a_drill(begin_drill: Any) -> None:
+    begin_drill(datetime.now(UTC))
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=name_of)
 async def test_an_order_passes_as_the_table_says(
     kind: type[ev.Order], client: httpx.AsyncClient, sign_in: Any, store: Store
