@@ -287,6 +287,10 @@ def language_of(asked: str | None, chosen: str | None, accept: str, default: Lan
 def field_sentence(kind: str, language: Language, context: Mapping[str, Any]) -> str:
     """Return what is wrong with a field; ``kind`` is pydantic's error type or one of ours."""
     known = FIELD_SENTENCES.get(kind) or FIELD_SENTENCES[GENERAL]
+    if language == "zh" and "expected" in context:
+        # Pydantic lists values as "'I', 'II' or 'III'".
+        values = str(context["expected"]).replace(" or ", ", ").replace("'", "")
+        context = {**context, "expected": values.replace(", ", "、")}
     return _fill(known, language, context)
 
 

@@ -23,7 +23,7 @@ from tests.web_console.conftest import inbox
 from tests.web_console.patience import patient
 from web_console.accounts import COOKIE
 from web_console.console import Console
-from web_console.messages import DETAILS, FIELD_SENTENCES, GENERAL, ROLES, TITLES
+from web_console.messages import DETAILS, FIELD_SENTENCES, GENERAL, ROLES, TITLES, field_sentence
 from web_console.problems import MEDIA_TYPE
 
 HOME, DRILL = "tiny", "tiny.exercise"
@@ -368,3 +368,9 @@ async def test_an_exercise_without_a_drill_takes_nothing_in_and_says_how_to_begi
     assert (await client.post("/api/reports", json={"text": "smoke"})).status_code == 202
     await client.post("/api/drill", json={"ended": True})
     assert (await client.post("/api/reports", json={"text": "smoke"})).status_code == 409
+
+
+def test_a_list_of_values_is_in_the_askers_language() -> None:
+    expected = {"expected": "'I', 'II', 'III' or 'IV'"}
+    assert field_sentence("enum", "zh", expected) == "必须是以下之一：I、II、III、IV。"
+    assert "'III' or 'IV'" in field_sentence("enum", "en", expected)

@@ -89,6 +89,7 @@ export interface MoveUp {
 }
 export interface SimplerPlanning {
   since: string; policy: string; used: string; error: string; incidents?: string[];
+  hung?: number;
 }
 export interface Rules {
   posture?: string; automatic_priorities?: number[]; simpler_planning?: SimplerPlanning | null;

@@ -215,7 +215,8 @@ export function SimplerPlanning() {
     time: clockTime(simpler.since, theCity().timezone),
     used: t(`policy.${simpler.used}`),
   })}${numbers.length > 0 && html` <b>${t('planning.by_hand', { incidents: numbers.join(', ') })}</b>`}
-    <span class="dim">${simpler.policy} · ${simpler.error}</span></p>`;
+    <span class="dim">${tOr(`policy.${simpler.policy}`, simpler.policy)} · ${
+      simpler.hung ? t('planning.hung', { n: simpler.hung }) : simpler.error}</span></p>`;
 }
 
 function Account() {

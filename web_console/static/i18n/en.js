@@ -62,6 +62,7 @@ export const en = {
   'pipeline.unshown': 'Not everything is shown: this console can’t read {n} of the desk’s events and is probably older than it. Update the console.',
   'pipeline.title': 'Pipeline: {state}',
   'planning.simpler': 'Planning fails since {time}. A simpler policy decides until it is mended: {used}. Tell the IT engineer:',
+  'planning.hung': '{n} ways of planning did not end and rest for now',
   'planning.short': 'Simpler planning',
   'planning.by_hand': 'Nobody is proposed for {incidents}: send units by hand.',
   'rules.automatic': 'Orders go out by themselves for',

@@ -62,6 +62,7 @@ export const zh = {
   'pipeline.unshown': '显示不完整：本控制台无法读取指挥台的 {n} 条事件，版本可能较旧，请更新控制台。',
   'pipeline.title': '处理管道：{state}',
   'planning.simpler': '自 {time} 起派遣计算出错，修复前改用较简单的规则：{used}。请通知信息化工程师：',
+  'planning.hung': '{n} 个派遣算法未能算完，暂停使用',
   'planning.short': '简化调度中',
   'planning.by_hand': '{incidents} 没有派遣建议，请人工派遣。',
   'rules.automatic': '自动派遣的优先级',
