@@ -23,7 +23,7 @@ from gridcommand.rehearsal.sensors import SensorReports
 from gridcommand.rehearsal.servers import Servers
 from gridcommand.rehearsal.system import OwnSystem, running_system
 from models.events import IncidentOpened, ReportLinked, decode
-from models.registers import Device
+from models.registers import Device, Drill
 from models.words import EXERCISE_MARK
 from streams.app import SESSION_S
 from streams.broker import free_port
@@ -265,7 +265,20 @@ async def test_workers_that_come_and_are_told_to_go_move_jurisdictions_at_once(
 async def exercising(system: OwnSystem, jurisdiction: str) -> AsyncIterator[None]:
     """Let reports flow in an exercise too, and check what becomes of them."""
     with closing(system.store()) as store:
-        store.claim(jurisdiction, exercise=True, at=datetime.now(UTC))
+        now = datetime.now(UTC)
+        store.put_drill(
+            Drill(
+                jurisdiction=jurisdiction,
+                name="by hand",
+                recording="",
+                recording_sha256="",
+                speed=1.0,
+                anchor_sim=now,
+                anchor_wall=now,
+                updated_at=now,
+            )
+        )
+        store.claim(jurisdiction, exercise=True, at=now)
         phones, screen = Phones(system), Screen(system, jurisdiction)
         reports = [{**one, "jurisdiction": jurisdiction} for one in recorded_places(144)]
         enough = asyncio.Event()
