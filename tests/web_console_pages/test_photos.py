@@ -16,6 +16,13 @@ pytestmark = pytest.mark.browser
 
 # What an Android phone hands over: no browser but Safari draws it, and the server neither.
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + b"\x00" * 500
+KEPT = """async () => {
+  const { all } = await import('/static/field/kept.js');
+  const drafts = await all('drafts');
+  return (await all('photos')).length > 0
+    && drafts.some((one) => one.value.photos?.length && one.value.text);
+}"""
+"""Whether a draft and its photo have reached the phone's memory: shown is sooner than kept."""
 
 
 def write(phone: Page, text: str, *photos: Path) -> None:
@@ -136,6 +143,7 @@ def test_what_is_half_written_survives_a_reload_until_it_is_sent_or_cleared(
     place.fill("behind the school")
     write(phone, "smell of gas, half", picture(phone, tmp_path / "p.png"))
     expect(photo).to_be_visible()
+    phone.wait_for_function(KEPT)
     # Elsewhere now: the place is where it was written.
     phone.context.set_geolocation({"latitude": 37.7, "longitude": -122.4, "accuracy": 12})
     phone.reload()
