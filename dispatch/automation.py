@@ -1,8 +1,8 @@
-"""Whom the machine sends without asking, and who comes first when not all can be served.
+"""Which incidents the machine sends units to without asking, and in what order all are served.
 
-For: the planner, its waiting list, the model's question and the desk. What waits for a person
-takes no unit from what goes out by itself: nobody knows when, or whether, that person decides.
-Pure functions of the situation; not for choosing.
+For: the planner, its waiting list, the model's question and the desk. An incident that waits for a
+person takes no unit from one that is ordered automatically: that person may decide late, or never.
+Pure functions of the situation; not for choosing units.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from models.situation import Incident, Situation
 
 HELD_FOR_TRIAGE = "triage"
 HELD_FOR_WALK = "walk"
-"""Why the machine doesn't send: nobody said what it is; who would go had too far to walk."""
+"""Why no order goes out automatically: triage is open; a unit's way has too much on foot."""
 
 
 def is_automatic(situation: Situation, incident: Incident, policy: Policy) -> bool:
-    """Say whether the machine sends whom it proposes there, without asking."""
+    """Say whether the units proposed there are ordered without asking a person."""
     return _goes_by_itself(situation, incident) and not held(situation, incident, policy)
 
 
 def held(situation: Situation, incident: Incident, policy: Policy) -> str:
-    """Return why no machine orders what would go out by itself; empty: nothing holds it.
+    """Return why an order that would be automatic waits for a person; empty: it doesn't.
 
-    What nobody understood well enough waits for a person, unless a danger to life was read in it.
+    A report with open triage waits, unless a danger to life was read in it.
     """
     if not _goes_by_itself(situation, incident):
         return ""
@@ -34,18 +34,18 @@ def held(situation: Situation, incident: Incident, policy: Policy) -> str:
 
 
 def is_unsure(incident: Incident, policy: Policy) -> bool:
-    """Say whether a person should say first what an incident is."""
+    """Say whether triage by a person comes first."""
     return incident.triage and not incident.life_threat and not policy.automatic_untriaged
 
 
 def precedence(
     situation: Situation, incident: Incident, now: datetime, policy: Policy
 ) -> tuple[int, int, float, str]:
-    """Return what incidents are served by: the most urgent, the surest, the longest waiting first.
+    """Return the key to sort incidents by: urgent first, then sure, then waiting for long.
 
-    Of the same counted priority those that the machine sends to come first, then those that a
-    person is asked about, then those that nobody understood well enough. What is held comes after
-    all that the machine sends to, whatever its priority.
+    Of one counted priority automatic orders come first, then those that a person confirms, then
+    those with open triage. An incident that is held comes after all automatic ones, whatever its
+    priority.
 
     Raises
     ------
