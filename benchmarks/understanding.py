@@ -2,14 +2,15 @@
 
     python benchmarks/understanding.py
 
-What is in force (``streams.classify``) reads each held-out sentence of ``streams/data/corpus`` as a
-report without a code. ``category_right`` is the share of live ones whose category is one of the
-right ones, ``gives_up`` of those read as ``city.other`` and something else, ``right_unseen`` of
-those right among ``sent_unseen``, which need no triage. ``danger_raised`` is the share of live
-dangers to life that have priority 1, ``raised_right`` of live dangers among all that have it;
-``unreal_raised`` counts texts that are not live among those. ``counts_right`` is the share of
-people counts of one or more that are right. Each share stands with its 95 % interval (Wilson),
-``_from`` and ``_to``, None where there is none of it; by language and difficulty too.
+What is in force (``streams.classify.reports``) reads each held-out sentence of
+``streams/classify/corpus`` as a report without a code. ``category_right`` is the share of live
+ones whose category is one of the right ones, ``gives_up`` of those read as ``city.other`` and
+something else, ``right_unseen`` of those right among ``sent_unseen``, which need no triage.
+``danger_raised`` is the share of live dangers to life that have priority 1, ``raised_right`` of
+live dangers among all that have it; ``unreal_raised`` counts texts that are not live among those.
+``counts_right`` is the share of people counts of one or more that are right. Each share stands
+with its 95 % interval (Wilson), ``_from`` and ``_to``, None where there is none of it; by language
+and difficulty too.
 ``yardstick_ms`` is a fixed loop measured in the same run.
 """
 
@@ -29,8 +30,8 @@ from models.city import CityPack
 from models.events import ReportClassified, ReportReceived
 from models.settings import CHECKOUT
 from models.words import Channel
-from streams.classify import classify
-from streams.corpus import COUNTS, DIFFICULTIES, Sentence, held_out, sentences
+from streams.classify.reports import classify
+from streams.classify.sentences import COUNTS, DIFFICULTIES, Sentence, held_out, sentences
 
 LIFE_THREATENING = 1
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)

@@ -42,7 +42,7 @@ from models.topics import (
 )
 from models.words import is_exercise
 from streams.app import GridApp, raw_topic
-from streams.classify import classify
+from streams.classify.reports import classify
 from streams.dead_letters import DeadLetters
 from streams.own_records import is_own
 from streams.publisher import OVERSIZE, Publisher

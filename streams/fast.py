@@ -44,7 +44,7 @@ from models.events import (
 from models.journal import GENESIS
 from models.situation import Situation
 from playbooks.engine import PlaybookSet
-from streams.classify import classify
+from streams.classify.reports import classify
 from streams.errors import PolicyFailedError, ReplayStuckError
 from streams.opening import opening_events
 from streams.recording import LineSink, Recording, open_for_lines

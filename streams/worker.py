@@ -31,7 +31,7 @@ from streams import metrics
 from streams.agents import NO_EVENTS, Agents, Stages
 from streams.app import broker_at_hand, is_embedded, kafka_servers, make_app, running
 from streams.claims import Place
-from streams.classify import classify
+from streams.classify.reports import classify
 from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
 from streams.errors import BrokerError, NotOursError, OpeningError

@@ -1,8 +1,8 @@
 """Where something is that is named: streets, crossings, facilities and cells of the city.
 
 For: who is told a place in words and must set it on the map. Not for what a report's text says by
-itself (``streams.place_names``), nor for house numbers, which no pack has: of a street it is the
-middle. Relies on the pack's road table; about 0.2 s for 15,000 segments, once for a console.
+itself (``streams.classify.place_names``), nor for house numbers, which no pack has: of a street it
+is the middle. Relies on the pack's road table; about 0.2 s for 15,000 segments, once for a console.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from models.settings import CHECKOUT, GENERIC_PLANS, Settings, own_plans
 from models.skills import UNIT_KINDS
 from playbooks.engine import PlaybookSet
 from playbooks.facts import IncidentFacts
-from streams.classify import classify
+from streams.classify.reports import classify
 from streams.recording import Recording
 from tests.gridcommand.osm_inputs import extract, square
 

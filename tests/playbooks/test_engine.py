@@ -15,7 +15,7 @@ from models.city import CityPack
 from models.lifecycles import IncidentState
 from playbooks.engine import Plan, PlaybookSet
 from playbooks.facts import KNOWN_FACTS, IncidentFacts
-from streams.lexicon import load_lexicon
+from streams.classify.lexicon import load_lexicon
 from tests.playbooks.conftest import PLANS, ROOT, Write
 
 

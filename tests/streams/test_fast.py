@@ -23,7 +23,7 @@ from models.situation import Situation
 from playbooks.engine import PlaybookSet
 from streams import fast
 from streams.calls_import import import_calls
-from streams.classify import classify
+from streams.classify.reports import classify
 from streams.errors import RulesError
 from streams.fast import FastResult, replay
 from streams.opening import opening_events

@@ -36,7 +36,7 @@ from models.situation import Incident
 from models.store import Store
 from models.words import Channel, Grade
 from streams import sense_keeper
-from streams.classify import classify
+from streams.classify.reports import classify
 from streams.sense_keeper import SenseKeeper
 from tests.waiting import HANG_S
 

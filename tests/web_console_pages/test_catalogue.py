@@ -17,7 +17,7 @@ from models import events as ev
 from models.events import Order
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
 from models.words import DEVICE, Channel, Role
-from streams.lexicon import load_lexicon
+from streams.classify.lexicon import load_lexicon
 from web_console.pipeline import DATABASE, WORKER
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ import pytest
 
 from models.city import CityPack
 from models.settings import CHECKOUT
-from streams.place_names import names_of
+from streams.classify.place_names import names_of
 
 
 @cache

@@ -4,7 +4,7 @@ Validates the place, turns times to UTC and coordinates to WGS-84, finds categor
 grade, confidence and the facts in the text, and the grid cell. Pure: the same report gives the
 same answer. Throws nothing away: what it can't tell asks for triage.
 
-Relies on the city pack for codes and cells and on :mod:`streams.lexicon` for texts.
+Relies on the city pack for codes and cells and on :mod:`streams.classify.lexicon` for texts.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from models.events import FactValue, ReportClassified, ReportReceived
 from models.geodesy import to_wgs84
 from models.plain_text import plain
 from models.words import DEVICE, Channel, Grade
-from streams.lexicon import Lexicon, Reading, load_lexicon
-from streams.place_names import names_of
+from streams.classify.lexicon import Lexicon, Reading, load_lexicon
+from streams.classify.place_names import names_of
 
 TRIAGE_BELOW = 0.6
 """Confidence under which a person must look."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.classify.lexicon import load_lexicon
 from streams.errors import RulesError
-from streams.lexicon import load_lexicon
 
 LEXICON = load_lexicon()
 

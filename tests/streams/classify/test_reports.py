@@ -13,7 +13,7 @@ from models.city import CityPack
 from models.events import ReportClassified, ReportReceived
 from models.geodesy import wgs84_to_gcj02
 from models.words import Channel, Datum, Grade
-from streams.classify import classify
+from streams.classify.reports import classify
 
 AT = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
 

@@ -1,7 +1,8 @@
 """Cells and towns that words name: where to look for somebody who has no place.
 
-For: :mod:`streams.classify`. A report without coordinates, or with such as lie in no cell, may say
-"上黄镇西埝村" or "at Lakeshore": units near there can be proposed, and somebody is to ask for more.
+For: :mod:`streams.classify.reports`. A report without coordinates, or with such as lie in no cell,
+may say "上黄镇西埝村" or "at Lakeshore": units near there
+can be proposed, and somebody is to ask for more.
 Not for: addresses and streets; never for a place that was sent and is good.
 """
 

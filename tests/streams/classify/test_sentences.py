@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.categories import categories
-from streams import corpus
+from streams.classify import sentences as corpus
 from streams.errors import RulesError
 
 RARE = {"natural.biological", "natural.marine"}

@@ -1,4 +1,4 @@
-"""Words and what they say: the lexicon of ``data/lexicon.yaml`` and how a text is read with it.
+"""Words and what they say: the lexicon of ``lexicon.yaml`` and how a text is read with it.
 
 For Chinese and English reports of one to some hundred words; a term is matched where it stands,
 the longest first, and counts for nothing when it is denied ("无人受伤", "no injuries"). Not a
@@ -26,7 +26,7 @@ from models.events import FactValue
 from models.plain_text import plain
 from streams.errors import RulesError
 
-DATA = Path(__file__).parent / "data" / "lexicon.yaml"
+DATA = Path(__file__).parent / "lexicon.yaml"
 MAX_CHARS = 4000
 """What is read of a text in its plain form; the rest can't change a category and costs time."""
 

@@ -1,7 +1,7 @@
 """The corpus of what people say to a control room: read with every mistake named by its line.
 
 For: judging what understands texts (``benchmarks/understanding.py``), and training it. Not for the
-pipeline: no worker reads this. What the columns mean stands in ``data/corpus/README.md``.
+pipeline: no worker reads this. What the columns mean stands in ``corpus/README.md``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from models.categories import categories
 from models.named import unknown
 from streams.errors import RulesError
 
-DATA: Final = Path(__file__).parent / "data" / "corpus"
+DATA: Final = Path(__file__).parent / "corpus"
 MODALITIES: Final = (
     "live",
     "drill",
