@@ -208,6 +208,7 @@ class Desk:
                     own=merging.with_report(incident, report),
                     leads=report.priority < incident.priority,
                     words=_words(report),
+                    reading=report.reading,
                 ),
                 incident=incident.id,
             )
@@ -277,6 +278,7 @@ class Desk:
                 near=report.near,
                 far=far,
                 words=_words(report),
+                reading=report.reading,
             ),
             incident=incident,
         )

@@ -92,6 +92,11 @@ def held_out() -> frozenset[str]:
     return frozenset(YAML(typ="safe").load(DATA / "views.yaml")["held_out"])
 
 
+def calibrating() -> frozenset[str]:
+    """Return the points of view that probabilities and thresholds are set by, nothing else."""
+    return frozenset(YAML(typ="safe").load(DATA / "views.yaml")["calibrating"])
+
+
 def views() -> tuple[str, ...]:
     """Return all points of view, by name."""
     return tuple(sorted(path.stem for path in DATA.glob("[a-z][a-z]-*.tsv")))
