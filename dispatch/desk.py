@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from dispatch import closing, merging, watch
+from dispatch import closing, maybe, merging, watch
 from dispatch.automation import is_automatic
 from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, distance_m, merge_facts
 from dispatch.fallback import Planning
@@ -216,6 +216,7 @@ class Desk:
             if not incident.triaged_by and worse != (incident.priority, incident.grade):
                 self._revise(step, incident, priority=worse[0], grade=worse[1], reason="report")
         self._adopt_plan(step, incident)
+        maybe.set_clock(step, incident, self._policy)
 
     def _report_placed(self, step: Step, said: ev.ReportPlaced) -> None:
         try:

@@ -86,9 +86,24 @@ _EN_SMALL: Final = (
     "fifteen sixteen seventeen eighteen nineteen twenty"
 )
 _EN_NUMBERS: Final = {word: value for value, word in enumerate(_EN_SMALL.split())} | {
-    **{"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80},
-    **{"ninety": 90, "hundred": 100, "hundreds": 200, "dozen": 12, "dozens": 24},
-    **{"both": 2, "couple": 2, "pair": 2, "twins": 2, "several": 3, "few": 3, "half a dozen": 6},
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "seventy": 70,
+    "eighty": 80,
+    "ninety": 90,
+    "hundred": 100,
+    "hundreds": 200,
+    "dozen": 12,
+    "dozens": 24,
+    "both": 2,
+    "couple": 2,
+    "pair": 2,
+    "twins": 2,
+    "several": 3,
+    "few": 3,
+    "half a dozen": 6,
 }
 _EN_PEOPLE: Final = (
     "people|persons?|folks?|peeps|men|man|women|woman|guys?|fellas?|blokes?|lads?|dudes?|ladies|lady|gals?|"
