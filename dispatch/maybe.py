@@ -1,7 +1,7 @@
 """A life may be at stake and the reading is not sure enough to order: a person looks in time.
 
-For: :class:`dispatch.desk.Desk`. Such an incident has priority 1 and open triage; the machine orders
-nothing for it. When nobody triages it within ``Policy.look_s`` while nobody goes there, a commander
+For: :class:`dispatch.desk.Desk`. Such an incident has priority 1 and open triage; the machine
+orders nothing for it. Where it is neither triaged nor served within ``Policy.look_s``, a commander
 is told.
 """
 

@@ -75,8 +75,9 @@ def _danger_of(said: Said, words: Lexicon) -> float:
     """Confidence that a life is in danger, whichever category it is of.
 
     As :func:`_category_of` has it for a category. Where a fact says that a life is in danger
-    (somebody is trapped, or not breathing) there is no rival: that something happens is sure enough where
-    the terms of any category say so. Else only what says that none is in danger is a rival.
+    (somebody is trapped, or not breathing) there is no rival: that something happens is sure
+    enough where the terms of any category say so. Else only what says that none is in danger is a
+    rival.
     """
     scores = said.scores
     dangerous = [

@@ -4,7 +4,8 @@ For: :mod:`streams.classify.reader`. Not for: deciding anything; thresholds and 
 
 Each model is a BERT encoder in 8-bit integers (ONNX) and four heads over its last layer: category,
 modality, danger, facts. A head weighs the tokens (softmax of token vector times
-query), takes their mean and multiplies; so a token's share in a logit is known, and that is how a reading says its reasons.
+query), takes their mean and multiplies; so a token's share in a logit is known, and that is how a
+reading says its reasons.
 ``docs/understanding.md`` is the model card; ``tools/train_reader.py`` makes the files.
 
 Deterministic on one kind of processor; on another the last digits of a probability may differ,
