@@ -173,7 +173,8 @@ class Encoder:
                 self._words.last,
             )
             mask[row, : len(tokens) + 2] = 1
-        (hidden,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
+        asked = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        (hidden,) = self._session.run(None, asked)
         return [one[: len(tokens) + 2] for one, tokens in zip(hidden, batch, strict=True)]
 
     def _read(self, tokens: tuple[Token, ...], hidden: Floats) -> Encoded:
