@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from models.categories import OTHER
 from models.events import Reading
+from streams.classify.encoder import LANGUAGES
+from streams.classify.languages import language_of
 from streams.classify.lexicon import Lexicon, load_lexicon
 from streams.classify.lexicon import Reading as Said
-from streams.classify.reader import Understood, language_of
+from streams.classify.reader import Understood, unread
 
 LIFE_THREATENING = 1
 SURE_FROM = 0.6
@@ -23,6 +25,9 @@ _OTHER_CONFIDENCE = 0.1
 
 def by_words(said: Said, text: str, words: Lexicon) -> Understood:
     """Return what the terms of a text say it is; pure, some microseconds."""
+    language = language_of(text)
+    if language and language not in LANGUAGES:
+        return unread(text, language)
     category, confidence = _category_of(said.scores, words)
     urgency = _danger_of(said, words)
     priority = words.priorities[category] if category != OTHER else _OTHER_PRIORITY
@@ -39,7 +44,7 @@ def by_words(said: Said, text: str, words: Lexicon) -> Understood:
         is_unreal=False,
         triage=confidence < SURE_FROM,
         facts=said.facts,
-        reading=Reading(reader=VERSION, language=language_of(text), because=said.terms),
+        reading=Reading(reader=VERSION, language=language, because=said.terms),
     )
 
 

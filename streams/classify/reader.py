@@ -6,6 +6,8 @@ For: :mod:`streams.classify.reports`, for reports without a code. Not for: flags
 Layers, each with a probability of its own: modality (is it real, here and now), danger, category.
 They are read from the same vectors (:mod:`streams.classify.encoder`) and don't hear each other: a
 text of no clear category may be surely dangerous. ``thresholds.yaml`` says what is made of them.
+Chinese and English are read so. Of a text in another language only words of danger are known
+(:mod:`streams.classify.languages`): with one it may be life-threatening, and a person looks.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ from models.categories import OTHER
 from models.events import FactValue, LikelyCategory, Reading
 from models.likeness import sketch_of
 from models.plain_text import plain
-from streams.classify.encoder import Encoded, Encoder, encoder_of, version
+from streams.classify.encoder import LANGUAGES, Encoded, Encoder, encoder_of, version
 from streams.classify.facts import facts_of
+from streams.classify.languages import category_of, danger_in, language_of, load_languages
 from streams.classify.wordpiece import Token
 from streams.errors import RulesError
 
@@ -35,6 +38,12 @@ THRESHOLDS: Final = Path(__file__).parent / "thresholds.yaml"
 LIVE: Final = "live"
 MAX_CHARS: Final = 600
 """Characters of a text that are read; the encoder takes fewer tokens than that."""
+
+_GUESSED: Final = 0.5
+"""Probability of a category that only words of danger speak for."""
+
+_MAYBE: Final = 0.6
+"""Probability of danger where a word of danger stands in a text that isn't read."""
 
 _CATEGORIES: Final = 3
 _REASONS: Final = 3
@@ -102,16 +111,20 @@ class Understood(NamedTuple):
 def understand(texts: Sequence[str]) -> list[Understood]:
     """Read texts of any language; some 2 ms of one core each, faster together."""
     said = [plain(text)[:MAX_CHARS] for text in texts]
+    languages = [language_of(text) for text in said]
     found: dict[int, Understood] = {}
-    for language in ("zh", "en"):
-        places = [place for place, text in enumerate(said) if language_of(text) == language]
+    for language in LANGUAGES:
+        places = [place for place, one in enumerate(languages) if one == language]
         if not places:
             continue
         encoder = encoder_of(language)
         encoded = encoder.encode([said[place] for place in places])
         for place, one in zip(places, encoded, strict=True):
             found[place] = _understood(said[place], one, language, encoder)
-    return [found.get(place) or _unread(text) for place, text in enumerate(said)]
+    return [
+        found.get(place) or unread(text, language)
+        for place, (text, language) in enumerate(zip(said, languages, strict=True))
+    ]
 
 
 def load_reader() -> None:
@@ -119,11 +132,31 @@ def load_reader() -> None:
     understand(["火", "fire"])
 
 
-def language_of(text: str) -> str:
-    """Return ``zh`` for a text with Chinese in it, ``en`` for Latin letters, else nothing."""
-    if any("\u3400" <= char <= "\u9fff" for char in text):
-        return "zh"
-    return "en" if any(char.isalpha() and char.isascii() for char in text) else ""
+def unread(text: str, language: str) -> Understood:
+    """Return what is known of a text in a language that isn't read; loads no model.
+
+    A person looks, at once where a word of danger stands in it. An empty text is no danger.
+    """
+    alarming = danger_in(text, language)
+    category = category_of(alarming, language)
+    confidence = 0.0 if category == OTHER else _GUESSED
+    reading = Reading(
+        reader=load_languages().version,
+        real=0.5 if text.strip() else 0.0,
+        danger=_MAYBE if alarming else 0.0,
+        categories=(LikelyCategory(category=category, probability=_GUESSED),) if confidence else (),
+        alarming=alarming,
+    )
+    return Understood(
+        category,
+        confidence,
+        is_raised=bool(alarming),
+        is_sure=False,
+        is_unreal=False,
+        triage=True,
+        facts={},
+        reading=reading,
+    )
 
 
 @cache
@@ -186,21 +219,6 @@ def _understood(
         is_unreal=real < limits.real,
         triage=confidence < limits.category or real < limits.real or (is_raised and not is_sure),
         facts=facts_of(text, encoded, encoder.facts),
-        reading=reading,
-    )
-
-
-def _unread(text: str) -> Understood:
-    """Nothing was read, so a person looks; an empty text is no danger."""
-    reading = Reading(reader=version(), real=0.5 if text.strip() else 0.0)
-    return Understood(
-        OTHER,
-        0.0,
-        is_raised=False,
-        is_sure=False,
-        is_unreal=False,
-        triage=True,
-        facts={},
         reading=reading,
     )
 

@@ -22,10 +22,11 @@ from models.geodesy import to_wgs84
 from models.plain_text import plain
 from models.words import DEVICE, Channel, Grade
 from streams.classify.by_words import by_words
+from streams.classify.languages import language_of
 from streams.classify.lexicon import Lexicon, load_lexicon
 from streams.classify.lexicon import Reading as Said
 from streams.classify.place_names import names_of
-from streams.classify.reader import Understood, language_of, understand
+from streams.classify.reader import Understood, understand
 
 CODE_CONFIDENCE = 0.95
 LIFE_THREATENING = 1
