@@ -204,12 +204,7 @@ class Agents:
 
     async def _read(self, events: list[Event]) -> dict[str, Understood]:
         """Read the texts that need it, on a thread; by words alone where the reader fails."""
-        texts = {
-            event.id: text
-            for event in events
-            if isinstance(event.data, ReportReceived)
-            and (text := text_to_read(event.data, self._stages.pack))
-        }
+        texts = {event.id: text for event in events if (text := self._text_of(event))}
         if not texts:
             return {}
         try:
@@ -218,6 +213,14 @@ class Agents:
             log.exception("the reader failed; texts are read by words alone")
             found = [read_by_words(text) for text in texts.values()]
         return dict(zip(texts, found, strict=True))
+
+    def _text_of(self, event: Event) -> str:
+        if not isinstance(event.data, ReportReceived):
+            return ""
+        try:
+            return text_to_read(event.data, self._stages.pack)
+        except Exception:
+            return ""  # classify fails on it too, and that one report is a dead letter
 
     async def _on_desk(self, spec: TopicSpec, record: Any) -> None:
         """Hand a record's events to the desk of their jurisdiction, in order.
