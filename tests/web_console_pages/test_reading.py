@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.web_console_pages.acting import PHONE
 from tests.web_console_pages.canned import AT, open_canned
 from tests.web_console_pages.conftest import NewPage
+from tests.web_console_pages.test_layout import CUT
 
 pytestmark = pytest.mark.browser
 
@@ -50,9 +51,10 @@ UNREAL = {
     "zh": "可能并非正在发生的警情 0.81：演练 依据：演习",
 }
 LOOK = {
-    "en": ["life at risk?", "Look first · 42 s", "Look first · 75 s", "Maybe life-threatening"],
-    "zh": ["疑危及生命", "先核实 · 42 秒", "先核实 · 75 秒", "可能有生命危险，请先核实"],
+    "en": ["life?", "Look first · 42 s", "Look first · 75 s", "Maybe life-threatening"],
+    "zh": ["疑似危急", "先核实 · 42 秒", "先核实 · 75 秒", "可能有生命危险，请先核实"],
 }
+ESCALATED = {"at": AT, "to_role": "dispatcher", "deadline": "answer"}
 COUNTS_TONES = """window.tones = 0;
 const start = OscillatorNode.prototype.start;
 OscillatorNode.prototype.start = function (...when) {
@@ -154,7 +156,7 @@ def test_what_may_threaten_a_life_stands_first_and_says_how_long(
         "incidents": [
             incident(1, opened_at="2026-01-01T07:00:00Z", category="accident.fire"),
             incident(2, triage=True),
-            incident(3, triage=True, opened_at=BEFORE_75_S),
+            incident(3, triage=True, opened_at=BEFORE_75_S, outside=True, escalations=[ESCALATED]),
         ]
     }
     send = open_canned(page, "console", "dispatcher", situation)
@@ -168,6 +170,7 @@ def test_what_may_threaten_a_life_stands_first_and_says_how_long(
     for width, height in (DESK, PHONE):
         page.set_viewport_size({"width": width, "height": height})
         page.screenshot(path=shots / f"maybe-{lang}-{width}.png")
+        assert page.evaluate(CUT) == []
     send(comes(incident(3, triage=False, triaged_by="wang")))
     expect(numbers).to_have_text(["0101-0002", "0101-0001", "0101-0003"])
 

@@ -185,7 +185,7 @@ function Triage({ id }) {
       { incident: id, category, priority, grade, reason: reason.trim() }, { key: `triage-${id}` })}>
     ${read.length > 0 && html`<div class="field" role="group" aria-label=${t('triage.read')}>
       <span>${t('triage.read')}</span>
-      <div class="offers">${read.map((one) => html`<button type="button" class="button small"
+      <div class="offers">${read.map((one) => html`<button type="button" class="button"
         key=${one.category} aria-pressed=${category === one.category}
         onClick=${() => setCategory(one.category)}>${categoryName(one.category)}
         ${' '}<span class="faint">${share(one.probability)}</span></button>`)}</div></div>`}

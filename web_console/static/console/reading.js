@@ -30,7 +30,7 @@ const readIn = ({ reading }) =>
   (reading?.language && reading.reader !== BY_WORDS ? reading : null);
 
 /** @param {string[] | undefined} words */
-const because = (words) => !!words?.length && html` <span class="faint">${
+const because = (words) => !!words?.length && html` <span class="faint because">${
   t('read.because', { words: words.join(' · ') })}</span>`;
 
 /**

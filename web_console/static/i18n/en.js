@@ -139,7 +139,7 @@ export const en = {
   'channel.system': 'another system',
   'flag.triage': 'triage',
   'flag.triage_text': 'The category is unsure: please triage',
-  'flag.maybe': 'life at risk?',
+  'flag.maybe': 'life?',
   'flag.maybe_text': 'Maybe life-threatening: look first',
   'flag.outside': 'outside',
   'flag.outside_text': 'The place lies in no cell',

@@ -139,7 +139,7 @@ export const zh = {
   'channel.system': '其他系统',
   'flag.triage': '待研判',
   'flag.triage_text': '类别把握不足，请研判',
-  'flag.maybe': '疑危及生命',
+  'flag.maybe': '疑似危急',
   'flag.maybe_text': '可能有生命危险，请先核实',
   'flag.outside': '网格外',
   'flag.outside_text': '地点不在任何网格内',
