@@ -22,7 +22,7 @@ SIZES = [DESK, PHONE, WALL, AT_200_PERCENT]
 ROWS_SEEN = 2.5
 # Parts that lie beside or below one another, never over.
 APART = [
-    ".console > :not(.notes, dialog)",
+    ".console > :not(.notes, .heard, dialog)",
     ".topbar > *",
     ".topbar .tallies > *",
     ".leftswitch > *",

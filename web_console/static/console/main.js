@@ -10,6 +10,7 @@ import { usePrefs } from '../lib/prefs.js';
 import { keepSide, keptSide } from '../lib/side.js';
 import { useStore } from '../lib/store.js';
 import { empty } from '../live.js';
+import { Alarm } from './alarm.js';
 import { Detail } from './detail.js';
 import { Dialogs } from './dialogs.js';
 import { onKey } from './keys.js';
@@ -93,6 +94,7 @@ function App() {
     </main>
     <${PaneBar} pane=${pane} />
     <${Title} />
+    <${Alarm} />
     <${Notes} />
     <${Dialogs} />
   </div>`;
