@@ -8,13 +8,11 @@ Flags such as an explosion or hazardous goods come from the lexicon.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from models.events import FactValue
 from streams.classify.counts import Count, people_in
-
-if TYPE_CHECKING:
-    from streams.classify.encoder import Encoded
+from streams.classify.encoder import Encoded
 
 COUNTED: Final = ("injured", "dead", "trapped", "missing")
 LEAST: Final = 0.5

@@ -147,7 +147,9 @@ def _facts(said: Said, understood: Understood | None) -> dict[str, FactValue]:
     """What the words say of people and dangers; counts as the reader has them, where it read."""
     if understood is None:
         return said.facts
-    facts = {name: value for name, value in said.facts.items() if value is True or value == 0}
+    facts: dict[str, FactValue] = {
+        name: value for name, value in said.facts.items() if value is True or value == 0
+    }
     facts |= understood.facts
     if "injured" in facts or "dead" in facts:
         facts["casualties"] = int(facts.get("injured", 0)) + int(facts.get("dead", 0))

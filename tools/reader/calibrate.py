@@ -109,8 +109,10 @@ def _entropy(head: str, looked: Looked, examples: list[Example], temperature: fl
 
 def _softmax(logits: Floats) -> Floats:
     chances: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return chances / chances.sum(axis=1, keepdims=True)
+    chances /= chances.sum(axis=1, keepdims=True)
+    return chances
 
 
 def _sigmoid(logits: Floats) -> Floats:
-    return 1 / (1 + np.exp(-logits))
+    chances: Floats = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    return chances

@@ -62,7 +62,7 @@ def export(
         )
     middle = middles.mean(axis=0)
     directions = np.linalg.svd(middles - middle, full_matrices=False)[2][:SKETCH]
-    heads = {
+    heads: dict[str, Any] = {
         f"{head}.{part}": arrays[f"{head}.{part}"].astype(np.float16)
         for head in HEADS
         for part in ("query", "weights", "bias")

@@ -15,6 +15,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
@@ -22,9 +23,9 @@ import jax
 import numpy as np
 from base import BASES, CACHE, graph_of, vocabulary_of, weights_of
 from calibrate import calibrated, judged, seen
-from examples import BATCH, LABELS, LENGTHS, epoch, load
+from examples import BATCH, LABELS, LENGTHS, Example, epoch, load
 from export import export
-from network import Params, begin, shape_of, step
+from network import Params, Shape, begin, shape_of, step
 
 from streams.classify.encoder import DATA
 from streams.classify.wordpiece import WordPiece
@@ -55,7 +56,8 @@ def main() -> None:
     params = begin(weights, LABELS, LENGTHS[-1], SEED)
     params = _trained(params, shape, sets.train, words, vocabulary.index("[MASK]"), given.epochs)
     CACHE.mkdir(parents=True, exist_ok=True)
-    np.savez(CACHE / f"{language}.npz", **{name: np.asarray(at) for name, at in params.items()})
+    arrays: dict[str, Any] = {name: np.asarray(at) for name, at in params.items()}
+    np.savez(CACHE / f"{language}.npz", **arrays)
     temperatures = calibrated(seen(params, shape, sets.calibrate, words), sets.calibrate)
     export(
         given.to or DATA / language,
@@ -70,7 +72,12 @@ def main() -> None:
 
 
 def _trained(
-    params: Params, shape: object, examples: list, words: WordPiece, mask_id: int, epochs: int
+    params: Params,
+    shape: Shape,
+    examples: list[Example],
+    words: WordPiece,
+    mask_id: int,
+    epochs: int,
 ) -> Params:
     chance = np.random.default_rng(SEED)
     key = jax.random.PRNGKey(SEED)
