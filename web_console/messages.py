@@ -39,6 +39,17 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "经度和纬度必须同时提供。",
         "Longitude and latitude belong together: give both or neither.",
     ),
+    "no_place": (
+        "0, 0 不是有效位置，多为程序在位置未知时填写；不知道位置时请都不填。",
+        "0, 0 is no place, but what a program writes where it knows none; then leave both out.",
+    ),
+    "outside_cells": (
+        "经度 {lon}、纬度 {lat} 不在任何单元网格内，设备仍已登记。本市网格位于经度 {west} 至 {east}、"
+        "纬度 {south} 至 {north}，请核对是否写反或缺少负号。",
+        "Longitude {lon}, latitude {lat} lies outside of every cell; the device is registered all "
+        "the same. The cells lie in longitude {west} to {east}, latitude {south} to {north}: look "
+        "whether the numbers are swapped or lack a sign.",
+    ),
     "fact": (
         "必须是 true、false、整数或不超过 500 字的文字。",
         "This must be true, false, a whole number or a text of at most 500 characters.",

@@ -75,6 +75,7 @@ async def test_a_key_is_shown_once_rotated_and_ended_and_who_did_it_is_logged(
         ({"id": "烟感"}, "device_name"),
         ({"lat": None}, "half_a_place"),
         ({"lon": 181}, "less_than_equal"),
+        ({"lon": 0, "lat": -0.0}, "no_place"),
         ({"cell": "nowhere"}, "unknown_cell"),
     ],
 )
@@ -85,6 +86,27 @@ async def test_what_cannot_be_registered_says_why(
     answer = await client.post("/api/devices", json=NEW | change)
     assert answer.status_code == 422
     assert [error["code"] for error in answer.json()["errors"]] == [code]
+
+
+async def test_a_place_outside_of_every_cell_is_taken_with_a_warning(
+    client: httpx.AsyncClient, sign_in: Any, store: Store
+) -> None:
+    sign_in("ada", Role.ADMIN)
+    far = NEW | {"lon": 31.4, "lat": 81.4}
+    for device, place, warned in (("in", NEW, False), ("en", far, True), ("zh", far, True)):
+        answer = await client.post(
+            "/api/devices", json=place | {"id": device}, headers={"Accept-Language": device}
+        )
+        assert answer.status_code == 201
+        told = answer.json()["warnings"]
+        assert [one["code"] for one in told] == ["outside_cells"] * warned
+        if warned:
+            said = "lies outside of every cell" if device == "en" else "不在任何单元网格内"
+            assert said in told[0]["message"]
+            assert "119.30" in told[0]["message"]
+        assert store.device(device) is not None
+    shown = (await client.get("/api/devices")).json()["items"]
+    assert {one["id"]: one["outside"] for one in shown} == {"en": True, "in": False, "zh": True}
 
 
 async def test_an_administrator_of_another_jurisdiction_sees_and_changes_none(

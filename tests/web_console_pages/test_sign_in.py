@@ -109,6 +109,31 @@ def test_admin_sees_the_register_of_devices_page_by_page(open_page: OpenPage, to
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("size", [(1440, 900), PHONE])
+def test_a_device_outside_of_every_cell_is_taken_with_a_warning(
+    open_page: OpenPage, lang: str, size: tuple[int, int]
+) -> None:
+    tab, add, nowhere, outside = {
+        "en": ("Devices", "Register device", "0, 0 is no place", "lies outside of every cell"),
+        "zh": ("设备", "登记设备", "0, 0 不是有效位置", "不在任何单元网格内"),
+    }[lang]
+    page = open_page("root", Role.ADMIN, path="/admin", lang=lang, size=size)
+    page.get_by_role("button", name=tab).click()
+    name, place = f"a-far-{lang}-{size[0]}", page.locator("form.devices input").last
+    page.locator("form.devices input").first.fill(name)
+    place.fill("0, 0")
+    page.get_by_role("button", name=add).click()
+    expect(page.get_by_role("alert")).to_contain_text(nowhere)
+    # A minus is lost.
+    place.fill("122.42, 37.77")
+    page.get_by_role("button", name=add).click()
+    expect(page.get_by_role("status")).to_contain_text(outside)
+    row = page.locator("tr", has_text=name)
+    expect(row.locator(".wrong")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
 def test_a_phone_leaves_an_exercise_that_is_over(new_page: NewPage, town: Town, lang: str) -> None:
     words = {
         "en": ("Send report", "The exercise is over.", "Back to live"),
