@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from models.registers import Device
 from models.store import Store
 from models.words import EXERCISE_MARK, Role
-from tests.web_console.conftest import HOME
+from tests.web_console.conftest import DRILL, HOME
 from web_console.console import Console
 from web_console.readings import check
 
@@ -175,3 +176,31 @@ async def test_the_register_says_when_a_device_was_heard_and_what_was_refused(
     assert found["good"].fault == ""
     assert "烟感" in found["part"].fault
     assert "isn't of device" in found["bad"].fault
+
+
+async def test_a_device_of_an_exercise_without_a_drill_is_told_so_as_who_reports_is(
+    client: httpx.AsyncClient,
+    store: Store,
+    sign_in: Any,
+    console: Console,
+    monkeypatch: pytest.MonkeyPatch,
+    begin_drill: Callable[..., datetime],
+) -> None:
+    async def publish(device: Device, pack: bytes, _traceparent: str) -> Any:
+        return check(device.id, pack)
+
+    monkeypatch.setattr(console.readings, "publish", publish)
+    key = store.add_device(Device(id="d", jurisdiction=DRILL))
+    pack, headers = [{"n": "d/x", "v": 1}], {"X-Device-Key": f"d:{key}"}
+    sign_in("ada", Role.DISPATCHER, DRILL)
+    report = await client.post("/api/reports", json={"text": "smoke", "jurisdiction": DRILL})
+    readings = await client.post("/api/readings", json=pack, headers=headers)
+    assert (readings.status_code, readings.json()) == (409, report.json())
+    assert readings.json()["code"] == "no_drill"
+    await console.sightings.close()
+    known = store.device("d")
+    assert known is not None
+    assert known.fault == "No drill is there"
+    begin_drill(datetime.now(UTC))
+    taken = await client.post("/api/readings", json=pack, headers=headers)
+    assert taken.status_code == 202
