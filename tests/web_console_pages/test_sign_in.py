@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
+from models.dead_letters import DeadLetterRow
 from models.registers import Device
 from models.words import Role
 from tests.web_console_pages.acting import PHONE
@@ -131,6 +132,28 @@ def test_a_device_outside_of_every_cell_is_taken_with_a_warning(
     row = page.locator("tr", has_text=name)
     expect(row.locator(".wrong")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_times_on_the_administrators_page_are_the_citys(open_page: OpenPage, town: Town) -> None:
+    town.store.add_dead_letters(
+        [
+            DeadLetterRow(
+                at=datetime(2026, 1, 1, 8, 5, 6, tzinfo=UTC),
+                topic="reports",
+                key=town.home,
+                body=b"{",
+                code="unreadable",
+                reason="not JSON",
+                stage="classify",
+                jurisdiction=town.home,
+            )
+        ]
+    )
+    page = open_page(
+        "root-of-all", Role.ADMIN, path="/admin", jurisdiction="*", timezone_id="Asia/Tokyo"
+    )
+    letter = page.locator("article", has_text="not JSON")
+    expect(letter).to_contain_text(re.compile(r"Jan 2026,? 00:05:06"))
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

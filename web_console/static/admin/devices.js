@@ -7,7 +7,6 @@ import { clockTime, dayOf } from '../lib/format.js';
 import { ApiError, get, post, request } from '../lib/http.js';
 import { t } from '../lib/i18n.js';
 
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const NOTHING = { id: '', kind: '', owner: '', place: '' };
 
 /**
@@ -21,9 +20,6 @@ const NOTHING = { id: '', kind: '', owner: '', place: '' };
 /** @param {unknown} problem */
 const wordsOf = (problem) => (problem instanceof ApiError
   ? problem.errors.map((e) => e.message).join(' · ') || problem.message : String(problem));
-
-/** @param {string} at */
-const timeOf = (at) => `${dayOf(at, ZONE)} ${clockTime(at, ZONE)}`;
 
 /**
  * Longitude and latitude as a person writes them, or null when that is no place.
@@ -39,8 +35,13 @@ export function placeOf(text) {
   return isPlace ? { lon, lat } : null;
 }
 
-/** The register of devices. */
-export function Devices() {
+/**
+ * The register of devices.
+ * @param {{zone: string}} props the city's time zone
+ */
+export function Devices({ zone }) {
+  /** @param {string} at */
+  const timeOf = (at) => `${dayOf(at, zone)} ${clockTime(at, zone)}`;
   const [devices, setDevices] = useState(/** @type {Device[] | null} */ (null));
   const [next, setNext] = useState(/** @type {string | null} */ (null));
   const [error, setError] = useState('');
