@@ -135,6 +135,13 @@ def test_no_stripe_stands_between_the_words_of_the_exercises_band(
     assert right["x"] <= left["x"] + left["width"] + 1
     assert (right["y"], right["height"]) == (left["y"], left["height"])
     assert end.evaluate("(one) => one.scrollWidth <= one.clientWidth"), "all of it can be read"
+    end.get_by_role("button").click()
+    expect(end.get_by_role("button")).to_have_count(2)
+    assert faults(page) == []
+    # Both answers can be reached.
+    end.get_by_role("button").last.click(trial=True)
+    end.get_by_role("button").first.click()
+    expect(end.get_by_role("button")).to_have_count(1)
 
 
 # Of each row's badges: those that are cut, or out of sight though they matter.
