@@ -252,7 +252,8 @@ def _city(name: str, jurisdiction: str, area: BaseGeometry, timezone: str) -> st
         f"timezone: {timezone}\njurisdiction: {json.dumps(jurisdiction)}\n"
         f"center: [{middle.x:.5f}, {middle.y:.5f}]\nzoom: 12\ndatum: WGS-84\n"
         "roads_notice: null\ncodes: codes.yaml\nspeed_factor: 0.7\n"
-        'attribution: "© OpenStreetMap contributors (ODbL)"\n'
+        "attribution: {zh: © OpenStreetMap 贡献者（ODbL）, "
+        "en: © OpenStreetMap contributors (ODbL)}\n"
     )
 
 

@@ -154,7 +154,7 @@ export interface Facility { id: string; kind: string; lon: number; lat: number; 
   name_zh?: string; name_en?: string }
 export interface City {
   id: string; names: Names; timezone: string; center: LonLat; zoom: number;
-  bounds?: [number, number, number, number]; roads_notice?: Names | null; attribution?: string;
+  bounds?: [number, number, number, number]; roads_notice?: Names | null; attribution?: Names;
   jurisdictions: { id: string; exercise: boolean; names?: Names }[];
   categories: Record<string, any>; skills: Record<string, any>; unit_kinds: Record<string, any>;
   facilities?: Facility[];

@@ -889,6 +889,7 @@ export const en = {
   'devices.never': 'never',
   'devices.disabled': 'disabled',
   'devices.placeless': 'No place: its alarms have none, and nobody is sent',
+  'devices.outside': 'Outside of every cell: look whether the numbers are swapped or lack a sign',
   'devices.fault': 'Refused {when}: {what}',
   'devices.rotate': 'New key',
   'devices.disable': 'Disable',

@@ -889,6 +889,7 @@ export const zh = {
   'devices.never': '从未',
   'devices.disabled': '已停用',
   'devices.placeless': '没有位置：报警没有地点，无法派遣',
+  'devices.outside': '不在任何单元网格内：请核对经纬度是否写反或缺少负号',
   'devices.fault': '{when} 拒收：{what}',
   'devices.rotate': '换密钥',
   'devices.disable': '停用',
