@@ -1,4 +1,4 @@
-"""What the shipped plans send before a word or a count is read: a category alone was chosen."""
+"""What the shipped plans send where a category alone was chosen, and what a count changes."""
 
 from __future__ import annotations
 
@@ -39,11 +39,16 @@ def plans(request: pytest.FixtureRequest) -> PlaybookSet:
     return PlaybookSet.load(PLANS / str(request.param))
 
 
-def asked(plans: PlaybookSet, category: str, **facts: FactValue) -> dict[str, int]:
-    """How many units of each skill are asked for, at the priority that the category alone has."""
+def asked(
+    plans: PlaybookSet, category: str, priority: int | None = None, **facts: FactValue
+) -> dict[str, int]:
+    """How many units of each skill are asked for; by default at the category's own priority."""
     plan = plans.match(
         IncidentFacts(
-            category=category, code=category, priority=PRIORITIES[category], facts=dict(facts)
+            category=category,
+            code=category,
+            priority=priority or PRIORITIES[category],
+            facts=dict(facts),
         )
     )
     assert plan.problems == ()
@@ -75,3 +80,14 @@ def test_a_rescue_asks_for_an_ambulance(plans: PlaybookSet) -> None:
     for category in categories():
         if is_a(category, "accident.rescue") and PRIORITIES[category] == 1:
             assert asked(plans, category).get("medical_transport"), category
+
+
+@pytest.mark.parametrize("category", ["health.food", "health.poisoning"])
+def test_people_ill_from_food_or_poison_are_sent_ambulances(
+    plans: PlaybookSet, category: str
+) -> None:
+    sent = [
+        asked(plans, category, priority, casualties=casualties).get("medical_transport", 0)
+        for priority, casualties in ((2, 0), (2, 1), (2, 2), (2, 6), (3, 0), (3, 1))
+    ]
+    assert sent == [1, 1, 2, 3, 0, 1]
