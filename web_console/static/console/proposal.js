@@ -206,8 +206,7 @@ function Choice({ choice, incident, state }) {
       turnout: minutes(chosen.turnout_s), drive: minutes(chosen.drive_s),
       length: distance(chosen.length_m ?? 0),
     })}</div>
-    ${(chosen.walked_m ?? 0) > 0 && html`<span class="notice warn">${t('proposal.walked', {
-      length: distance(chosen.walked_m ?? 0) })}</span>`}
+    <${OnFoot} chosen=${chosen} state=${state} />
     <${Turned} chosen=${chosen} state=${state} />
     ${chosen.aid && html`<span class="notice">${t('proposal.aid', {
       who: nameOf(chosen.aid), cost: minutes(chosen.aid_s ?? 0) })}</span>`}
@@ -249,6 +248,21 @@ function Choice({ choice, incident, state }) {
       </div>`}
     </div>`}
   </div>`;
+}
+
+/**
+ * How much of the way is on foot: into a closed area, and off every street.
+ * @param {{chosen: import('../types.js').Candidate, state: import('../types.js').LiveState}} props
+ */
+function OnFoot({ chosen, state }) {
+  const within = chosen.cordon_m ?? 0;
+  const beside = (chosen.walked_m ?? 0) - within;
+  const why = (chosen.cordon ?? []).map((id) => state.closures.get(id)?.reason
+    || t('reopen.no_reason')).join(t('and'));
+  return html`${within > 0 && html`<span class="notice warn">${t('proposal.cordon', {
+    unit: callSign(chosen.unit), why, length: distance(within) })}</span>`}
+    ${Math.round(beside) > 0 && html`<span class="notice warn">${t('proposal.walked', {
+      length: distance(beside) })}</span>`}`;
 }
 
 /**

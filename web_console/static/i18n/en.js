@@ -311,6 +311,7 @@ export const en = {
   'proposal.nobody': 'No unit can go',
   'proposal.there_at': 'there {at}',
   'proposal.legs': 'turnout {turnout} · drive {drive} · {length}',
+  'proposal.cordon': '{unit} stops where the closed area begins ({why}): the incident lies inside, the last {length} are on foot. Reopen the road for the crew, or tell them the way in.',
   'proposal.walked': 'of it {length} on foot, off every street or over closed ones',
   'proposal.second': 'Second',
   'proposal.nearest': 'Nearest',

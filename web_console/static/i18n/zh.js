@@ -311,6 +311,7 @@ export const zh = {
   'proposal.nobody': '没有可派的力量',
   'proposal.there_at': '{at} 到',
   'proposal.legs': '出动 {turnout} · 行驶 {drive} · {length}',
+  'proposal.cordon': '{unit} 只能停在封闭区域边缘（{why}）：事件位于封闭区内，最后 {length} 需步行。请为其开放道路，或告知进入方式。',
   'proposal.walked': '其中步行 {length}，不通道路或道路已封闭',
   'proposal.second': '其次',
   'proposal.nearest': '最近',
