@@ -12,6 +12,7 @@ import { useStore } from '../lib/store.js';
 import { empty } from '../live.js';
 import { Detail } from './detail.js';
 import { Dialogs } from './dialogs.js';
+import { LastHospital, NoHospital } from './hospitals.js';
 import { onKey } from './keys.js';
 import { CityMap } from './map.js';
 import { dismiss, notes, refuse, settle } from './orders.js';
@@ -77,6 +78,7 @@ function App() {
     ${exercise && html`<${ExerciseBand} />`}
     <${Unshown} />
     <${SimplerPlanning} />
+    <${NoHospital} />
     <${RuleChanges} />
     <main>
       <div class="left">
@@ -95,6 +97,7 @@ function App() {
     <${Title} />
     <${Notes} />
     <${Dialogs} />
+    <${LastHospital} />
   </div>`;
 }
 

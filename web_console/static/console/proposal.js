@@ -8,12 +8,15 @@ import { clockTime, difference, distance, minutes, span } from '../lib/format.js
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { useStore } from '../lib/store.js';
 import { ended, isPlaced, jurisdictionNow } from '../live.js';
+import { noneTakes } from './hospital_load.js';
 import { order, pending, tell, waits } from './orders.js';
 import { OrderButton, kindName, skillName } from './parts.js';
 import { keptFor, keptFrom, nextFree, pinsNotKept } from './selectors.js';
 import { ask, callSign, live, theCity, tick } from './state.js';
 
 const NAMED_AT_ONCE = 8;
+/** Of a unit that brings patients to hospital. */
+const TRANSPORT = 'medical_transport';
 
 /**
  * Send what the proposal says.
@@ -62,6 +65,8 @@ export function ProposalCard({ incident, state }) {
   }
   const short = Object.entries(proposal.shortage ?? {}).filter(([, n]) => n > 0);
   const chosen = sent(proposal);
+  const noHospital = incident.requirements?.some((r) => r.skills.includes(TRANSPORT))
+    ? noneTakes(state.hospitals.values(), jurisdictionNow(state, Date.now())) : '';
   const next = nextFree(proposal, jurisdictionNow(state, Date.now()));
   return html`<section class="proposal" aria-label=${t('proposal.title')}>
     <div class="proposal-head"><h3>${t('proposal.title')}</h3>
@@ -69,6 +74,7 @@ export function ProposalCard({ incident, state }) {
     </div>
     ${!isPlaced(incident) && incident.near && html`<p class="notice warn">${t('proposal.near', {
       name: nameOf(incident.near.names) })}</p>`}
+    ${noHospital && html`<p class="notice bad">${t(`proposal.no_hospital_${noHospital}`)}</p>`}
     <${Packages} incident=${incident} proposal=${proposal} />
     <${Pins} incident=${incident} proposal=${proposal} />
     ${proposal.choices.map((choice) => html`<${Choice} key=${`${choice.requirement}-${choice.slot}`}
