@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import networkx as nx
@@ -114,7 +115,7 @@ def _ways_in(
     drives = shapely.STRtree(
         [shapely.LineString([extract.places[node] for node in step] * scale) for step in steps]
     )
-    points = shapely.points(spots)
+    points = np.asarray(shapely.points(spots))
     _, away = _nearest(lines, points)
     rows, aside = _nearest(drives, points)
     wanted = np.flatnonzero((away > NEAR_M) & (aside < away) & (aside <= FAR_M)).tolist()
@@ -127,7 +128,11 @@ def _ways_in(
     starts = (within | {node for way in core for node in way.nodes}) & set(graph)
     if not starts:
         return
-    so_far, ways = nx.multi_source_dijkstra(graph, starts, weight="length_m")
+    so_far: dict[int, float]
+    ways: dict[int, list[int]]
+    # The stubs know the answer for one target only.
+    found: Any = nx.multi_source_dijkstra(graph, starts, weight="length_m")
+    so_far, ways = found
     for row in wanted:
         step = [node for node in steps[rows[row]] if node in so_far]
         if not step:

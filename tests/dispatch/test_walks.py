@@ -141,10 +141,10 @@ def test_into_a_closed_area_the_proposal_says_where_the_vehicle_stops(
     world.settle()
     (chosen,) = [c.chosen for c in proposal(world).choices if c.chosen]
     assert (chosen.cordon, chosen.cordon_m) == ((), 0.0)
-    about = {"lon": WEST + 1.4 * STEP, "lat": SOUTH + STEP, "radius_m": 60.0, "by": "li"}
     world.say(slow)
     for name in ("flood", "gas"):
-        world.say(ev.CloseRoad(closure=name, reason=name, **about))
+        lon, lat = WEST + 1.4 * STEP, SOUTH + STEP
+        world.say(ev.CloseRoad(closure=name, lon=lon, lat=lat, radius_m=60.0, by="li"))
     world.settle()
     (chosen,) = [c.chosen for c in proposal(world).choices if c.chosen]
     assert chosen.cordon == ("flood", "gas")

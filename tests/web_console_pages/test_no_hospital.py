@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.web_console_pages.canned import AT, open_canned
 from tests.web_console_pages.conftest import NewPage
@@ -50,7 +50,12 @@ def test_the_last_hospital_is_closed_with_a_second_question(new_page: NewPage) -
     sent: list[str] = []
     situation = {"hospitals": [hospital("a", closed=False), hospital("b", closed=True)]}
     open_canned(page, "console", "commander", situation)
-    page.on("request", lambda one: "orders" in one.url and sent.append(one.post_data or ""))
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/api/orders"):
+            sent.append(request.post_data or "")
+
+    page.on("request", note)
     expect(page.locator(".no-hospital")).to_have_count(0)
     page.get_by_role("tab").nth(1).click()
     _close(page)
