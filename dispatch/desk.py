@@ -23,7 +23,7 @@ import msgspec
 
 from dispatch import closing, maybe, merging, watch
 from dispatch.automation import is_automatic
-from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, distance_m, merge_facts
+from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, distance_m, with_facts
 from dispatch.fallback import Planning
 from dispatch.far import Surroundings
 from dispatch.orders import OrderBook
@@ -202,7 +202,7 @@ class Desk:
                     distance_m=round(away, 1),
                     age_s=round(age, 1),
                     text=report.text,
-                    facts=merge_facts(incident.facts, report.facts),
+                    facts=with_facts(incident.facts, report),
                     photos=report.photos,
                     life_threat=report.life_threat,
                     own=merging.with_report(incident, report),

@@ -64,6 +64,7 @@ export interface Hospital {
 }
 export interface Candidate {
   unit: string; turnout_s: number; drive_s: number; length_m?: number; walked_m?: number; cost?: number;
+  cordon?: string[]; cordon_m?: number;
   added_s?: number; bare_s?: number;
   diverted_from?: string; gain_s?: number; relieves?: string; alternative?: boolean;
   also?: string; aid?: Names; aid_s?: number;

@@ -13,6 +13,7 @@ import { empty } from '../live.js';
 import { Alarm } from './alarm.js';
 import { Detail } from './detail.js';
 import { Dialogs } from './dialogs.js';
+import { LastHospital, NoHospital } from './hospitals.js';
 import { onKey } from './keys.js';
 import { CityMap } from './map.js';
 import { dismiss, notes, refuse, settle } from './orders.js';
@@ -78,6 +79,7 @@ function App() {
     ${exercise && html`<${ExerciseBand} />`}
     <${Unshown} />
     <${SimplerPlanning} />
+    <${NoHospital} />
     <${RuleChanges} />
     <main>
       <div class="left">
@@ -97,6 +99,7 @@ function App() {
     <${Alarm} />
     <${Notes} />
     <${Dialogs} />
+    <${LastHospital} />
   </div>`;
 }
 
