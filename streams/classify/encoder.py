@@ -107,7 +107,9 @@ class Encoder:
     def __init__(self, folder: Path) -> None:
         meta = msgspec.json.decode((folder / "meta.json").read_bytes(), type=_Meta)
         self.version = meta.version
-        self._words = WordPiece((folder / "vocabulary.txt").read_text("utf-8").splitlines())
+        # A token may be a character that splitlines() takes for the end of a line.
+        tokens = (folder / "vocabulary.txt").read_text("utf-8").removesuffix("\n").split("\n")
+        self._words = WordPiece(tokens)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False
