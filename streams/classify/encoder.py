@@ -42,13 +42,20 @@ Floats = NDArray[np.float32]
 
 
 class Head(NamedTuple):
-    """One thing that is read: a query over tokens, and a linear layer.
+    """One thing that is read: where its columns stand in the encoder's scores, and its labels.
 
-    Shapes: ``query`` (hidden,), ``weights`` (hidden, labels), ``bias`` (labels,).
+    Attributes
+    ----------
+    query
+        Column of the attention over tokens.
+    first
+        First of the columns of its labels.
+    bias
+        (labels,)
     """
 
-    query: Floats
-    weights: Floats
+    query: int
+    first: int
     bias: Floats
     labels: tuple[str, ...]
     temperature: float
@@ -101,7 +108,9 @@ class Encoder:
     Parameters
     ----------
     folder
-        With ``encoder.onnx``, ``heads.npz``, ``vocabulary.txt`` and ``meta.json``.
+        With ``encoder.onnx``, ``offsets.npz``, ``vocabulary.txt`` and ``meta.json``. The encoder
+        returns its last layer times one matrix: a column of attention for each head, then the
+        labels of each, then the sketch.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -116,25 +125,21 @@ class Encoder:
         self._session = onnxruntime.InferenceSession(
             folder / "encoder.onnx", options, providers=["CPUExecutionProvider"]
         )
-        with np.load(folder / "heads.npz") as arrays:
-            labels = {
-                "category": meta.categories,
-                "modality": meta.modalities,
-                "danger": ("yes",),
-                "facts": meta.facts,
-            }
-            self._heads = {
-                name: Head(
-                    arrays[f"{name}.query"].astype(np.float32),
-                    arrays[f"{name}.weights"].astype(np.float32),
-                    arrays[f"{name}.bias"].astype(np.float32),
-                    of,
-                    meta.temperatures[name],
-                )
-                for name, of in labels.items()
-            }
-            self._sketch: Floats = arrays["sketch"].astype(np.float32)
-            self._middle: Floats = arrays["middle"].astype(np.float32)
+        labels = {
+            "category": meta.categories,
+            "modality": meta.modalities,
+            "danger": ("yes",),
+            "facts": meta.facts,
+        }
+        self._heads: dict[str, Head] = {}
+        column = len(labels)
+        with np.load(folder / "offsets.npz") as offsets:
+            for query, (name, of) in enumerate(labels.items()):
+                temperature = meta.temperatures[name]
+                self._heads[name] = Head(query, column, offsets[name], of, temperature)
+                column += len(of)
+            self._sketch_from = column
+            self._sketch_middle: Floats = offsets["sketch"].astype(np.float32)
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -158,13 +163,13 @@ class Encoder:
         found: dict[int, Encoded] = {}
         for first in range(0, len(order), BATCH):
             places = order[first : first + BATCH]
-            for place, hidden in zip(
-                places, self._hidden([tokens[place] for place in places]), strict=True
+            for place, scores in zip(
+                places, self._scores([tokens[place] for place in places]), strict=True
             ):
-                found[place] = self._read(tokens[place], hidden)
+                found[place] = self._read(tokens[place], scores)
         return [found[place] for place in range(len(texts))]
 
-    def _hidden(self, batch: list[tuple[Token, ...]]) -> list[Floats]:
+    def _scores(self, batch: list[tuple[Token, ...]]) -> list[Floats]:
         longest = max(len(tokens) for tokens in batch) + 2
         ids = np.zeros((len(batch), longest), np.int64)
         mask = np.zeros_like(ids)
@@ -176,12 +181,12 @@ class Encoder:
             )
             mask[row, : len(tokens) + 2] = 1
         asked = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        (hidden,) = self._session.run(None, asked)
-        return [one[: len(tokens) + 2] for one, tokens in zip(hidden, batch, strict=True)]
+        (scores,) = self._session.run(None, asked)
+        return [one[: len(tokens) + 2] for one, tokens in zip(scores, batch, strict=True)]
 
-    def _read(self, tokens: tuple[Token, ...], hidden: Floats) -> Encoded:
-        seen = {name: _see(name, head, hidden) for name, head in self._heads.items()}
-        vector = self._sketch @ (hidden.mean(axis=0) - self._middle)
+    def _read(self, tokens: tuple[Token, ...], scores: Floats) -> Encoded:
+        seen = {name: _see(name, head, scores) for name, head in self._heads.items()}
+        vector = scores[:, self._sketch_from :].mean(axis=0) - self._sketch_middle
         return Encoded(
             tokens,
             seen["category"],
@@ -192,11 +197,10 @@ class Encoder:
         )
 
 
-def _see(name: str, head: Head, hidden: Floats) -> Seen:
-    attention = hidden @ head.query
-    attention = np.exp(attention - attention.max())
+def _see(name: str, head: Head, scores: Floats) -> Seen:
+    attention = np.exp(scores[:, head.query] - scores[:, head.query].max())
     attention /= attention.sum()
-    shares = (hidden @ head.weights) * attention[:, None]
+    shares = scores[:, head.first : head.first + len(head.labels)] * attention[:, None]
     logits = (shares.sum(axis=0) + head.bias) / head.temperature
     if name in ONE_OF:
         probabilities = np.exp(logits - logits.max())

@@ -23,8 +23,10 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from streams.classify.sentences import MODALITIES
 
-SKETCH = 48
+SKETCH = 64
 """Numbers in a sketch: of the most telling directions of the vectors of all training sentences."""
+
+HEADS_NODE = "heads"
 
 MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _LATIN_END, _CJK, _CJK_END = 0x250, 0x3400, 0xFAFF
@@ -52,6 +54,11 @@ def export(
     arrays[embeddings] = arrays[embeddings][kept]
     arrays["embeddings.position_embeddings.weight"] = arrays["positions"]
     _put(graph, arrays)
+    middle = middles.mean(axis=0)
+    directions = np.linalg.svd(middles - middle, full_matrices=False)[2][:SKETCH]
+    queries = [arrays[f"{head}.query"][:, None] for head in HEADS]
+    columns = [*queries, *(arrays[f"{head}.weights"] for head in HEADS), directions.T]
+    _multiply(graph, np.concatenate(columns, axis=1))
     with tempfile.TemporaryDirectory() as whole:
         onnx.save(graph, Path(whole) / "encoder.onnx")
         quantize_dynamic(
@@ -59,19 +66,14 @@ def export(
             folder / "encoder.onnx",
             weight_type=QuantType.QInt8,
             per_channel=True,
+            nodes_to_exclude=[HEADS_NODE],
         )
-    middle = middles.mean(axis=0)
-    directions = np.linalg.svd(middles - middle, full_matrices=False)[2][:SKETCH]
-    heads: dict[str, Any] = {
-        f"{head}.{part}": arrays[f"{head}.{part}"].astype(np.float16)
-        for head in HEADS
-        for part in ("query", "weights", "bias")
-    }
-    np.savez(folder / "heads.npz", **heads, sketch=directions, middle=middle)
+    offsets: dict[str, Any] = {head: arrays[f"{head}.bias"] for head in HEADS}
+    np.savez(folder / "offsets.npz", **offsets, sketch=directions @ middle)
     (folder / "vocabulary.txt").write_text(
         "".join(f"{vocabulary[number]}\n" for number in kept), "utf-8"
     )
-    content = (folder / "encoder.onnx").read_bytes() + (folder / "heads.npz").read_bytes()
+    content = (folder / "encoder.onnx").read_bytes() + (folder / "offsets.npz").read_bytes()
     meta = {
         "version": hashlib.sha256(content).hexdigest()[:12],
         "categories": CATEGORIES,
@@ -91,6 +93,19 @@ def _put(graph: onnx.ModelProto, arrays: dict[str, Any]) -> None:
     # Trained positions have the first token type in them.
     types = stored["embeddings.token_type_embeddings.weight"]
     types.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(types) * 0, types.name))
+
+
+def _multiply(graph: onnx.ModelProto, matrix: NDArray[np.float32]) -> None:
+    """Let the graph return the product of the last layer and a matrix instead of that layer."""
+    (layer,) = graph.graph.output
+    graph.graph.initializer.append(numpy_helper.from_array(matrix.astype(np.float32), "heads"))
+    graph.graph.node.append(
+        onnx.helper.make_node("MatMul", [layer.name, "heads"], ["scores"], name=HEADS_NODE)
+    )
+    shape = ["texts", "tokens", matrix.shape[1]]
+    scores = onnx.helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, shape)
+    graph.graph.output.remove(layer)
+    graph.graph.output.append(scores)
 
 
 def _is_kept(token: str) -> bool:
