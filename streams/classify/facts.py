@@ -8,6 +8,7 @@ Flags such as an explosion or hazardous goods come from the lexicon.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from models.events import FactValue
@@ -15,8 +16,9 @@ from streams.classify.counts import Count, people_in
 from streams.classify.encoder import Encoded
 
 COUNTED: Final = ("injured", "dead", "trapped", "missing")
-LEAST: Final = 0.5
-"""Probability from which on a fact is taken for said."""
+LEAST: Final = 0.4
+LEAST_HINTED: Final = 0.2
+"""Probability from which on a fact is taken for said; where the lexicon finds words for it, too."""
 
 _REACH: Final = 40
 """Characters between a number and the words that it belongs to, at most."""
@@ -44,8 +46,12 @@ class _Near(NamedTuple):
     place: int
 
 
-def facts_of(text: str, encoded: Encoded, labels: tuple[str, ...]) -> dict[str, FactValue]:
+def facts_of(
+    text: str, encoded: Encoded, labels: tuple[str, ...], hinted: Collection[str] = ()
+) -> dict[str, FactValue]:
     """Return counts by what happened, and flags of the vulnerable, as read in a plain text.
+
+    ``hinted`` are the facts that the lexicon finds words for.
 
     A number belongs to the fact whose words are nearest to it, in the same clause or sentence if
     it can be. Two facts share it where the text says no other nearby, or both stand in its clause
@@ -54,7 +60,7 @@ def facts_of(text: str, encoded: Encoded, labels: tuple[str, ...]) -> dict[str, 
     held = [
         place
         for place, probability in enumerate(encoded.facts.probabilities)
-        if probability >= LEAST
+        if probability >= (LEAST_HINTED if labels[place] in hinted else LEAST)
     ]
     found: dict[str, FactValue] = {
         labels[place]: True for place in held if labels[place] not in COUNTED

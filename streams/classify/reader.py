@@ -31,6 +31,7 @@ from models.plain_text import plain
 from streams.classify.encoder import LANGUAGES, Encoded, Encoder, encoder_of, version
 from streams.classify.facts import facts_of
 from streams.classify.languages import category_of, danger_in, language_of, load_languages
+from streams.classify.lexicon import load_lexicon
 from streams.classify.wordpiece import Token
 from streams.errors import RulesError
 
@@ -48,6 +49,10 @@ _MAYBE: Final = 0.6
 _CATEGORIES: Final = 3
 _REASONS: Final = 3
 _REASON_CHARS: Final = 24
+_PLAIN_DANGERS: Final = frozenset(("threat_to_life", "weapon", "explosion"))
+"""Facts of the lexicon that raise a text that is more likely live than not."""
+
+_LEAST_REAL: Final = 0.5
 _LEAST_SHARE: Final = 0.3
 """A token is a reason where its share of the logit is at least this part of the largest one."""
 
@@ -91,7 +96,7 @@ class Understood(NamedTuple):
     is_sure
         So surely that the machine may order.
     is_unreal
-        Not surely here and now.
+        Most probably not here and now.
     triage
         A person looks first.
     facts
@@ -182,11 +187,17 @@ def _understood(
     encoder: Encoder,
 ) -> Understood:
     limits, categories, modalities = thresholds(), encoder.categories, encoder.modalities
+    hinted = {name for name, value in load_lexicon().read(text).facts.items() if value}
     ranked = np.argsort(-encoded.category.probabilities, kind="stable")[:_CATEGORIES]
     confidence = float(encoded.category.probabilities[ranked[0]])
     real = float(encoded.modality.probabilities[modalities.index(LIVE)])
     danger = float(encoded.danger.probabilities[0])
-    is_raised = danger * real >= limits.raise_danger
+    facts = facts_of(text, encoded, encoder.facts, hinted)
+    # The model may miss what the plainest words say; those cost nearly no false alarm.
+    is_plain = real >= _LEAST_REAL and (
+        bool(hinted & _PLAIN_DANGERS) or ("trapped" in hinted and bool(facts.get("trapped")))
+    )
+    is_raised = is_plain or danger * real >= limits.raise_danger
     is_sure = is_raised and danger >= limits.order_danger and real >= limits.order_real
     modality = modalities[int(np.argmax(encoded.modality.probabilities))]
     against = np.zeros(len(encoded.tokens), np.float32)
@@ -216,9 +227,9 @@ def _understood(
         confidence=round(confidence, 3),
         is_raised=is_raised,
         is_sure=is_sure,
-        is_unreal=real < limits.real,
+        is_unreal=modality != LIVE,
         triage=confidence < limits.category or real < limits.real or (is_raised and not is_sure),
-        facts=facts_of(text, encoded, encoder.facts),
+        facts=facts,
         reading=reading,
     )
 
