@@ -85,7 +85,7 @@ def test_nobody_and_no_way_are_reports_too(town: Path, tmp_path: Path) -> None:
     fleet.write_text(FLEET)
     nobody = fast(tmp_path, "--fleet", fleet)
     assert nobody["run"]["assignments"] == 0  # type: ignore[index]
-    assert nobody["urgent"]["late"] == nobody["urgent"]["calls"] == 1  # type: ignore[index]
+    assert nobody["urgent"]["late"] == nobody["urgent"]["calls"] == 2  # type: ignore[index]
     closures = tmp_path / "closures.json"
     closures.write_text(
         '{"closures": [{"id": "all", "lon": 8.006, "lat": 50.006, "radius_m": 9000}]}'
@@ -125,7 +125,7 @@ def test_a_policy_is_found_where_one_works_and_looked_after(
     )  # fmt: skip
     wild = cli("drill", "run", "night", "--fast", "--policy", "our_rule:Wild", city=str(town))
     assert ours.returncode == 0, ours.stderr
-    assert "our_rule:Ours: urgent calls 1" in ours.stdout
+    assert "our_rule:Ours: urgent calls 2" in ours.stdout
     assert wild.returncode == 1
     assert "policy 'our_rule:Wild': unit 'X' is none of the problem" in wild.stderr
 

@@ -166,7 +166,7 @@ def test_what_may_threaten_a_life_stands_first_and_says_how_long(
     expect(page.locator("#row-i2 .chip.late")).to_have_count(0)
     expect(page.locator("#row-i3 .chip.late")).to_have_text(late)
     expect(page.locator("#row-i2 .flag")).to_have_text([flag])
-    expect(page.locator("[role=alert].heard")).to_contain_text(heard)
+    expect(page.locator(".heard.alone")).to_contain_text(heard)
     for width, height in (DESK, PHONE):
         page.set_viewport_size({"width": width, "height": height})
         page.screenshot(path=shots / f"maybe-{lang}-{width}.png")
@@ -179,7 +179,7 @@ def test_each_is_heard_once_and_muted_not_at_all(new_page: NewPage) -> None:
     page = new_page()
     page.add_init_script(COUNTS_TONES)
     send = open_canned(page, "console", "dispatcher", {"incidents": [incident(1, triage=True)]})
-    told = page.locator("[role=alert].heard")
+    told = page.locator(".heard.alone")
     tones = "window.tones"
     expect(told).to_contain_text("0101-0001")
     assert page.evaluate(tones) == 0, "nobody has touched the page"
@@ -209,7 +209,7 @@ def test_a_browser_without_sound_tells_all_the_same(new_page: NewPage) -> None:
     send = open_canned(page, "console", "dispatcher", {"incidents": [incident(1, 3)]})
     select(page, 1)
     send(comes(incident(2, triage=True)))
-    expect(page.locator("[role=alert].heard")).to_contain_text("0101-0002")
+    expect(page.locator(".heard.alone")).to_contain_text("0101-0002")
 
 
 @pytest.mark.parametrize(("lang", "size"), [("zh", DESK), ("en", PHONE)])

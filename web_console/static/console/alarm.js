@@ -28,7 +28,7 @@ export function Alarm() {
       play();
     } else if (!ids.length) setWords('');
   }, [waiting]);
-  return html`<div class="heard alone" role="alert" aria-live="assertive">${words}</div>`;
+  return html`<div class="heard alone" aria-live="assertive" aria-atomic="true">${words}</div>`;
 }
 
 /** @param {string} id */
