@@ -17,7 +17,7 @@ PYTHON := $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 p
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
 endif
 
-.PHONY: help python set-up set-up-dev demo test tests tests-on-servers rehearse lint docs lock clean
+.PHONY: help python set-up set-up-dev demo test tests tests-on-servers rehearse lint docs lock reader clean
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -63,6 +63,11 @@ docs: set-up-dev  ## Write the generated reference under docs/
 
 lock: set-up-dev  ## Bring the lock files up to date with pyproject.toml and package.json
 	$(BIN)/python tools/lock.py
+
+reader: set-up-dev  ## Train the models that read texts anew from the corpus (an hour)
+	@test -x .var/reader/venv/bin/python || $(BIN)/python -m venv .var/reader/venv
+	@.var/reader/venv/bin/python -m pip install --quiet --require-hashes --requirement requirements-train.lock
+	@for language in zh en; do .var/reader/venv/bin/python tools/reader/train.py $$language || exit 1; done
 
 clean:  ## Remove what was installed and built; data in .var stays
 	rm -rf $(VENV) node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -21,9 +21,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from dispatch import closing, merging, watch
+from dispatch import closing, maybe, merging, watch
 from dispatch.automation import is_automatic
-from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, distance_m, merge_facts
+from dispatch.correlation import SOURCE_INCIDENT, OpenIncidents, distance_m, with_facts
 from dispatch.fallback import Planning
 from dispatch.far import Surroundings
 from dispatch.orders import OrderBook
@@ -202,12 +202,13 @@ class Desk:
                     distance_m=round(away, 1),
                     age_s=round(age, 1),
                     text=report.text,
-                    facts=merge_facts(incident.facts, report.facts),
+                    facts=with_facts(incident.facts, report),
                     photos=report.photos,
                     life_threat=report.life_threat,
                     own=merging.with_report(incident, report),
                     leads=report.priority < incident.priority,
                     words=_words(report),
+                    reading=report.reading,
                 ),
                 incident=incident.id,
             )
@@ -215,6 +216,7 @@ class Desk:
             if not incident.triaged_by and worse != (incident.priority, incident.grade):
                 self._revise(step, incident, priority=worse[0], grade=worse[1], reason="report")
         self._adopt_plan(step, incident)
+        maybe.set_clock(step, incident, self._policy)
 
     def _report_placed(self, step: Step, said: ev.ReportPlaced) -> None:
         try:
@@ -277,6 +279,7 @@ class Desk:
                 near=report.near,
                 far=far,
                 words=_words(report),
+                reading=report.reading,
             ),
             incident=incident,
         )

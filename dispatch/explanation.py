@@ -21,6 +21,7 @@ from dispatch.wanted import (
     Able,
     Wanted,
     able_units,
+    closures_of,
     counted_priority,
     place_of,
     sendable,
@@ -238,12 +239,16 @@ class Explainer:
         unit = step.unit(choice.chosen.unit)
         travel = self._travel.of_kind(unit.kind)
         route = travel.route(self.stands(step, unit), place_of(wanted.incident))
+        on_foot = route.cordon_ids if route and round(route.cordon_m) > 0 else ()
+        cordon = closures_of(step.situation, travel.graph, on_foot) if on_foot else ()
         return msgspec.structs.replace(
             choice,
             chosen=msgspec.structs.replace(
                 choice.chosen,
                 length_m=round(route.length_m, 1) if route else 0.0,
                 walked_m=round(route.walked_m, 1) if route else 0.0,
+                cordon=cordon,
+                cordon_m=round(route.cordon_m, 1) if route and cordon else 0.0,
             ),
             route=rounded(route.geometry) if route else (),
             streets=tuple((name, round(m, 1)) for name, m in route.streets) if route else (),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dispatch.correlation import SOURCE_INCIDENT, merge_facts
+from dispatch.correlation import SOURCE_INCIDENT, merge_facts, with_facts
 from models.events import FactValue, ReportClassified, Share
 from models.situation import Incident
 
@@ -55,7 +55,7 @@ def with_report(incident: Incident, report: ReportClassified) -> Share | None:
         return None
     triaged = bool(incident.triaged_by)
     return Share(
-        facts=merge_facts(own.facts, report.facts),
+        facts=with_facts(own.facts, report),
         priority=own.priority if triaged else min(own.priority, report.priority),
         grade=own.grade if triaged else min(own.grade, report.grade),
         life_threat=own.life_threat or report.life_threat,

@@ -56,6 +56,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         A crew that hasn't said that it goes so many seconds after it should roll is told of.
     overdue_s
         The same for one that isn't there so many seconds after it should be.
+    look_s
+        A commander is told of what may be life-threatening and was not triaged for so many seconds.
     late_s
         An arrival later than this after the call is late: the mark that coverage looks at.
     starved_after_s
@@ -113,6 +115,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     swap_gain_s: float = 30.0
     answer_s: float = 60.0
     overdue_s: float = 180.0
+    look_s: float = 60.0
     late_s: float = 300.0
     starved_after_s: float = 3 * 3600.0
     coverage_weight: float = 1.0

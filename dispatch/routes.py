@@ -82,6 +82,10 @@ class Route(msgspec.Struct, frozen=True):
         Start or end lies farther than `FAR_M` from every street.
     walked_m : float
         Metres of `length_m` that are on foot: off the road, or over closed streets.
+    cordon_ids : tuple of str
+        Closed edges that are walked over at the end, in order.
+    cordon_m : float
+        Metres of `walked_m` over these.
     """
 
     geometry: tuple[Point, ...]
@@ -92,6 +96,8 @@ class Route(msgspec.Struct, frozen=True):
     edge_ids: tuple[str, ...]
     off_road: bool
     walked_m: float
+    cordon_ids: tuple[str, ...] = ()
+    cordon_m: float = 0.0
 
     def position_at(self, elapsed_s: float) -> Point:
         """Where somebody is after so many seconds; clamped to start and end."""
@@ -170,8 +176,8 @@ def make_route(
         geometry.append(places[1] if goal.far else geometry[-1])
         elapsed_s.append(clock_s)
     driven_m = math.fsum(length_m for _, length_m in streets)
-    walked_m = math.fsum(_length_m(graph, leg) for leg in walked)
-    walked_m += sum(snap.distance_m for snap in snaps if snap.far)
+    cordon_m = math.fsum(_length_m(graph, leg) for leg in walked)
+    walked_m = cordon_m + sum(snap.distance_m for snap in snaps if snap.far)
     return Route(
         geometry=tuple(geometry),
         elapsed_s=tuple(elapsed_s),
@@ -181,6 +187,8 @@ def make_route(
         edge_ids=tuple(edge_ids),
         off_road=start.far or goal.far,
         walked_m=walked_m,
+        cordon_ids=tuple(dict.fromkeys(graph.edge_ids[leg[0]] for leg in walked)),
+        cordon_m=cordon_m,
     )
 
 

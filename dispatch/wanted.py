@@ -159,6 +159,17 @@ def close_roads(situation: Situation, travel: TravelTimes) -> None:
     )
 
 
+def closures_of(situation: Situation, graph: RoadGraph, edges: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids of the closures that one of these streets is closed by."""
+    asked = set(edges)
+    return tuple(
+        name
+        for name, closure in sorted(situation.closures.items())
+        if not closure.speed
+        and any(asked & graph.edges_in(shape) for shape in shapes_of(closure, graph))
+    )
+
+
 def roads_changed(situation: Situation, since: datetime) -> bool:
     """Say whether a road was closed, made slow or reopened after then."""
     return situation.roads_at is not None and situation.roads_at > since

@@ -85,7 +85,7 @@ def calibrate(pack: CityPack, responses: Path, wanted: frozenset[str], out: Path
         if count:
             typer.echo(f"left out {count:6d}  {reason}")
     turnout_s = {kind: round(statistics.median(seen), 1) for kind, seen in turnouts.items()}
-    made = fit(runs, turnout_s, f"{pack.attribution.strip()} Fitted to {responses.name}.")
+    made = fit(runs, turnout_s, f"{pack.attribution.en.strip()} Fitted to {responses.name}.")
     raw = error(runs.free_s, runs.observed_s)
     in_force = _in_force(pack, runs)
     held_out = cross_validate(runs)

@@ -75,13 +75,14 @@ def build(
     say(f"reading {osm}")
     extract = read_extract(osm, area.bounds, say)
     say(f"{len(extract.ways)} streets, {len(extract.facilities)} facilities; cutting at crossings")
-    net = streets(extract, area)
     once = without_doubles(extract.facilities)
     extract.dropped["facility is mapped twice (point and outline), counted once"] += len(
         extract.facilities
     ) - len(once)
-    inside = [place.row() for place in once if area.contains(shapely.Point(place.lon, place.lat))]
+    within = [place for place in once if area.contains(shapely.Point(place.lon, place.lat))]
+    inside = [place.row() for place in within]
     extract.dropped["facility lies outside the boundary"] += len(once) - len(inside)
+    net = streets(extract, area, within)
     lived_at = [place.row() for place in extract.settlements
                 if area.contains(shapely.Point(place.lon, place.lat))]  # fmt: skip
     features = made_cells(area, name, extract.areas) if given is None else given
@@ -252,7 +253,8 @@ def _city(name: str, jurisdiction: str, area: BaseGeometry, timezone: str) -> st
         f"timezone: {timezone}\njurisdiction: {json.dumps(jurisdiction)}\n"
         f"center: [{middle.x:.5f}, {middle.y:.5f}]\nzoom: 12\ndatum: WGS-84\n"
         "roads_notice: null\ncodes: codes.yaml\nspeed_factor: 0.7\n"
-        'attribution: "© OpenStreetMap contributors (ODbL)"\n'
+        "attribution: {zh: © OpenStreetMap 贡献者（ODbL）, "
+        "en: © OpenStreetMap contributors (ODbL)}\n"
     )
 
 

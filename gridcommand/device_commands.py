@@ -15,9 +15,9 @@ import typer
 from gridcommand.account_commands import open_migrated
 from gridcommand.configuration import load_settings
 from models.city import CityPack
-from models.devices import DeviceError, located
+from models.devices import DeviceError, located, stands_outside
 from models.errors import GridcommandError
-from models.pack_files import read_table
+from models.pack_files import listed, read_table
 from models.registers import Device
 
 app = typer.Typer(
@@ -54,17 +54,20 @@ def add(
     Example: `gridcommand device add gas-7 --lon 119.48 --lat 31.42 --kind methane`
     """
     settings = load_settings()
+    pack = CityPack.load(settings.city_path)
     device = located(
         Device(
             id=name, jurisdiction=jurisdiction, kind=kind, owner=owner, lon=lon, lat=lat, cell=cell
         ),
-        CityPack.load(settings.city_path),
+        pack,
     )
     with open_migrated(settings) as store:
         key = store.add_devices([device])[name]
     typer.echo(f"{name} is registered{_where(device)}. Its key, which is not shown again:")
     typer.echo(key)
     typer.echo(f"It sends readings with the header  X-Device-Key: {name}:{key}")
+    if stands_outside(device, pack):
+        typer.echo(f"Warning: {_outside(device, pack)}", err=True)
 
 
 @app.command("import")
@@ -88,7 +91,15 @@ def import_devices(
     """
     settings = load_settings()
     pack = CityPack.load(settings.city_path)
-    devices = read_table(file, ("id",), lambda row: _device(row, pack), lambda one: one.id)
+    outside: list[str] = []
+
+    def look(where: str, device: Device) -> None:
+        if stands_outside(device, pack):
+            outside.append(f"{where}: {_outside(device, pack)}")
+
+    devices = read_table(
+        file, ("id",), lambda row: _device(row, pack), lambda one: one.id, look=look
+    )
     with open_migrated(settings) as store:
         known = {one.id for one in store.devices()}
         new = [one for one in devices if one.id not in known]
@@ -110,9 +121,12 @@ def import_devices(
             written.write(table.getvalue())
     placeless = sum(one.lon is None for one in devices)
     print(
-        f"{len(new)} registered, {len(devices) - len(new)} changed; {placeless} without a place",
+        f"{len(new)} registered, {len(devices) - len(new)} changed; {placeless} without a place, "
+        f"{len(outside)} outside of every cell",
         file=sys.stderr,
     )
+    if outside:
+        print(f"Warning:\n{listed(outside)}", file=sys.stderr)
 
 
 @app.command("list")
@@ -200,6 +214,16 @@ def _degrees(text: str, column: str) -> float | None:
         return float(text)
     except ValueError as error:
         raise DeviceError(f"{column} {text!r} is no number of degrees") from error
+
+
+def _outside(device: Device, pack: CityPack) -> str:
+    box = pack.box
+    assert box is not None
+    return (
+        f"{device.id} at lon {device.lon}, lat {device.lat} lies outside of every cell, and is "
+        f"registered so. The cells lie in lon {box.west:.2f} to {box.east:.2f}, lat "
+        f"{box.south:.2f} to {box.north:.2f}: look whether the numbers are swapped or lack a sign"
+    )
 
 
 def _new_file(path: Path) -> int:

@@ -15,6 +15,7 @@ from gridcommand.configuration import load_settings
 from gridcommand.processes import configure_logging, run_until_stopped, tell_ready
 from gridcommand.recordings import SUFFIX, find_recording, own_folder, recordings
 from gridcommand.run_commands import CityOption
+from gridcommand.run_file import broker_beside
 from models.errors import GridcommandError
 from models.settings import Settings
 
@@ -135,7 +136,7 @@ def run(
 
     Examples:
 
-    - `gridcommand drill run new_year_2017 --speed 600` needs broker and worker running
+    - `gridcommand drill run new_year_2017 --speed 600` goes into the `gridcommand up` that runs
 
     - `gridcommand drill run new_year_2017 --fast` needs nothing, prints the journal's hash
 
@@ -169,6 +170,8 @@ def run(
         return
     from streams.drill import run_drill
 
+    if not (settings.kafka_servers or settings.broker_port):
+        settings = load_settings(broker_port=broker_beside(settings))
     tell_ready()
     run_until_stopped(settings, lambda stop: run_drill(settings, path, speed or SPEED, stop))
 

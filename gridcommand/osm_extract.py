@@ -71,10 +71,14 @@ class Extract(msgspec.Struct):
         Streets with a node in the box.
     shut
         Streets that houses stand at and nobody may drive, so that what they lead to can be told.
+    private
+        Streets that only those drive who are called there.
     places
-        Lon, lat of the nodes of both.
+        Lon, lat of the nodes of all of them.
     barriers
         Nodes that nobody drives past, and the kind of barrier.
+    gates
+        Those of the barriers that open for who is called there.
     turns
         Turn restrictions of these streets.
     facilities
@@ -93,8 +97,10 @@ class Extract(msgspec.Struct):
 
     ways: list[Way] = []
     shut: list[Way] = []
+    private: list[Way] = []
     places: dict[int, tuple[float, float]] = {}
     barriers: dict[int, str] = {}
+    gates: set[int] = set()
     turns: list[Restriction] = []
     facilities: list[Place] = []
     settlements: list[Place] = []
@@ -201,6 +207,8 @@ class _Reader:
             dropped[why] += 1
             if why != osm_tags.NOT_FOR_DRIVING and tags["highway"] in osm_tags.LIVED_AT:
                 self._keep(way, tags, self.found.shut, Counter())
+            if why == osm_tags.SHUT and not osm_tags.not_driven(osm_tags.by_permission(tags)):
+                self._keep(way, tags, self.found.private, Counter())
         elif self._keep(way, tags, self.found.ways, dropped):
             self._streets.add(way.id)
             if osm_tags.has_unread_limit(tags, osm_tags.oneway(tags)):
@@ -253,6 +261,8 @@ class _Reader:
         place = node.lon, node.lat
         if self._near(place, place) and osm_tags.stands_in_the_way(tags):
             self.found.barriers[node.id] = tags.get("barrier", "access")
+            if not osm_tags.stands_in_the_way(osm_tags.by_permission(tags)):
+                self.found.gates.add(node.id)
         if (kind := kind_of(tags, SETTLEMENTS)) and self._near(place, place):
             self.found.settlements += [one for one in [place_of(node, tags, kind)] if one]
 

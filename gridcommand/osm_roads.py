@@ -6,6 +6,7 @@ For: ``gridcommand.city_build``. Not for: reading the extract (``gridcommand.osm
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
@@ -19,6 +20,8 @@ from dispatch.roads import METRES_PER_DEGREE
 from gridcommand import osm_turns
 from gridcommand.city_packs import SourceError, line_text
 from gridcommand.osm_extract import Extract, Way
+from gridcommand.osm_facilities import Place
+from gridcommand.osm_private import with_drives
 from gridcommand.osm_tags import ALLOWED_KMH, SPEEDS_KMH
 from gridcommand.reachability import NOT_CONNECTED, SHOWN, SHUT
 
@@ -45,8 +48,19 @@ class Network(msgspec.Struct):
     cut_off: list[dict[str, str]]
 
 
-def streets(extract: Extract, area: BaseGeometry) -> Network:
+class _Cut(msgspec.Struct):
+    """An extract's streets, cut: the stretches in its largest part, and those beside it."""
+
+    extract: Extract
+    uses: Counter[int]
+    kept: list[dict[str, str]]
+    left: list[dict[str, str]]
+
+
+def streets(extract: Extract, area: BaseGeometry, facilities: Sequence[Place] = ()) -> Network:
     """Cut the streets inside the area at crossings and at what stands in the way.
+
+    Private drives that alone lead to one of the facilities are among them.
 
     Raises
     ------
@@ -56,6 +70,29 @@ def streets(extract: Extract, area: BaseGeometry) -> Network:
     ids = list(extract.places)
     spots = np.array([extract.places[node] for node in ids])
     inside = dict(zip(ids, shapely.contains_xy(area, spots[:, 0], spots[:, 1]), strict=True))
+    cut = _cut(msgspec.structs.replace(extract, dropped=Counter()), inside)
+    parts = [[edge["id"] for edge in edges] for edges in (cut.kept, cut.left)]
+    if driven := with_drives(extract, facilities, *parts):
+        cut = _cut(msgspec.structs.replace(driven, dropped=Counter()), inside)
+    extract.dropped.update(cut.extract.dropped)
+    uses, kept = cut.uses, cut.kept
+    uses.update(_uses(extract.shut))
+    silent = msgspec.structs.replace(extract, dropped=Counter())
+    shut = [edge for way in extract.shut for edge in _pieces(way, uses, {}, silent, inside)]
+    cut_off = [edge | {"why": NOT_CONNECTED} for edge in cut.left] + [
+        edge | {"why": SHUT} for edge in shut
+    ]
+    ends = {edge[end] for edge in kept for end in ("u", "v")}
+    _note_barriers(extract, [*kept, *cut.left])
+    nodes = [
+        {"id": name, "lon": f"{lon:.6f}", "lat": f"{lat:.6f}"}
+        for name in sorted(ends)
+        for lon, lat in [extract.places[_osm_node(name)]]
+    ]
+    return Network(nodes, kept, _turns(extract, kept), cut_off)
+
+
+def _cut(extract: Extract, inside: dict[int, bool]) -> _Cut:
     uses = _uses(extract.ways)
     shut_at = _shut_at(extract)
     edges = [edge for way in extract.ways for edge in _pieces(way, uses, shut_at, extract, inside)]
@@ -72,21 +109,8 @@ def streets(extract: Extract, area: BaseGeometry) -> Network:
     extract.dropped["stretch can't be both reached and left"] += len(edges) - len(kept)
     if not kept:
         raise SourceError("the streets within the boundary are not connected")
-    uses.update(_uses(extract.shut))
-    silent = msgspec.structs.replace(extract, dropped=Counter())
-    shut = [edge for way in extract.shut for edge in _pieces(way, uses, {}, silent, inside)]
     left = [edge for edge in edges if edge["u"] not in core or edge["v"] not in core]
-    cut_off = [edge | {"why": NOT_CONNECTED} for edge in left] + [
-        edge | {"why": SHUT} for edge in shut
-    ]
-    ends = {edge[end] for edge in kept for end in ("u", "v")}
-    _note_barriers(extract, edges)
-    nodes = [
-        {"id": name, "lon": f"{lon:.6f}", "lat": f"{lat:.6f}"}
-        for name in sorted(ends)
-        for lon, lat in [extract.places[_osm_node(name)]]
-    ]
-    return Network(nodes, kept, _turns(extract, kept), cut_off)
+    return _Cut(extract, uses, kept, left)
 
 
 def _uses(ways: list[Way]) -> Counter[int]:

@@ -220,6 +220,14 @@ def not_driven(tags: Mapping[str, str]) -> str:
     return "" if oneway(tags) else SHUT
 
 
+def by_permission(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags as they are for who is called to a private street, or in at a private gate."""
+    keys = {f"{key}{way}" for key in ACCESS_KEYS for way in ("", ":forward", ":backward")}
+    return {
+        key: "yes" if key in keys and value == "private" else value for key, value in tags.items()
+    }
+
+
 def unheeded(tags: Mapping[str, str]) -> list[str]:
     """What a street's tags say that isn't followed, for people."""
     found = []

@@ -319,6 +319,7 @@ roads_notice:
   en: Roads, village places, cell borders and units are synthetic, for demonstration, not driving.
 codes: codes.yaml
 speed_factor: 1.0
-attribution: >-
-  Boundary and village list of Liyang: open data (MIT). Roads, places and units: synthetic.
+attribution:
+  zh: 溧阳边界和村名：开放数据（MIT）。路网、位置和力量：合成数据。
+  en: "Boundary and village list of Liyang: open data (MIT). Roads, places and units: synthetic."
 """

@@ -309,6 +309,7 @@ codes: codes.yaml
 # Multiplies the default speeds of the street table: median of computed to observed travel time
 # over the recorded runs of engines from their own station.
 speed_factor: {speed_factor}
-attribution: >-
-  Streets, fire stations and calls: City and County of San Francisco, DataSF (PDDL).
+attribution:
+  zh: 街道、消防站和报警记录：旧金山市县政府 DataSF（PDDL）。
+  en: "Streets, fire stations and calls: City and County of San Francisco, DataSF (PDDL)."
 """

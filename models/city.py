@@ -148,7 +148,7 @@ class _CityFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     center: tuple[float, float]
     zoom: float
     datum: Datum
-    attribution: str
+    attribution: str | Text
     codes: str = "codes.yaml"
     roads_notice: Text | None = None
     speed_factor: float = 1.0
@@ -247,6 +247,8 @@ class CityPack:
         Datum that the city's other systems send coordinates in; the pack itself is WGS-84.
     roads_notice
         What every screen that shows a route must say about the roads, or None.
+    attribution
+        Whose data it is made of; every map says so.
     speed_factor
         Multiplies the speeds of the road files; below 1 means slower than those say. Counts only
         without a calibration.
@@ -278,7 +280,7 @@ class CityPack:
     zoom: float
     datum: Datum
     roads_notice: Text | None
-    attribution: str
+    attribution: Text
     speed_factor: float
     units: tuple[UnitSpec, ...]
     facilities: tuple[Facility, ...]
@@ -330,7 +332,7 @@ class CityPack:
             zoom=city.zoom,
             datum=city.datum,
             roads_notice=city.roads_notice,
-            attribution=city.attribution,
+            attribution=_in_both(city.attribution),
             speed_factor=city.speed_factor,
             profiles=MappingProxyType(city.profiles),
             units=units,
@@ -429,6 +431,11 @@ def available_cities(root: Path) -> list[str]:
         for child in root.iterdir()
         if not child.name.startswith(".") and (child / CITY_FILE).is_file()
     )
+
+
+def _in_both(text: str | Text) -> Text:
+    """Return a text of a pack that may have it in one language alone."""
+    return Text(zh=text, en=text) if isinstance(text, str) else text
 
 
 def _read_city(file: YamlFile) -> _CityFile:

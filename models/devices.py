@@ -59,8 +59,8 @@ def located(device: Device, pack: CityPack) -> Device:
     Raises
     ------
     DeviceError
-        Its name can't be a device's in SenML, half a place or none on earth, or an unknown cell or
-        jurisdiction.
+        Its name can't be a device's in SenML, half a place, none on earth or 0, 0, or an unknown
+        cell or jurisdiction.
     """
     if not is_device(device.id):
         raise DeviceError(
@@ -75,6 +75,11 @@ def located(device: Device, pack: CityPack) -> Device:
             raise DeviceError(
                 f"{device.id}: lon {device.lon}, lat {device.lat} is no place on earth (degrees)"
             )
+        if device.lon == 0 and device.lat == 0:
+            raise DeviceError(
+                f"{device.id}: lon 0, lat 0 is no place, but what a program writes where it knows "
+                "none: leave both out then"
+            )
         found = pack.cells.locate(device.lon, device.lat) if not cell else None
         cell = found.code if found is not None else cell
     if device.cell and pack.cells.get(device.cell) is None:
@@ -83,6 +88,17 @@ def located(device: Device, pack: CityPack) -> Device:
     if not runs_here(whose, {pack.jurisdiction}):
         raise DeviceError(f"{device.id}: {unknown('jurisdiction', whose, {pack.jurisdiction: ()})}")
     return msgspec.structs.replace(device, cell=cell, jurisdiction=whose)
+
+
+def stands_outside(device: Device, pack: CityPack) -> bool:
+    """Say whether a device has a place that lies in none of the city's cells.
+
+    Not an error: a gauge may stand upstream of the city. Most often two numbers are swapped or a
+    sign is lost, so whoever registers it must be told.
+    """
+    if device.lon is None or device.lat is None or not len(pack.cells):
+        return False
+    return pack.cells.locate(device.lon, device.lat) is None
 
 
 class Devices:

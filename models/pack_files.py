@@ -100,6 +100,7 @@ def read_table(
     parse: Callable[[dict[str, str]], _T],
     key: Callable[[_T], str],
     optional: tuple[str, ...] = (),
+    look: Callable[[str, _T], None] | None = None,
 ) -> tuple[_T, ...]:
     """Rows of a CSV file as sorted, unlike items.
 
@@ -115,6 +116,8 @@ def read_table(
     optional
         Columns that may be missing. Others are ignored, but for one that is most likely a
         misspelt one of these.
+    look
+        Is shown each item, with file and line, in the order of the file.
 
     Raises
     ------
@@ -138,12 +141,14 @@ def read_table(
                 problems.append(f"{where}: {error}")
                 continue
             items[plain(key(item))] = item
+            if look is not None:
+                look(where, item)
     except TableError as error:
         raise CityPackError(str(error)) from error
     if not header:
         raise CityPackError(f"{path}:1: column {columns[0]!r} is missing")
     if problems:
-        raise CityPackError(_listed(problems))
+        raise CityPackError(listed(problems))
     return tuple(sorted(items.values(), key=key))
 
 
@@ -178,7 +183,8 @@ def _row(header: list[str], values: list[str]) -> dict[str, str]:
     return row
 
 
-def _listed(problems: list[str]) -> str:
+def listed(problems: list[str]) -> str:
+    """Return lines as one text: the first `SHOWN_PROBLEMS`, and how many more there are."""
     more = len(problems) - SHOWN_PROBLEMS
     shown = problems[:SHOWN_PROBLEMS] + ([f"and {more} more like these"] if more > 0 else [])
     return "\n".join(shown)

@@ -7,7 +7,7 @@ become readings; strings, data and bare sums are none, for no rule can use them.
 
 A record that is wrong costs itself and no other (:class:`Refused`). The whole pack can't be read
 when it is no list of JSON, asks for a version or a field that must be understood and isn't, or
-has too many records (:class:`models.errors.EventError`).
+has too many records (:class:`PackError`).
 
 Times that can only be milliseconds since 1970 are read as such: devices send them often, and as
 seconds they would be of the year 58,000.
@@ -37,9 +37,25 @@ _RELATIVE_BELOW_S = 2**28  # RFC 8428, section 4.5.3
 _VERSION = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")
 _QUANTITY = re.compile(r"[A-Za-z0-9\-._]+")
+_BYTE = re.compile(r"\(byte (\d+)\)")
+"""Where JSON is broken, as msgspec says it."""
 FIRST_S: Final = datetime.min.replace(tzinfo=UTC).timestamp()
 _LAST_S = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
 _BASE_FIELDS = ("bn", "bt", "bu", "bv", "bs", "bver")
+
+
+class PackError(EventError):
+    """A pack that can't be read.
+
+    Parameters
+    ----------
+    wrong
+        What is wrong with it; the code is for who says it in another language.
+    """
+
+    def __init__(self, wrong: Wrong) -> None:
+        super().__init__(wrong.error)
+        self.wrong = wrong
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -133,6 +149,10 @@ _decode_one = msgspec.json.Decoder(_Record).decode
 _decode_base = msgspec.json.Decoder(_Base).decode
 _decode_raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_fields = msgspec.json.Decoder(_Fields).decode
+_DECODERS: Final = {
+    field.encode_name: msgspec.json.Decoder(field.type).decode
+    for field in msgspec.structs.fields(_Record)
+}
 
 _CANT_BE_READ = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -151,7 +171,7 @@ def read_pack(raw: bytes, now_s: float, judge: Judge | None = None) -> Pack:
 
     Raises
     ------
-    EventError
+    PackError
         When it isn't a SenML pack, or needs a field or version that we don't know.
     """
     broken: dict[int, Wrong] = {}
@@ -160,11 +180,12 @@ def read_pack(raw: bytes, now_s: float, judge: Judge | None = None) -> Pack:
     except msgspec.ValidationError:
         records, broken = _one_by_one(raw)
     except _CANT_BE_READ as error:
-        raise EventError(f"not a SenML pack: {error}") from error
+        raise _no_pack(raw, error) from error
     if b'_"' in raw:
         _check_must_understand(raw)
     if len(records) > MAX_RECORDS:
-        raise EventError(f"SenML pack has {len(records)} records; send {MAX_RECORDS} at most")
+        said = f"SenML pack has {len(records)} records; send {MAX_RECORDS} at most"
+        raise PackError(Wrong("senml_too_many", str(len(records)), said))
     found = Pack()
     refused = found.refused
     base_name, base_time, base_unit, base_value = "", 0.0, "", 0.0
@@ -178,7 +199,8 @@ def read_pack(raw: bytes, now_s: float, judge: Judge | None = None) -> Pack:
         base_unit = record.bu if record.bu is not None else base_unit
         base_value = record.bv if record.bv is not None else base_value
         if record.bver is not None and not 1 <= record.bver <= _VERSION:
-            raise EventError(f"SenML record {place}: version {record.bver} is not known")
+            said = f"SenML record {place}: version {record.bver} is not known"
+            raise PackError(Wrong("senml_version", str(record.bver), said))
         value = record.v
         # Nearly all are numbers and nothing else.
         if value is None or record.vb is not None or record.vs is not None or record.vd is not None:
@@ -249,6 +271,35 @@ def is_device(name: str) -> bool:
     return len(name) <= NAME_MAX and _parts(f"{name}/q") == (name, "q")
 
 
+def _no_pack(raw: bytes, error: Exception) -> PackError:
+    """Return what is wrong with what is no list of JSON."""
+    code, value = "senml", ""
+    if isinstance(error, RecursionError):
+        code = "json_too_deep"
+    elif isinstance(error, UnicodeDecodeError):
+        code = "not_utf8"
+    elif not isinstance(error, msgspec.ValidationError):
+        # What ends too early is wrong at its end.
+        at = _BYTE.search(str(error))
+        code, value = "senml_json", at[1] if at else str(len(raw))
+    return PackError(Wrong(code, value, f"not a SenML pack: {error}"))
+
+
+def _wrong_field(part: msgspec.Raw) -> str:
+    """Return the first field of a record that has another type than SenML gives it."""
+    try:
+        fields = _decode_fields(part)
+    except _CANT_BE_READ:
+        return ""
+    for name, value in fields.items():
+        if name in _DECODERS:
+            try:
+                _DECODERS[name](value)
+            except _CANT_BE_READ:
+                return name
+    return ""
+
+
 def _one_by_one(raw: bytes) -> tuple[list[_Record], dict[int, Wrong]]:
     """Records of a pack of which not all can be read, and what is wrong with which.
 
@@ -257,7 +308,7 @@ def _one_by_one(raw: bytes) -> tuple[list[_Record], dict[int, Wrong]]:
     try:
         parts = _decode_raw(raw)
     except _CANT_BE_READ as error:
-        raise EventError(f"not a SenML pack: {error}") from error
+        raise _no_pack(raw, error) from error
     records: list[_Record] = []
     broken: dict[int, Wrong] = {}
     for place, part in enumerate(parts):
@@ -265,7 +316,7 @@ def _one_by_one(raw: bytes) -> tuple[list[_Record], dict[int, Wrong]]:
             records.append(_decode_one(part))
             continue
         except _CANT_BE_READ as error:
-            broken[place] = Wrong("senml_record", "", f"can't be read: {error}")
+            broken[place] = Wrong("senml_record", _wrong_field(part), f"can't be read: {error}")
         try:
             base = _decode_base(part)
         except _CANT_BE_READ:
@@ -335,6 +386,5 @@ def _check_must_understand(raw: bytes) -> None:
             continue  # It is no record, and told as that.
         for key in fields:
             if key.endswith("_"):
-                raise EventError(
-                    f"SenML record {place}: field {key!r} must be understood, and isn't"
-                )
+                said = f"SenML record {place}: field {key!r} must be understood, and isn't"
+                raise PackError(Wrong("senml_must", key[:80], said))

@@ -98,6 +98,8 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     ``leading`` is the text of a later report that was more urgent than what was known before.
     ``words`` has ``zh`` and ``en`` of those texts that a machine wrote.
 
+    ``reading`` is what was read in its leading text, ``sketches`` the meanings of later ones.
+
     ``joined`` is what was merged into it, and ``own`` what it would be without; None: nothing was.
 
     Of an incident that was reopened, at ``reopened_at`` the last time, the first ``former`` of its
@@ -151,6 +153,8 @@ class Incident(msgspec.Struct, kw_only=True, omit_defaults=True):
     joined: list[Joined] = []
     near: ev.NamedPlace | None = None
     far: bool = False
+    reading: ev.Reading | None = None
+    sketches: list[str] = []
     losses: int = 0
     last_order: LastOrder | None = None
     first_ordered_at: datetime | None = None

@@ -42,7 +42,9 @@ from models.topics import (
 )
 from models.words import is_exercise
 from streams.app import GridApp, raw_topic
-from streams.classify.reports import classify
+from streams.classify.by_words import read_by_words
+from streams.classify.reader import Understood, understand
+from streams.classify.reports import classify, text_to_read
 from streams.dead_letters import DeadLetters
 from streams.own_records import is_own
 from streams.publisher import OVERSIZE, Publisher
@@ -171,11 +173,14 @@ class Agents:
             await self._take_in(spec, record)
             return
         ready: dict[str, list[tuple[bytes, Event, bytes]]] = {}
+        decoded = await self._decoded(spec, record)
+        read = await self._read([event for _, event in decoded])
         turn_ends = time.monotonic() + YIELD_EVERY_S
-        for raw, event in await self._decoded(spec, record):
+        for raw, event in decoded:
             began = time.perf_counter()
             try:
-                whole = (raw, event, encode(classified_event(event, self._stages.pack)))
+                classified = classified_event(event, self._stages.pack, read.get(event.id))
+                whole = (raw, event, encode(classified))
             except EventError as error:
                 await self._give_up(spec, record, raw, NOT_A_REPORT, str(error), event)
             except Exception as error:
@@ -196,6 +201,26 @@ class Agents:
             for place, reason in refused.items():
                 raw, event, _ = events[place]
                 await self._give_up(spec, record, raw, OVERSIZE, reason, event)
+
+    async def _read(self, events: list[Event]) -> dict[str, Understood]:
+        """Read the texts that need it, on a thread; by words alone where the reader fails."""
+        texts = {event.id: text for event in events if (text := self._text_of(event))}
+        if not texts:
+            return {}
+        try:
+            found = await asyncio.to_thread(understand, list(texts.values()))
+        except Exception:
+            log.exception("the reader failed; texts are read by words alone")
+            found = [read_by_words(text) for text in texts.values()]
+        return dict(zip(texts, found, strict=True))
+
+    def _text_of(self, event: Event) -> str:
+        if not isinstance(event.data, ReportReceived):
+            return ""
+        try:
+            return text_to_read(event.data, self._stages.pack)
+        except Exception:
+            return ""  # classify fails on it too, and that one report is a dead letter
 
     async def _on_desk(self, spec: TopicSpec, record: Any) -> None:
         """Hand a record's events to the desk of their jurisdiction, in order.
@@ -335,8 +360,10 @@ class Agents:
         )
 
 
-def classified_event(event: Event, pack: CityPack) -> Event:
+def classified_event(event: Event, pack: CityPack, understood: Understood | None = None) -> Event:
     """Return the report as the desk reads it: the same id, for it is the same occurrence.
+
+    ``understood`` is what was read in its text; None: :func:`classify` reads it where it must.
 
     What comes dated ahead of our clock comes now: the desk's time follows its events and never
     runs back, so one report from next year would leave it without a deadline until then. An
@@ -355,7 +382,11 @@ def classified_event(event: Event, pack: CityPack) -> Event:
         at = min(at, now)
         report = msgspec.structs.replace(report, received_at=min(report.received_at, now))
     return msgspec.structs.replace(
-        event, source=CLASSIFY_SOURCE, time=at, cause=event.cause, data=classify(report, pack)
+        event,
+        source=CLASSIFY_SOURCE,
+        time=at,
+        cause=event.cause,
+        data=classify(report, pack, understood),
     )
 
 

@@ -300,7 +300,7 @@ class _Writer:
             units=len(self._table.unit_types),
             first=first,
             last=last,
-            attribution=self._pack.attribution,
+            attribution=self._pack.attribution.en,
             source_sha256=self._table.sha256,
         )
         yield self._event(self._id("described"), first, described)

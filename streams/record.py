@@ -246,7 +246,7 @@ class Recorder:
             units=len(self._units),
             first=first,
             last=last,
-            attribution=self._pack.attribution,
+            attribution=self._pack.attribution.en,
         )
         yield self._event(self._head("described"), first, described)
         known = {unit.id for unit in self._pack.units}

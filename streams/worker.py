@@ -31,6 +31,7 @@ from streams import metrics
 from streams.agents import NO_EVENTS, Agents, Stages
 from streams.app import broker_at_hand, is_embedded, kafka_servers, make_app, running
 from streams.claims import Place
+from streams.classify.reader import load_reader
 from streams.classify.reports import classify
 from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
@@ -93,6 +94,7 @@ def load_city(settings: Settings) -> City:
         channel=Channel.SYSTEM, received_at=datetime.now(UTC), text="·", lon=lon, lat=lat
     )
     classify(first, pack)
+    load_reader()
     _ = city.graph.index
     load_solver()
     for far in off_road(pack, city.graph):

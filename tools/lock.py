@@ -21,6 +21,7 @@ PROJECT = ("pyproject.toml", "--extra=build")
 LOCKS = {
     "requirements.lock": PROJECT,
     "requirements-dev.lock": (*PROJECT, "--extra=dev"),
+    "requirements-train.lock": (*PROJECT, "--extra=train"),
     "requirements-uv.lock": ("-",),
     "requirements-node.lock": ("-",),
 }

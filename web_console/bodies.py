@@ -487,6 +487,8 @@ class DeviceIn(Body):
             raise PydanticCustomError("device_name", "no device's name", {"value": self.id[:80]})
         if (self.lon is None) != (self.lat is None):
             raise PydanticCustomError("half_a_place", "lon and lat belong together")
+        if self.lon == 0 and self.lat == 0:
+            raise PydanticCustomError("no_place", "0, 0 is no place")
         return self
 
 

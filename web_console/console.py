@@ -232,7 +232,7 @@ class Console:
         Problem
             409: an exercise without a drill.
         """
-        await self._let_in(jurisdiction)
+        await self.let_in(jurisdiction)
         event_id = str(report_id or uuid_utils.uuid7())
         room = self.hub.known_room(jurisdiction)
         if room is not None:
@@ -269,13 +269,20 @@ class Console:
         Problem
             409: an exercise without a drill.
         """
-        await self._let_in(jurisdiction)
+        await self.let_in(jurisdiction)
         event_id = str(given or uuid_utils.uuid7())
         now = await self.clocks.now(jurisdiction)
         await self._put(jurisdiction, event_id, DESK, account, payload, now, priority)
         return event_id
 
-    async def _let_in(self, jurisdiction: str) -> None:
+    async def let_in(self, jurisdiction: str) -> None:
+        """Return where inputs may enter a jurisdiction now.
+
+        Raises
+        ------
+        Problem
+            409: an exercise without a drill.
+        """
         # It would make a journal with our time, in which no drill of another time can go on.
         if not await self.clocks.is_open(jurisdiction):
             raise Problem(409, "no_drill", "start_drill", value=jurisdiction)

@@ -39,13 +39,40 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "经度和纬度必须同时提供。",
         "Longitude and latitude belong together: give both or neither.",
     ),
+    "no_place": (
+        "0, 0 不是有效位置，多为程序在位置未知时填写；不知道位置时请都不填。",
+        "0, 0 is no place, but what a program writes where it knows none; then leave both out.",
+    ),
+    "outside_cells": (
+        "经度 {lon}、纬度 {lat} 不在任何单元网格内，设备仍已登记。本市网格位于经度 {west} 至 "
+        "{east}、纬度 {south} 至 {north}，请核对是否写反或缺少负号。",
+        "Longitude {lon}, latitude {lat} lies outside of every cell; the device is registered all "
+        "the same. The cells lie in longitude {west} to {east}, latitude {south} to {north}: look "
+        "whether the numbers are swapped or lack a sign.",
+    ),
     "fact": (
         "必须是 true、false、整数或不超过 500 字的文字。",
         "This must be true, false, a whole number or a text of at most 500 characters.",
     ),
     "senml": (
-        "不是可读的 SenML 数据包（RFC 8428）：{error}",
-        "This is not a SenML pack (RFC 8428) that can be read: {error}",
+        "不是可读的 SenML 数据包（RFC 8428）：必须是由记录组成的 JSON 数组。",
+        "This is not a SenML pack (RFC 8428) that can be read: it must be a JSON list of records.",
+    ),
+    "senml_json": (
+        "不是可读的 SenML 数据包（RFC 8428）：第 {value} 字节处不是有效的 JSON。",
+        "This is not a SenML pack (RFC 8428) that can be read: its JSON is broken at byte {value}.",
+    ),
+    "senml_too_many": (
+        "SenML 数据包有 {value} 条记录，最多 {limit} 条。",
+        "The SenML pack has {value} records; send {limit} at most.",
+    ),
+    "senml_version": (
+        "无法识别 SenML 版本 {value}（bver）。",
+        "The SenML version {value} (bver) is not known.",
+    ),
+    "senml_must": (
+        "字段“{value}”要求必须理解（以 _ 结尾），本系统无法识别。",
+        "The field {value!r} must be understood (it ends with _), and is not known here.",
     ),
     "foreign_jurisdiction": (
         "这里没有辖区“{value}”；有：{known}（及其演练，或 *）。",
@@ -65,7 +92,12 @@ FIELD_SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
         "没有可读的数值：请以 v（数字）或 vb（布尔值）提供。",
         "There is no reading in it: send numbers as v or booleans as vb.",
     ),
-    "senml_record": ("这条记录无法识别：{error}", "This record {error}"),
+    "senml_record": (
+        "这条记录无法识别：字段“{value}”的类型或范围不对（bn、bu、n、u、vs、vd 为文字，"
+        "vb 为布尔值，bver 为整数，其余为数字）。",
+        "This record can't be read: the field {value!r} has a wrong type or range (bn, bu, n, u, "
+        "vs and vd are text, vb is a boolean, bver a whole number, the others are numbers).",
+    ),
     "senml_base": (
         "这条记录所依据的第 {value} 条记录无法识别。",
         "Record {value}, on which this one builds, can't be read.",

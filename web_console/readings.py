@@ -19,9 +19,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from models import tracing
-from models.errors import EventError
 from models.registers import Device
-from models.senml import Refused, Wrong, read_pack, without
+from models.senml import MAX_RECORDS, PackError, Refused, Wrong, read_pack, without
 from models.settings import Settings
 from models.topics import EMBEDDED_PARTITION, JURISDICTION_HEADER, READINGS, topic_for
 from models.units import is_usable, units_like
@@ -157,8 +156,9 @@ def check(device: str, pack: bytes, rule_units: RuleUnits = no_rules) -> Checked
     units = partial(_wrong_here, device, rule_units)
     try:
         readings = read_pack(pack, time.time(), units)
-    except EventError as error:
-        raise invalid("", "senml", error=str(error)) from error
+    except PackError as error:
+        wrong = error.wrong
+        raise invalid("", wrong.code, value=wrong.value, limit=MAX_RECORDS) from error
     refused = readings.refused
     if not readings and refused:
         raise Problem(

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from models.devices import DeviceTakenError, located
+from models.city import CityPack
+from models.devices import DeviceTakenError, located, stands_outside
 from models.registers import Device
 from web_console.access import Admin, ConsoleOf
 from web_console.accounts import Person
 from web_console.bodies import NO_NUL, DeviceChangeIn, DeviceIn
 from web_console.console import Console
-from web_console.problems import Problem, invalid, responses
+from web_console.problems import (
+    FieldError,
+    Problem,
+    field_errors,
+    invalid,
+    request_language,
+    responses,
+)
 
 log = logging.getLogger("gridcommand.audit")
 
@@ -36,6 +45,7 @@ class DeviceOut(BaseModel):
     lon: float | None
     lat: float | None
     cell: str
+    outside: bool = Field(description="Its place lies in no cell of the city.")
     disabled: bool
     last_seen_at: datetime | None
     fault: str
@@ -54,6 +64,14 @@ class DeviceKeyOut(BaseModel):
 
     id: str
     key: str
+
+
+class NewDeviceOut(DeviceKeyOut):
+    """A device that is registered, and what of it is most likely wrong."""
+
+    warnings: list[FieldError] = Field(
+        [], description="`outside_cells`: its place lies in no cell of the city."
+    )
 
 
 @router.get("/devices", responses=responses(401, 403, 503), summary="Devices")
@@ -75,15 +93,21 @@ async def devices(
     )
     page = found[:limit]
     return DevicesOut(
-        items=[_out(one) for one in page], next=page[-1].id if len(found) > limit else None
+        items=await asyncio.to_thread(lambda: [_out(one, console.pack) for one in page]),
+        next=page[-1].id if len(found) > limit else None,
     )
 
 
 @router.post(
     "/devices", status_code=201, responses=responses(401, 403, 409, 503), summary="New device"
 )
-async def add_device(body: DeviceIn, console: ConsoleOf, person: Admin) -> DeviceKeyOut:
-    """Register a device where the asker's screens begin; the answer has its key, once."""
+async def add_device(
+    body: DeviceIn, request: Request, console: ConsoleOf, person: Admin
+) -> NewDeviceOut:
+    """Register a device where the asker's screens begin; the answer has its key, once.
+
+    A place outside of every cell is taken: the answer's `warnings` say so.
+    """
     if body.cell and console.pack.cells.get(body.cell) is None:
         raise invalid("cell", "unknown_cell", value=body.cell[:80])
     whose = await console.jurisdiction_for(person, "")
@@ -95,7 +119,12 @@ async def add_device(body: DeviceIn, console: ConsoleOf, person: Admin) -> Devic
     except DeviceTakenError as error:
         raise Problem(409, "conflict", "taken", value=body.id) from error
     log.info("%s registered device %s", person.name, body.id)
-    return DeviceKeyOut(id=body.id, key=keys[body.id])
+    outside = await asyncio.to_thread(_outside, device, console.pack)
+    return NewDeviceOut(
+        id=body.id,
+        key=keys[body.id],
+        warnings=field_errors(outside, request_language(request)),
+    )
 
 
 @router.post(
@@ -125,7 +154,8 @@ async def change_device(
     await console.reads(console.store.set_device_disabled, device_id, disabled=body.disabled)
     what = "disabled" if body.disabled else "enabled"
     log.info("%s %s device %s", person.name, what, device_id)
-    return _out(await _own(device_id, console, person))
+    changed = await _own(device_id, console, person)
+    return await asyncio.to_thread(_out, changed, console.pack)
 
 
 async def _own(device_id: str, console: Console, person: Person) -> Device:
@@ -135,7 +165,15 @@ async def _own(device_id: str, console: Console, person: Person) -> Device:
     return device
 
 
-def _out(device: Device) -> DeviceOut:
-    return DeviceOut(
-        **{name: getattr(device, name) for name in DeviceOut.model_fields},
-    )
+def _outside(device: Device, pack: CityPack) -> list[tuple[str, str, Mapping[str, Any]]]:
+    box = pack.box
+    if box is None or not stands_outside(device, pack):
+        return []
+    edges = {side: f"{getattr(box, side):.2f}" for side in ("west", "south", "east", "north")}
+    return [("lon", "outside_cells", {"lon": device.lon, "lat": device.lat, **edges})]
+
+
+def _out(device: Device, pack: CityPack) -> DeviceOut:
+    """Return a device as it is shown; builds the index of cells when it is the first."""
+    known = {name: getattr(device, name) for name in DeviceOut.model_fields if name != "outside"}
+    return DeviceOut(outside=stands_outside(device, pack), **known)

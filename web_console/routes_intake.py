@@ -24,6 +24,7 @@ from web_console.access import Asked, ConsoleOf, SignedIn
 from web_console.accounts import Person
 from web_console.bodies import Accepted, Received, ReportIn, ReportPlaceIn
 from web_console.console import PRIORITY_OF_STATUS, Console
+from web_console.messages import title
 from web_console.problems import (
     Problem,
     field_errors,
@@ -224,7 +225,7 @@ async def get_photo(
 @router.post(
     "/readings",
     status_code=202,
-    responses=responses(401, 413, 415, 503),
+    responses=responses(401, 409, 413, 415, 503),
     summary="Readings",
     openapi_extra={
         "requestBody": {
@@ -251,7 +252,7 @@ async def readings(
     """Take a SenML pack in. Names are ``device/quantity``, of the device that the key is of.
 
     A record that is wrong costs only itself: the others are taken, and the answer names it. When
-    none is left, all are named in a 422.
+    none is left, all are named in a 422. A device of an exercise without a drill is told 409.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type not in SENML_TYPES:
@@ -264,9 +265,12 @@ async def readings(
         raise Problem(401, "not_signed_in", "device")
     pack = await request.body()
     try:
+        await console.let_in(device.jurisdiction)
         checked = await console.readings.publish(device, pack, traceparent)
     except Problem as problem:
-        if problem.status == 422:
+        if problem.status == 409:
+            console.sightings.note(device_id, title(problem.code, "en"))
+        elif problem.status == 422:
             console.sightings.note(device_id, _fault(problem.errors))
         raise
     refused = [field_error(one, device_id) for one in checked.refused[:REFUSED_TOLD]]

@@ -82,6 +82,7 @@ from models.events.proposals import (
     ProposalMade,
     ProposalWithdrawn,
 )
+from models.events.reading import LikelyCategory, Reading
 from models.events.refusals import EventRefused, OrderRefused
 from models.events.tasks import TaskAssigned, TaskMoved
 from models.events.units import (
@@ -157,6 +158,7 @@ __all__ = [
     "Label",
     "LiftHold",
     "LiftOverride",
+    "LikelyCategory",
     "MergeIncidents",
     "MoveUpOrdered",
     "MoveUpProposed",
@@ -176,6 +178,7 @@ __all__ = [
     "PostureSet",
     "ProposalMade",
     "ProposalWithdrawn",
+    "Reading",
     "RecallUnit",
     "RefuseMoveUp",
     "ReopenIncident",

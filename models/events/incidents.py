@@ -10,6 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from models.events.payload import FactValue, NamedPlace, Payload, Time
+from models.events.reading import Reading
 from models.lifecycles import IncidentState
 from models.words import Channel, Grade
 
@@ -25,6 +26,8 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
         Its place is so far from every street, unit and facility that the machine sends nobody.
     words
         ``zh`` and ``en`` of a text that a machine wrote.
+    reading
+        As the report has it.
     """
 
     type_name: ClassVar[str] = "incident.opened"
@@ -53,6 +56,7 @@ class IncidentOpened(Payload, frozen=True, kw_only=True):
     near: NamedPlace | None = None
     far: bool = False
     words: dict[str, str] = {}
+    reading: Reading | None = None
 
 
 class IncidentPlaced(Payload, frozen=True, kw_only=True):
@@ -114,6 +118,8 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
         It is more urgent than what was known before: its text says best what happens.
     words
         As of :class:`IncidentOpened`.
+    reading
+        As the report has it.
     """
 
     type_name: ClassVar[str] = "report.linked"
@@ -129,6 +135,7 @@ class ReportLinked(Payload, frozen=True, kw_only=True):
     own: Share | None = None
     leads: bool = False
     words: dict[str, str] = {}
+    reading: Reading | None = None
 
 
 class ReportEnded(Payload, frozen=True, kw_only=True):

@@ -19,6 +19,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ----------
     walked_m
         Metres of ``length_m`` that are on foot: off every street, or over closed ones.
+    cordon, cordon_m
+        Ids of the closures whose streets the incident lies behind, and the metres of ``walked_m``
+        over these: its vehicle stops where they begin.
     added_s
         What the whole plan would lose if it went instead of the chosen one, in seconds of this
         incident; one beyond the target weighs more than one before it.
@@ -44,6 +47,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     drive_s: float
     length_m: float = 0.0
     walked_m: float = 0.0
+    cordon: tuple[str, ...] = ()
+    cordon_m: float = 0.0
     added_s: float = 0.0
     bare_s: float = 0.0
     diverted_from: str = ""

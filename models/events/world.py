@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from models.events.payload import FactValue, NamedPlace, Payload, Point, Time
+from models.events.reading import Reading
 from models.lifecycles import TaskState, UnitState
 from models.words import Channel, Datum, Grade
 
@@ -59,7 +60,10 @@ class ReportClassified(Payload, frozen=True, kw_only=True):
     confidence
         0 to 1; under the classifier's threshold ``triage`` is set.
     life_threat
-        A danger to life was read in it with enough confidence, whatever its category.
+        A danger to life, here and now, was read in it surely enough for the machine to order,
+        whatever its category.
+    reading
+        What was read in its text; None where a code or a sensor said what it is.
     outside
         The place lies in no cell of the jurisdiction, or there is none.
     near
@@ -94,6 +98,7 @@ class ReportClassified(Payload, frozen=True, kw_only=True):
     attributes: dict[str, FactValue] = {}
     terms: tuple[str, ...] = ()
     near: NamedPlace | None = None
+    reading: Reading | None = None
 
 
 class UnitRegistered(Payload, frozen=True, kw_only=True):

@@ -63,6 +63,7 @@ def incident_opened(s: Situation, event: Event, data: ev.IncidentOpened, touched
         near=data.near,
         far=data.far,
         words={data.text: data.words} if data.words else {},
+        reading=data.reading,
     )
     touched.add(("incidents", data.incident))
     is_demand = data.priority <= URGENT and not data.far
@@ -100,6 +101,11 @@ def report_linked(s: Situation, event: Event, data: ev.ReportLinked, touched: To
             incident.leading = data.text
         if data.words:
             incident.words[data.text] = data.words
+    if data.reading is not None:
+        if incident.reading is None or data.leads:
+            incident.reading = data.reading
+        if data.reading.sketch:
+            incident.sketches.append(data.reading.sketch)
     incident.photos.extend(data.photos)
     incident.facts = dict(data.facts)
     if data.life_threat and not incident.life_threat:

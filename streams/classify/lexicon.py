@@ -47,9 +47,8 @@ _MAX_PEOPLE = 100_000
 
 
 class CategoryWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Terms of one category: naming ones, ones that only help, and its usual priority."""
+    """Terms of one category: naming ones, and ones that only help."""
 
-    priority: int
     terms: dict[str, int]
     context: dict[str, int] = {}
 
@@ -64,6 +63,7 @@ class FactWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    priorities: dict[str, int]
     categories: dict[str, CategoryWords]
     facts: dict[str, FactWords]
     negators: list[str]
@@ -105,6 +105,7 @@ class Lexicon:
     """
 
     def __init__(self, data: _File) -> None:
+        self.priorities: Mapping[str, int] = data.priorities
         self.categories: Mapping[str, CategoryWords] = data.categories
         self.facts: Mapping[str, FactWords] = data.facts
         self._vague = {_join(tokenize(term)): count for term, count in data.vague.items()}
@@ -187,19 +188,23 @@ def load_lexicon(path: Path = DATA) -> Lexicon:
     Raises
     ------
     RulesError
-        When it can't be read, or has an unknown category, a priority outside 1 to 4, a weight
-        outside 1 to 5 or an empty term.
+        When it can't be read, or has an unknown category or one without a priority, a priority
+        outside 1 to 4, a weight outside 1 to 5 or an empty term.
     """
     try:
         tree = YAML(typ="safe", pure=True).load(io.StringIO(path.read_text(encoding="utf-8")))
         data = msgspec.convert(tree, _File)
     except (OSError, UnicodeDecodeError, YAMLError, msgspec.ValidationError) as error:
         raise RulesError(f"{path}: {error}") from error
-    for category_id, words in data.categories.items():
+    if lacking := sorted(categories().keys() - data.priorities.keys()):
+        raise RulesError(f"{path}: {', '.join(lacking)}: no priority")
+    for category_id, priority in data.priorities.items():
+        if priority not in (1, 2, 3, 4):
+            raise RulesError(f"{path}: {category_id} has priority {priority}, not 1 to 4")
+    for category_id in (*data.priorities, *data.categories):
         if category_id not in categories():
             raise RulesError(f"{path}: category {category_id!r} is not in models/data")
-        if words.priority not in (1, 2, 3, 4):
-            raise RulesError(f"{path}: {category_id} has priority {words.priority}, not 1 to 4")
+    for category_id, words in data.categories.items():
         for term, weight in {**words.terms, **words.context}.items():
             if not 1 <= weight <= 5 or not tokenize(term):
                 raise RulesError(f"{path}: {category_id}: {term!r}: {weight} must be 1 to 5")

@@ -12,30 +12,45 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from models.categories import OTHER, categories
+from models.categories import categories
 from models.city import CityPack
 from models.events import FactValue, ReportClassified, ReportReceived
 from models.geodesy import to_wgs84
 from models.plain_text import plain
 from models.words import DEVICE, Channel, Grade
-from streams.classify.lexicon import Lexicon, Reading, load_lexicon
+from streams.classify.by_words import by_words
+from streams.classify.languages import language_of
+from streams.classify.lexicon import Lexicon, load_lexicon
+from streams.classify.lexicon import Reading as Said
 from streams.classify.place_names import names_of
-
-TRIAGE_BELOW = 0.6
-"""Confidence under which a person must look."""
+from streams.classify.reader import Understood, understand
 
 CODE_CONFIDENCE = 0.95
-OTHER_PRIORITY = 3
 LIFE_THREATENING = 1
-_OTHER_CONFIDENCE = 0.1
+UNREAL_PRIORITY = 3
+"""Of what isn't live: a person looks, and nothing is sent before."""
+
 _TRUSTED = frozenset({Channel.SENSOR, Channel.SYSTEM})
 _GRADES = ((Grade.I, 30, 100), (Grade.II, 10, 50), (Grade.III, 3, 10))
 
 
+class _Meaning(NamedTuple):
+    category: str
+    priority: int
+    grade: Grade | None
+    confidence: float
+    triage: bool
+    life_threat: bool
+
+
 def classify(
-    report: ReportReceived, pack: CityPack, lexicon: Lexicon | None = None
+    report: ReportReceived,
+    pack: CityPack,
+    understood: Understood | None = None,
+    lexicon: Lexicon | None = None,
 ) -> ReportClassified:
     """Return what a report means.
 
@@ -45,13 +60,17 @@ def classify(
         As it was acknowledged.
     pack
         The city: its map of structured codes, its cells, its time zone.
+    understood
+        What :func:`~streams.classify.reader.understand` made of :func:`text_to_read`; read here
+        where it isn't given.
     lexicon
-        Words to read texts with; the product's own when not given.
+        Words to find facts with; the product's own when not given.
 
     Notes
     -----
     A structured code decides over the text: one from the pack's map, or a category id (a grid
-    worker's choice, a sensor rule). A code that nobody knows is kept, and the text decides.
+    worker's choice, a sensor rule). A danger to life in the words of a person who chose a category
+    counts nevertheless. A code that the pack doesn't know is kept, and the text decides.
 
     The grade follows the thresholds of the State Council's Order 493 (2007), article 3 (I: 30
     dead or 100 injured; II: 10 or 50; III: 3 or 10; else IV), counting people trapped or missing
@@ -60,17 +79,15 @@ def classify(
     person may change.
     """
     words = lexicon or load_lexicon()
-    reading = words.read(report.text, report.place)
-    facts = reading.facts | _of_device(report)
-    category, priority, grade, confidence = _by_code(report, pack, words)
-    urgency = 0.0
-    if not category:
-        category, confidence = _by_text(reading.scores, words)
-        urgency = _danger(reading, words)
-        priority = words.categories[category].priority if category != OTHER else OTHER_PRIORITY
-        for name, value in facts.items():
-            if value and name in words.facts:
-                priority = min(priority, words.facts[name].priority)
+    said = words.read(report.text, report.place)
+    by_code = _by_code(report, pack, words)
+    if understood is None and text_to_read(report, pack):
+        (understood,) = understand([text_to_read(report, pack)])
+    facts = _facts(said, understood) | _of_device(report)
+    if by_code is None:
+        meaning = _by_text(understood or by_words(said, report.text, words), words)
+    else:
+        meaning = _with_danger(by_code, understood)
     lon, lat = _place(report)
     cell = near = None
     if lon is not None and lat is not None:
@@ -83,12 +100,12 @@ def classify(
     return ReportClassified(
         channel=report.channel,
         received_at=received_at,
-        category=category,
-        priority=priority,
-        grade=grade or _grade(facts),
-        confidence=confidence,
-        triage=confidence < TRIAGE_BELOW,
-        life_threat=priority == LIFE_THREATENING and max(confidence, urgency) >= TRIAGE_BELOW,
+        category=meaning.category,
+        priority=meaning.priority,
+        grade=meaning.grade or _grade(facts),
+        confidence=meaning.confidence,
+        triage=meaning.triage,
+        life_threat=meaning.life_threat,
         text=report.text,
         code=report.code,
         lon=lon,
@@ -102,13 +119,41 @@ def classify(
         if observed_at is None
         else round((observed_at - received_at).total_seconds(), 3),
         reporter=report.reporter,
-        language=report.language or _language(report.text),
+        language=report.language or language_of(report.text),
         photos=report.photos,
         facts=facts,
         attributes=report.attributes,
-        terms=tuple(term for term in reading.terms if words.names(category, term)),
+        terms=tuple(term for term in said.terms if words.names(meaning.category, term)),
         near=near,
+        reading=understood.reading if understood else None,
     )
+
+
+def text_to_read(report: ReportReceived, pack: CityPack) -> str:
+    """Return the words of a report that :func:`classify` needs read; empty: a code says it all."""
+    words = report.text or report.place
+    code = plain(report.code)
+    if not code:
+        return words
+    attributes = report.attributes
+    if pack.meaning(code, str(attributes.get("group", "")), str(attributes.get("priority", ""))):
+        return ""
+    if code in categories() and (report.channel in _TRUSTED or not report.text):
+        return ""
+    return words
+
+
+def _facts(said: Said, understood: Understood | None) -> dict[str, FactValue]:
+    """What the words say of people and dangers; counts as the reader has them, where it read."""
+    if understood is None:
+        return said.facts
+    facts: dict[str, FactValue] = {
+        name: value for name, value in said.facts.items() if value is True or value == 0
+    }
+    facts |= understood.facts
+    if "injured" in facts or "dead" in facts:
+        facts["casualties"] = int(facts.get("injured", 0)) + int(facts.get("dead", 0))
+    return dict(sorted(facts.items()))
 
 
 def _of_device(report: ReportReceived) -> dict[str, FactValue]:
@@ -118,80 +163,53 @@ def _of_device(report: ReportReceived) -> dict[str, FactValue]:
     return {name: report.attributes[name] for name in DEVICE if name in report.attributes}
 
 
-def _by_code(
-    report: ReportReceived, pack: CityPack, words: Lexicon
-) -> tuple[str, int, Grade | None, float]:
+def _by_code(report: ReportReceived, pack: CityPack, words: Lexicon) -> _Meaning | None:
     attributes, code = report.attributes, plain(report.code)
     if not code:
-        return "", 0, None, 0.0
+        return None
     entry = pack.meaning(
         code, str(attributes.get("group", "")), str(attributes.get("priority", ""))
     )
     if entry is not None:
-        return entry.category, entry.priority, entry.grade, CODE_CONFIDENCE
+        return _sure(entry.category, entry.priority, entry.grade)
     if code not in categories():
-        return "", 0, None, 0.0
-    known = words.categories.get(code)
-    priority = known.priority if known else OTHER_PRIORITY
+        return None
+    priority = words.priorities[code]
     given = attributes.get("priority")
     if report.channel in _TRUSTED and given in (1, 2, 3, 4):
         priority = int(given)
-    return code, priority, None, CODE_CONFIDENCE
+    return _sure(code, priority, None)
 
 
-def _by_text(scores: dict[str, int], words: Lexicon) -> tuple[str, float]:
-    """Category and confidence.
+def _sure(category: str, priority: int, grade: Grade | None) -> _Meaning:
+    return _Meaning(category, priority, grade, CODE_CONFIDENCE, False, priority == LIFE_THREATENING)
 
-    One term of weight 5 alone gives 0.83, of weight 2 gives 0.67, of weight 1 gives 0.5. A rival
-    of another family with the same score halves that; one of the same family (both fires, say)
-    takes a quarter.
-    """
-    if not scores:
-        return OTHER, _OTHER_CONFIDENCE
-    ranked = sorted(scores, key=lambda key: (-scores[key], words.categories[key].priority, key))
-    best = ranked[0]
-    top = scores[best]
-    doubt = max(
-        (
-            scores[key] / top * (0.25 if _family(key) == _family(best) else 0.5)
-            for key in ranked[1:]
-        ),
-        default=0.0,
+
+def _with_danger(chosen: _Meaning, understood: Understood | None) -> _Meaning:
+    """What a person chose, with the danger to life that the words beside the choice tell of."""
+    if understood is None or not understood.is_raised or chosen.priority == LIFE_THREATENING:
+        return chosen
+    return chosen._replace(
+        priority=LIFE_THREATENING,
+        triage=not understood.is_sure,
+        life_threat=understood.is_sure,
     )
-    return best, round(top / (top + 1) * (1 - doubt), 3)
 
 
-def _danger(reading: Reading, words: Lexicon) -> float:
-    """Confidence that a life is in danger, whichever category it is of.
-
-    As :func:`_by_text` has it for a category. Where a fact says that a life is in danger (somebody
-    is trapped, or not breathing) there is no rival: that something happens is sure enough where
-    the terms of any category say so. Else only what says that none is in danger is a rival.
-    """
-    scores = reading.scores
-    dangerous = [
-        score for key, score in scores.items() if words.categories[key].priority == LIFE_THREATENING
-    ]
-    if any(
-        value and name in words.facts and words.facts[name].priority == LIFE_THREATENING
-        for name, value in reading.facts.items()
-    ):
-        top, doubt = max(scores.values(), default=0), 0.0
-    elif dangerous:
-        top = max(dangerous)
-        others = [
-            score
-            for key, score in scores.items()
-            if words.categories[key].priority != LIFE_THREATENING
-        ]
-        doubt = min(1.0, max(others, default=0) / top * 0.5)
-    else:
-        return 0.0
-    return round(top / (top + 1) * (1 - doubt), 3)
-
-
-def _family(category_id: str) -> str:
-    return ".".join(category_id.split(".")[:2])
+def _by_text(understood: Understood, words: Lexicon) -> _Meaning:
+    priority = max(words.priorities[understood.category], LIFE_THREATENING + 1)
+    if understood.is_raised:
+        priority = LIFE_THREATENING
+    elif understood.is_unreal:
+        priority = max(priority, UNREAL_PRIORITY)
+    return _Meaning(
+        understood.category,
+        priority,
+        None,
+        understood.confidence,
+        understood.triage,
+        understood.is_sure,
+    )
 
 
 def _place(report: ReportReceived) -> tuple[float | None, float | None]:
@@ -222,9 +240,3 @@ def _zone(name: str) -> ZoneInfo:
 def _utc(time: datetime, zone: ZoneInfo) -> datetime:
     """A time without zone is the city's own."""
     return (time.replace(tzinfo=zone) if time.tzinfo is None else time).astimezone(UTC)
-
-
-def _language(text: str) -> str:
-    if any("\u3400" <= char <= "\u9fff" for char in text):
-        return "zh"
-    return "en" if any(char.isalpha() and char.isascii() for char in text) else ""

@@ -92,6 +92,11 @@ def held_out() -> frozenset[str]:
     return frozenset(YAML(typ="safe").load(DATA / "views.yaml")["held_out"])
 
 
+def calibrating() -> frozenset[str]:
+    """Return the points of view that probabilities and thresholds are set by, nothing else."""
+    return frozenset(YAML(typ="safe").load(DATA / "views.yaml")["calibrating"])
+
+
 def views() -> tuple[str, ...]:
     """Return all points of view, by name."""
     return tuple(sorted(path.stem for path in DATA.glob("[a-z][a-z]-*.tsv")))
@@ -108,9 +113,15 @@ def sentences(view: str) -> list[Sentence]:
     return [_sentence(view, where, cells) for where, cells in _rows(f"{view}.tsv", _COLUMNS)]
 
 
-def pairs(language: str) -> list[Pair]:
-    """Read the pairs of a language; errors as :func:`sentences`."""
-    return [_pair(where, cells) for where, cells in _rows(f"pairs-{language}.tsv", _PAIR_COLUMNS)]
+def pairs(language: str, *, held: bool) -> list[Pair]:
+    """Read the pairs of a language that judge, or those to train on; errors as :func:`sentences`.
+
+    Those that judge were written apart from the others.
+    """
+    names = [f"pairs-{language}.tsv"]
+    if not held:
+        names = sorted(path.name for path in DATA.glob(f"pairs-{language}-*.tsv"))
+    return [_pair(where, cells) for name in names for where, cells in _rows(name, _PAIR_COLUMNS)]
 
 
 def _rows(name: str, columns: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dispatch.roads import RoadGraph
@@ -98,3 +100,58 @@ def test_what_leads_goes_with_a_merge_and_back(world: DeskWorld) -> None:
     assert one.leading == "the house burns"
     world.say(ev.UnmergeIncident(incident="i000002", by="wang", reason="two"))
     assert one.leading == ""
+
+
+def press(world: DeskWorld, device: str, **changes: Any) -> None:
+    """A call button is pressed, at the crossing of all reports."""
+    said = {"channel": Channel.SENSOR, "code": "city.elderly_alarm", "priority": 2, **changes}
+    world.report("city.elderly_alarm", facts={"device": device}, text=device, **said)
+
+
+def test_two_call_buttons_are_two_people(world: DeskWorld) -> None:
+    for device in ("sos-1", "sos-2", "sos-1", "sos-2"):
+        press(world, device)
+    assert texts(world) == [["sos-1", "sos-1"], ["sos-2", "sos-2"]]
+
+
+def test_a_call_button_pressed_again_is_one_incident_wherever_it_is(world: DeskWorld) -> None:
+    press(world, "sos-1")
+    press(world, "sos-1", at=(3, 3))
+    press(world, "sos-1", lon=None, lat=None)
+    assert len(texts(world)) == 1
+    world.now = world.now.replace(hour=world.now.hour + 2)
+    press(world, "sos-1")
+    assert len(texts(world)) == 2, "so much later it is another call"
+
+
+def test_a_device_registered_as_a_call_button_is_one_person_s(world: DeskWorld) -> None:
+    for device in ("w-1", "w-2"):
+        facts = {"device": device, "device_kind": "sos"}
+        world.report("security.crime", channel=Channel.SENSOR, code="security.crime", facts=facts)
+    assert len(world.situation.incidents) == 2
+
+
+def test_a_call_button_joins_what_a_person_called_of(world: DeskWorld) -> None:
+    world.report("city.elderly_alarm", text="she fell", priority=2)
+    press(world, "sos-1")
+    press(world, "sos-2")
+    assert texts(world) == [["she fell", "sos-1"], ["sos-2"]]
+
+
+def test_a_call_button_of_a_merged_incident_leads_to_the_other(world: DeskWorld) -> None:
+    press(world, "sos-1")
+    press(world, "sos-2")
+    world.say(ev.MergeIncidents(incident="i000001", duplicate="i000002", by="wang"))
+    for device in ("sos-2", "sos-1"):
+        press(world, device)
+    assert len(world.situation.incidents) == 2
+    assert texts(world)[0][-2:] == ["sos-2", "sos-1"]
+
+
+def test_two_smoke_detectors_of_one_place_stay_one_incident(world: DeskWorld) -> None:
+    for device in ("smoke-1", "smoke-2"):
+        world.report(
+            "accident.fire.alarm", channel=Channel.SENSOR, code="accident.fire.alarm",
+            facts={"device": device},
+        )  # fmt: skip
+    assert len(world.situation.incidents) == 1

@@ -13,7 +13,7 @@ from models.city import CityPack
 from models.settings import CHECKOUT
 from models.situation import Proposal
 from playbooks.engine import PlaybookSet
-from tests.dispatch.desk_world import SOUTH, WEST, DeskWorld, of
+from tests.dispatch.desk_world import SOUTH, STEP, WEST, DeskWorld, of
 
 FIRE = "i000001"
 PACKAGE = """\
@@ -128,3 +128,29 @@ def test_an_airport_off_the_map_of_san_francisco_is_left_to_a_person() -> None:
     world.report(lon=-122.41, lat=37.77, cell="")
     assert not of(world.settle(), ev.AssignmentOrdered)
     assert proposal(world).held == "walk"
+
+
+def test_into_a_closed_area_the_proposal_says_where_the_vehicle_stops(
+    tiny_city: CityPack, tiny_roads: RoadGraph
+) -> None:
+    world = DeskWorld(tiny_city, tiny_roads, automatic=())
+    slow = ev.CloseRoad(closure="slow", lon=WEST, lat=SOUTH, radius_m=5000.0, by="li", speed=0.5)
+    away = ev.CloseRoad(closure="away", lon=WEST, lat=SOUTH, radius_m=20.0, by="li")
+    world.say(away)
+    world.report(at=(1.4, 1))
+    world.settle()
+    (chosen,) = [c.chosen for c in proposal(world).choices if c.chosen]
+    assert (chosen.cordon, chosen.cordon_m) == ((), 0.0)
+    world.say(slow)
+    for name in ("flood", "gas"):
+        lon, lat = WEST + 1.4 * STEP, SOUTH + STEP
+        world.say(ev.CloseRoad(closure=name, lon=lon, lat=lat, radius_m=60.0, by="li"))
+    world.settle()
+    (chosen,) = [c.chosen for c in proposal(world).choices if c.chosen]
+    assert chosen.cordon == ("flood", "gas")
+    assert 0 < chosen.cordon_m == chosen.walked_m
+    for name in ("flood", "gas"):
+        world.say(ev.ReopenRoad(closure=name, by="li"))
+    world.settle()
+    (chosen,) = [c.chosen for c in proposal(world).choices if c.chosen]
+    assert (chosen.cordon, chosen.walked_m) == ((), 0.0)

@@ -67,6 +67,7 @@ def test_a_device_is_added_shown_rotated_and_disabled(run: Run, store: Store) ->
         (["add", "a/"], "can't be a device's id"),
         (["add", "d", "--lon", "119"], "belong together"),
         (["add", "d", "--cell", "nowhere"], "no cell"),
+        (["add", "d", "--lon", "0", "--lat", "0"], "lon 0, lat 0 is no place"),
         (["show", "d"], "no device 'd'"),
         (["rotate", "d"], "no device 'd'"),
         (["disable", "d"], "no device 'd'"),
@@ -114,6 +115,7 @@ def test_a_table_is_registered_whole_and_its_keys_are_written(
         ("w3,level,east,31.4", "'east' is no number"),
         ("w3,level,nan,31.4", "no place on earth"),
         ("w3,level,119.4,", "belong together"),
+        ("w3,level,0,0", "lon 0, lat 0 is no place"),
         ("w1,level,119.4,31.4", "listed twice"),
         ("a b,level,119.4,31.4", "can't be a device's id"),
     ],
@@ -128,6 +130,22 @@ def test_a_table_with_a_wrong_row_registers_nothing_and_names_it(
     assert f"{table}:4" in str(error)
     assert said in str(error)
     assert store.devices() == []
+
+
+def test_a_place_outside_of_every_cell_is_taken_and_said_with_its_line(
+    run: Run, store: Store, tmp_path: Path
+) -> None:
+    added = run("add", "d", "--lon", "31.42", "--lat", "81.48")
+    assert added.exit_code == 0
+    assert "d at lon 31.42, lat 81.48 lies outside of every cell" in added.stderr
+    table = tmp_path / "devices.csv"
+    table.write_text(TABLE + "w0,level,31.42,81.48\n")
+    imported = run("import", table)
+    assert imported.exit_code == 0
+    assert f"{table}:4: w0 at lon 31.42" in imported.stderr
+    assert imported.stderr.count("lies outside of every cell") == 1
+    assert "1 without a place, 1 outside of every cell" in imported.stderr
+    assert {one.id for one in store.devices()} == {"d", "w0", "w1", "w2"}
 
 
 def test_keys_overwrite_no_file(run: Run, store: Store, tmp_path: Path) -> None:

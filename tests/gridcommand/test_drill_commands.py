@@ -1,8 +1,12 @@
-"""``gridcommand drill run``: what it refuses before the work; a report whatever happens."""
+"""``gridcommand drill run``: what it refuses before the work; a report whatever happens; its broker
+beside an ``up`` that runs."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +16,9 @@ from typer.testing import CliRunner
 
 from gridcommand.city_build import build
 from gridcommand.main import app
-from models.settings import CHECKOUT
+from gridcommand.run_file import RunFile, write_run_file
+from models.settings import CHECKOUT, Settings
+from streams import drill as live
 from tests.gridcommand.conftest import Cli
 from tests.gridcommand.osm_inputs import extract, square
 from tests.gridcommand.test_new_city import CALLS
@@ -79,7 +85,7 @@ def test_nobody_and_no_way_are_reports_too(town: Path, tmp_path: Path) -> None:
     fleet.write_text(FLEET)
     nobody = fast(tmp_path, "--fleet", fleet)
     assert nobody["run"]["assignments"] == 0  # type: ignore[index]
-    assert nobody["urgent"]["late"] == nobody["urgent"]["calls"] == 1  # type: ignore[index]
+    assert nobody["urgent"]["late"] == nobody["urgent"]["calls"] == 2  # type: ignore[index]
     closures = tmp_path / "closures.json"
     closures.write_text(
         '{"closures": [{"id": "all", "lon": 8.006, "lat": 50.006, "radius_m": 9000}]}'
@@ -119,6 +125,34 @@ def test_a_policy_is_found_where_one_works_and_looked_after(
     )  # fmt: skip
     wild = cli("drill", "run", "night", "--fast", "--policy", "our_rule:Wild", city=str(town))
     assert ours.returncode == 0, ours.stderr
-    assert "our_rule:Ours: urgent calls 1" in ours.stdout
+    assert "our_rule:Ours: urgent calls 2" in ours.stdout
     assert wild.returncode == 1
     assert "policy 'our_rule:Wild': unit 'X' is none of the problem" in wild.stderr
+
+
+def test_a_live_drill_finds_the_broker_of_up_and_says_when_none_runs(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[int] = []
+
+    async def run_drill(
+        settings: Settings, _path: Path, _speed: float, _stop: asyncio.Event
+    ) -> None:
+        used.append(settings.broker_port)
+
+    monkeypatch.setattr(live, "run_drill", run_drill)
+    run = ("drill", "run", "new_year_2017")
+    (tmp_path / "var").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        port = broker.getsockname()[1]
+        assert "no gridcommand up runs on the data folder" in cli(*run).stderr
+        write_run_file(tmp_path / "var", RunFile(broker_port=port))
+        assert "no gridcommand up runs on the data folder" in cli(*run).stderr
+        write_run_file(tmp_path / "var", RunFile(broker_port=port, supervisor_pid=os.getpid()))
+        assert cli(*run).returncode == 0
+    gone = cli(*run)
+    assert (gone.returncode, used) == (1, [port])
+    assert f"process {os.getpid()}" in gone.stderr
+    assert "no embedded broker of it listens" in gone.stderr
+    assert cli(*run, broker_port="1").returncode == 0
+    assert used == [port, 1], "what is named is used"

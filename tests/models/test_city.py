@@ -93,11 +93,17 @@ def test_a_pack_is_read_whole(hamlet: Path) -> None:
     assert pack.units[0].call_sign == "E1"
     assert pack.speed_factor == 0.5
     assert pack.roads_notice == Text("合成路网", "Synthetic roads")
+    assert pack.attribution == Text("tests", "tests")
     found = pack.cells.locate(119.5, 31.4)
     assert found is not None
     assert found.code == "h-1"
     assert pack.cells.locate(0.0, 0.0) is None
     assert pack.cells.get("h-1") is found
+
+
+def test_an_attribution_may_be_in_both_languages(hamlet: Path) -> None:
+    _replace("city.yaml", "attribution: tests", "attribution: {zh: 测试, en: tests}")(hamlet)
+    assert CityPack.load(hamlet).attribution == Text("测试", "tests")
 
 
 def test_what_nobody_sees_hides_neither_a_skill_nor_a_code(hamlet: Path) -> None:

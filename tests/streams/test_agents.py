@@ -224,6 +224,23 @@ async def test_an_event_that_no_record_holds_does_not_take_its_batch_along(
     assert (letter.code, letter.event_id, letter.body) == ("oversize", "large", encode(large))
 
 
+async def test_texts_are_read_by_words_alone_where_the_reader_fails(
+    liyang: CityPack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(texts: list[str]) -> None:
+        raise RuntimeError("the model is damaged")
+
+    monkeypatch.setattr("streams.agents.understand", fail)
+    subject, world = agents(liyang)
+    await subject._on_reports(spec("reports"), record(encode(report())))
+    ((_, _, body),) = world.published
+    data = decode(body).data
+    assert isinstance(data, ReportClassified)
+    assert data.reading is not None
+    assert (data.category, data.reading.reader) == ("city.manhole", "words")
+    assert not world.letters
+
+
 async def test_a_failing_classifier_is_a_dead_letter(
     liyang: CityPack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

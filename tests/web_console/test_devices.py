@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from models.registers import Device
 from models.store import Store
 from models.words import EXERCISE_MARK, Role
-from tests.web_console.conftest import HOME
+from tests.web_console.conftest import DRILL, HOME
 from web_console.console import Console
 from web_console.readings import check
 
@@ -75,6 +76,7 @@ async def test_a_key_is_shown_once_rotated_and_ended_and_who_did_it_is_logged(
         ({"id": "烟感"}, "device_name"),
         ({"lat": None}, "half_a_place"),
         ({"lon": 181}, "less_than_equal"),
+        ({"lon": 0, "lat": -0.0}, "no_place"),
         ({"cell": "nowhere"}, "unknown_cell"),
     ],
 )
@@ -85,6 +87,27 @@ async def test_what_cannot_be_registered_says_why(
     answer = await client.post("/api/devices", json=NEW | change)
     assert answer.status_code == 422
     assert [error["code"] for error in answer.json()["errors"]] == [code]
+
+
+async def test_a_place_outside_of_every_cell_is_taken_with_a_warning(
+    client: httpx.AsyncClient, sign_in: Any, store: Store
+) -> None:
+    sign_in("ada", Role.ADMIN)
+    far = NEW | {"lon": 31.4, "lat": 81.4}
+    for device, place, warned in (("in", NEW, False), ("en", far, True), ("zh", far, True)):
+        answer = await client.post(
+            "/api/devices", json=place | {"id": device}, headers={"Accept-Language": device}
+        )
+        assert answer.status_code == 201
+        told = answer.json()["warnings"]
+        assert [one["code"] for one in told] == ["outside_cells"] * warned
+        if warned:
+            said = "lies outside of every cell" if device == "en" else "不在任何单元网格内"
+            assert said in told[0]["message"]
+            assert "119.30" in told[0]["message"]
+        assert store.device(device) is not None
+    shown = (await client.get("/api/devices")).json()["items"]
+    assert {one["id"]: one["outside"] for one in shown} == {"en": True, "in": False, "zh": True}
 
 
 async def test_an_administrator_of_another_jurisdiction_sees_and_changes_none(
@@ -153,3 +176,31 @@ async def test_the_register_says_when_a_device_was_heard_and_what_was_refused(
     assert found["good"].fault == ""
     assert "烟感" in found["part"].fault
     assert "isn't of device" in found["bad"].fault
+
+
+async def test_a_device_of_an_exercise_without_a_drill_is_told_so_as_who_reports_is(
+    client: httpx.AsyncClient,
+    store: Store,
+    sign_in: Any,
+    console: Console,
+    monkeypatch: pytest.MonkeyPatch,
+    begin_drill: Callable[..., datetime],
+) -> None:
+    async def publish(device: Device, pack: bytes, _traceparent: str) -> Any:
+        return check(device.id, pack)
+
+    monkeypatch.setattr(console.readings, "publish", publish)
+    key = store.add_device(Device(id="d", jurisdiction=DRILL))
+    pack, headers = [{"n": "d/x", "v": 1}], {"X-Device-Key": f"d:{key}"}
+    sign_in("ada", Role.DISPATCHER, DRILL)
+    report = await client.post("/api/reports", json={"text": "smoke", "jurisdiction": DRILL})
+    readings = await client.post("/api/readings", json=pack, headers=headers)
+    assert (readings.status_code, readings.json()) == (409, report.json())
+    assert readings.json()["code"] == "no_drill"
+    await console.sightings.close()
+    known = store.device("d")
+    assert known is not None
+    assert known.fault == "No drill is there"
+    begin_drill(datetime.now(UTC))
+    taken = await client.post("/api/readings", json=pack, headers=headers)
+    assert taken.status_code == 202

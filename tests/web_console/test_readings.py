@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from gridcommand.rehearsal.servers import Servers
 from models import tracing
 from models.registers import Device
+from models.senml import MAX_RECORDS
 from models.settings import Settings
 from streams.senml import parse_senml
 from streams.sense_rules import load_sense_rules
@@ -22,7 +24,7 @@ from streams.topic_plan import make_missing
 from tests.waiting import HANG_S
 from web_console import readings as module
 from web_console.middleware import READINGS_MAX
-from web_console.problems import Problem
+from web_console.problems import Problem, field_errors
 from web_console.readings import Readings, check
 
 DEVICE = Device(id="level-7", jurisdiction="tiny")
@@ -186,6 +188,35 @@ def test_what_sense_cannot_read_intake_does_not_take(records: list[object]) -> N
     with pytest.raises(Problem) as told:
         check("d", senml(*records))
     assert told.value.status == 422
+
+
+@pytest.mark.parametrize(
+    ("pack", "code", "value"),
+    [
+        (b"{}", "senml", ""),
+        (b'[{"v":1', "senml_json", "7"),
+        (b"[1] 2", "senml_json", "4"),
+        (b"[" * 5000 + b"]" * 5000, "json_too_deep", ""),
+        (b'[{"n":"\xff"}]', "not_utf8", ""),
+        (b"[" + b"{}," * MAX_RECORDS + b"{}]", "senml_too_many", str(MAX_RECORDS + 1)),
+        (b'[{"bver":11}]', "senml_version", "11"),
+        (b'[{"n":"d/x","v":1,"crs_":2}]', "senml_must", "crs_"),
+        (b'[{"n":"d/x","v":"3"}]', "senml_record", "v"),
+        (b'[{"n":"d/x","vb":"on"}]', "senml_record", "vb"),
+    ],
+)
+def test_why_a_pack_is_refused_is_said_whole_in_both_languages(
+    pack: bytes, code: str, value: str
+) -> None:
+    with pytest.raises(Problem) as told:
+        check("d", pack)
+    assert told.value.errors[0][1] == code
+    english, chinese = (field_errors(told.value.errors, one)[0].message for one in ("en", "zh"))
+    assert value in english
+    assert value in chinese
+    for words in ("expected", "malformed", "must", "record"):
+        assert words not in chinese.lower()
+    assert not re.search("[一-鿿]", english)
 
 
 leaves = st.none() | st.booleans() | st.floats() | st.text("d/e:x ", max_size=4) | st.just(1e12)

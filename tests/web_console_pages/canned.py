@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from playwright.sync_api import Page, Route, WebSocketRoute
@@ -21,7 +21,13 @@ _CITY: Final = {
     "names": {"zh": "溧阳市", "en": "San Francisco"},
     "timezone": "Asia/Shanghai",
     "jurisdiction": "tiny",
-    "categories": {"accident.fire": {"zh": "火灾", "en": "Structure fire"}},
+    "categories": {
+        "accident": {"zh": "事故灾难", "en": "Accident"},
+        "accident.fire": {"zh": "火灾", "en": "Structure fire"},
+        "health": {"zh": "公共卫生事件", "en": "Public health"},
+        "health.medical": {"zh": "医疗急救", "en": "Medical emergency"},
+        "health.medical.cardiac": {"zh": "心脏骤停", "en": "Cardiac arrest"},
+    },
     "skills": {},
     "unit_kinds": {},
     "facilities": [],
@@ -35,8 +41,15 @@ _CITY: Final = {
 AT: Final = "2026-01-01T08:00:00Z"
 
 
-def open_canned(page: Page, name: str, role: str, situation: Mapping[str, Any]) -> None:
-    """Open a page, ``console`` or ``field``, that shows this situation of an exercise."""
+def open_canned(
+    page: Page, name: str, role: str, situation: Mapping[str, Any]
+) -> Callable[[Mapping[str, Any]], None]:
+    """Open a page, ``console`` or ``field``, that shows this situation of an exercise.
+
+    Returns
+    -------
+    What sends the page one more frame of the live channel, once it has a situation.
+    """
     me = {
         "name": "commander",
         "role": role,
@@ -81,9 +94,13 @@ def open_canned(page: Page, name: str, role: str, situation: Mapping[str, Any]) 
         else:
             route.fulfill(status=200, body='{"items": []}', content_type="application/json")
 
+    sockets: list[WebSocketRoute] = []
+
     def live(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
         socket.on_message(lambda _: socket.send(json.dumps(snapshot)))
 
     page.route("**/*", answer)
     page.route_web_socket("**/live", live)
     page.goto(f"{SITE}/{name}")
+    return lambda frame: sockets[-1].send(json.dumps(frame))

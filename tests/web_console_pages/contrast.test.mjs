@@ -33,7 +33,7 @@ for (const theme of ['dark', 'light']) {
     pairs.push(['on-accent', 'accent'], ['on-accent', 'accent-over'], ['on-bad', 'bad'],
       ['on-bad', 'bad-over'], ['on-p', 'p1'], ['on-p', 'p2'], ['on-p', 'p3'],
       ['on-p', 'p4'], ['warn', 'warn-ground'], ['text', 'warn-ground'],
-      ['text', 'bad-ground'], ['text', 'field'], ['faint', 'field'], ['ex-a', 'ex-b']);
+      ['text', 'bad-ground'], ['bad', 'bad-ground'], ['faint', 'warn-ground'], ['text', 'field'], ['faint', 'field'], ['ex-a', 'ex-b']);
     const poor = pairs.map(([text, ground]) => [text, ground, contrast(c[text], c[ground])])
       .filter(([, , ratio]) => !(ratio >= 4.5));
     assert.deepEqual(poor, []);

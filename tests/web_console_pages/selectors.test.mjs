@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import {
   arrival, attention, choosable, counts, coverage, decision, filtered, isEscalated, keptFor, keptFrom,
-  kinds, lateness, mergeDoubts, missedCrew, nextDecision, nextFree,
+  kinds, lateness, mayThreatenLife, mergeDoubts, missedCrew, nextDecision, nextFree,
   parsePoint, pinsNotKept, rows, undoing,
 } from '../../web_console/static/console/selectors.js';
 import { uuid7 } from '../../web_console/static/lib/ids.js';
@@ -51,7 +51,8 @@ test('what is open and served by nobody is to be decided, with the reason', () =
   state.tasks.set('t', { id: 't', state: 'assigned' });
   state.tasks.set('late', { id: 'late', state: 'overdue' });
   const why = (rest) => decision(state, incident('a', 1, AT, rest));
-  assert.equal(why({ triage: true }), 'triage');
+  assert.equal(why({ triage: true, priority: 2 }), 'triage');
+  assert.equal(why({ triage: true, triaged_by: 'wang' }), 'triage');
   assert.equal(why({ triage: true, state: 'closed' }), '');
   assert.equal(why({ proposal: 'p' }), 'confirm');
   assert.equal(why({ proposal: 's' }), 'short');
@@ -79,6 +80,22 @@ test('who waits comes before whose crew is there or leaves, whatever the priorit
   const all = rows(state);
   assert.deepEqual(all.map((r) => r.id), ['waits', 'coming', 'there', 'hospital']);
   assert.equal(nextDecision(all, '').id, 'waits');
+});
+
+test('what may threaten a life comes before all else until somebody triages it or sends a unit', () => {
+  const unsure = { triage: true };
+  const state = situation({ incidents: [
+    incident('waits', 1, '2017-01-01T07:00:00Z'),
+    incident('later', 1, '2017-01-01T08:05:00Z', unsure),
+    incident('sooner', 1, AT, unsure),
+    incident('over', 1, AT, { ...unsure, state: 'closed' }),
+  ] });
+  assert.deepEqual(rows(state).map((r) => [r.id, r.decision]), [
+    ['sooner', 'maybe'], ['later', 'maybe'], ['waits', 'nobody'], ['over', '']]);
+  for (const rest of [{ triage: false }, { life_threat: true }, { triaged_by: 'wang' },
+    { priority: 2 }, { state: 'assigned' }]) {
+    assert.equal(mayThreatenLife(incident('a', 1, AT, { ...unsure, ...rest })), false);
+  }
 });
 
 test('the next decision is after the selected one, then from the top', () => {

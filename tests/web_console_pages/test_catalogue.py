@@ -18,6 +18,7 @@ from models.events import Order
 from models.lifecycles import AssignmentState, IncidentState, TaskState, UnitState
 from models.words import DEVICE, Channel, Role
 from streams.classify.lexicon import load_lexicon
+from streams.classify.sentences import MODALITIES
 from web_console.pipeline import DATABASE, WORKER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,6 +89,7 @@ def said() -> Iterator[str]:
     yield from (
         f"fact.{name}" for name in (*load_lexicon().facts, "casualties", *DEVICE, SOURCE_INCIDENT)
     )
+    yield from (f"modality.{modality}" for modality in MODALITIES)
     yield from (f"pipeline.{cause}" for cause in (DATABASE, WORKER))
     yield from (f"rule.{rule}" for rule in (*rules(), *OTHER_RULES, *PIN_RULES))
     yield from (f"because.{why}" for why in ("road_closed", "road_slow", "road_reopened"))

@@ -22,7 +22,7 @@ SIZES = [DESK, PHONE, WALL, AT_200_PERCENT]
 ROWS_SEEN = 2.5
 # Parts that lie beside or below one another, never over.
 APART = [
-    ".console > :not(.notes, dialog)",
+    ".console > :not(.notes, .heard, dialog)",
     ".topbar > *",
     ".topbar .tallies > *",
     ".leftswitch > *",
@@ -118,6 +118,30 @@ def test_the_console_fits_every_screen_also_with_four_digit_counts(
                 page.locator(".panebar button").nth(n).click()
             page.screenshot(path=shots / f"layout-{lang}-{width}-{n}.png")
             assert faults(page) == [], (width, height, n)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("size", [DESK, PHONE])
+def test_no_stripe_stands_between_the_words_of_the_exercises_band(
+    new_page: NewPage, lang: str, size: tuple[int, int]
+) -> None:
+    page = new_page(lang=lang, size=size)
+    open_canned(page, "console", "commander", incidents(1))
+    words, end = page.locator(".exercise-band > [role=status]"), page.locator(".end-drill")
+    expect(end).to_be_visible()
+    left, right = words.bounding_box(), end.bounding_box()
+    assert left is not None
+    assert right is not None
+    assert right["x"] <= left["x"] + left["width"] + 1
+    assert (right["y"], right["height"]) == (left["y"], left["height"])
+    assert end.evaluate("(one) => one.scrollWidth <= one.clientWidth"), "all of it can be read"
+    end.get_by_role("button").click()
+    expect(end.get_by_role("button")).to_have_count(2)
+    assert faults(page) == []
+    # Both answers can be reached.
+    end.get_by_role("button").last.click(trial=True)
+    end.get_by_role("button").first.click()
+    expect(end.get_by_role("button")).to_have_count(1)
 
 
 # Of each row's badges: those that are cut, or out of sight though they matter.

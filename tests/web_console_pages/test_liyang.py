@@ -37,6 +37,22 @@ def no_fix(page: Page) -> None:
     page.context.clear_permissions()
 
 
+@pytest.mark.parametrize("size", [(1440, 900), PHONE])
+def test_the_map_says_whose_data_it_is_made_of_in_the_pages_language(
+    open_page: OpenPage, town: Town, size: tuple[int, int]
+) -> None:
+    for lang, said, other in (("zh", "开放数据", "open data"), ("en", "open data", "开放数据")):
+        desk = open_page(
+            f"map-{lang}", Role.COMMANDER, lang=lang, jurisdiction=town.home, size=size
+        )
+        if size == PHONE:
+            desk.get_by_role("button", name={"zh": "地图", "en": "Map"}[lang], exact=True).click()
+        credit = desk.locator(".map-credit")
+        expect(credit).to_be_visible()
+        expect(credit).to_contain_text(said)
+        expect(credit).not_to_contain_text(other)
+
+
 def test_who_reports_without_a_fix_is_not_forgotten(
     open_page: OpenPage, town: Town, shots: Path
 ) -> None:

@@ -60,6 +60,8 @@ def test_words_go_first_and_a_photo_that_nobody_can_draw_is_told_and_taken_again
     assert sent == ["reports", "photos"]
 
     choose(desk, town, "one person trapped")
+    # A photo is fetched once it is looked at.
+    desk.get_by_role("link", name="Photo 1").scroll_into_view_if_needed()
     expect(desk.get_by_text("Photo 1: not here yet")).to_be_visible()
     desk.screenshot(path=shots / "console-photo-awaited.png")
     card.get_by_label("Take it again").set_input_files(picture(phone, tmp_path / "again.png"))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
+from models.dead_letters import DeadLetterRow
 from models.registers import Device
 from models.words import Role
 from tests.web_console_pages.acting import PHONE
@@ -106,6 +107,53 @@ def test_admin_sees_the_register_of_devices_page_by_page(open_page: OpenPage, to
     rows.nth(149).get_by_role("button", name="Disable").click()
     expect(rows.nth(149)).to_contain_text("disabled")
     expect(rows).to_have_count(150)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("size", [(1440, 900), PHONE])
+def test_a_device_outside_of_every_cell_is_taken_with_a_warning(
+    open_page: OpenPage, lang: str, size: tuple[int, int]
+) -> None:
+    tab, add, nowhere, outside = {
+        "en": ("Devices", "Register device", "0, 0 is no place", "lies outside of every cell"),
+        "zh": ("设备", "登记设备", "0, 0 不是有效位置", "不在任何单元网格内"),
+    }[lang]
+    page = open_page("root", Role.ADMIN, path="/admin", lang=lang, size=size)
+    page.get_by_role("button", name=tab).click()
+    name, place = f"a-far-{lang}-{size[0]}", page.locator("form.devices input").last
+    page.locator("form.devices input").first.fill(name)
+    place.fill("0, 0")
+    page.get_by_role("button", name=add).click()
+    expect(page.get_by_role("alert")).to_contain_text(nowhere)
+    # A minus is lost.
+    place.fill("122.42, 37.77")
+    page.get_by_role("button", name=add).click()
+    expect(page.get_by_role("status")).to_contain_text(outside)
+    row = page.locator("tr", has_text=name)
+    expect(row.locator(".wrong")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_times_on_the_administrators_page_are_the_citys(open_page: OpenPage, town: Town) -> None:
+    town.store.add_dead_letters(
+        [
+            DeadLetterRow(
+                at=datetime(2026, 1, 1, 8, 5, 6, tzinfo=UTC),
+                topic="reports",
+                key=town.home,
+                body=b"{",
+                code="unreadable",
+                reason="not JSON",
+                stage="classify",
+                jurisdiction=town.home,
+            )
+        ]
+    )
+    page = open_page(
+        "root-of-all", Role.ADMIN, path="/admin", jurisdiction="*", timezone_id="Asia/Tokyo"
+    )
+    letter = page.locator("article", has_text="not JSON")
+    expect(letter).to_contain_text(re.compile(r"Jan 2026,? 00:05:06"))
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

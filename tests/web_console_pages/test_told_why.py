@@ -119,3 +119,30 @@ def test_a_unit_that_another_incident_has_is_told_with_that_incident(
     page.locator("#row-i3").click()
     expect(card.locator(".second")).to_contain_text(kept.removeprefix("E3 "))
     expect(card).not_to_contain_text(no_time)
+
+
+CORDON = {
+    "en": ["E3 stops where the closed area begins (gas leak)", "last 240 m", "of it 40 m on foot"],
+    "zh": ["E3 只能停在封闭区域边缘（gas leak）", "最后 240 米", "其中步行 40 米"],
+}
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_unit_that_stops_before_a_closed_area_is_told_with_the_closure(
+    new_page: NewPage, lang: str
+) -> None:
+    chosen = {"unit": "E3", "turnout_s": 60.0, "drive_s": 147.0, "length_m": 900.0,
+              "walked_m": 280.0, "cordon": ["c1"], "cordon_m": 240.0}  # fmt: skip
+    closed = {"id": "c1", "lon": 119.5, "lat": 31.4, "radius_m": 300.0, "since": ORDERED,
+              "updated_seq": 1, "reason": "gas leak", "by": "li"}  # fmt: skip
+    situation = {
+        "incidents": [incident(1, 2, proposal="p1")],
+        "proposals": [proposal(1, {"chosen": chosen})],
+        "units": [unit("E3")],
+        "closures": [closed],
+    }
+    page = new_page(lang=lang)
+    open_canned(page, "console", "commander", situation)
+    page.locator("#row-i1").click()
+    for text in CORDON[lang]:
+        expect(page.locator(".choice")).to_contain_text(text)

@@ -14,7 +14,7 @@ export interface Escalation { at: string; deadline: string; to_role: string; not
 export interface Incident {
   id: string; number: string; state: string; category: string; priority: number; grade: string;
   confidence: number; opened_at: string; updated_at: string; updated_seq: number;
-  triage?: boolean; text?: string; code?: string; channel?: string; lon?: number | null;
+  triage?: boolean; life_threat?: boolean; reading?: Reading | null; text?: string; code?: string; channel?: string; lon?: number | null;
   lat?: number | null; place?: string; cell?: string; outside?: boolean;
   observed_at?: string | null; clock_skew_s?: number; reports?: string[]; report_count?: number;
   texts?: string[]; leading?: string; words?: Record<string, Names>; photos?: string[]; facts?: Record<string, boolean | number | string>; playbooks?: string[]; playbook_names?: Record<string, Names>;
@@ -25,6 +25,12 @@ export interface Incident {
   joined?: { incident: string }[]; first_ordered_at?: string | null; first_on_scene_at?: string | null;
   closed_at?: string | null; losses?: number; far?: boolean; last_order?: LastOrder | null;
   near?: { lon: number; lat: number; names: Names; cell?: string } | null;
+}
+/** What was read in a text: models/events/reading.py, without the sketch. */
+export interface Reading {
+  reader: string; language?: string; modality?: string; real?: number; danger?: number;
+  categories?: { category: string; probability: number }[]; because?: string[];
+  alarming?: string[]; unreal?: string[];
 }
 export interface LastOrder {
   seq: number; at: string; order: string; by: string; reason?: string; units?: string[];
@@ -58,6 +64,7 @@ export interface Hospital {
 }
 export interface Candidate {
   unit: string; turnout_s: number; drive_s: number; length_m?: number; walked_m?: number; cost?: number;
+  cordon?: string[]; cordon_m?: number;
   added_s?: number; bare_s?: number;
   diverted_from?: string; gain_s?: number; relieves?: string; alternative?: boolean;
   also?: string; aid?: Names; aid_s?: number;
@@ -148,7 +155,7 @@ export interface Facility { id: string; kind: string; lon: number; lat: number; 
   name_zh?: string; name_en?: string }
 export interface City {
   id: string; names: Names; timezone: string; center: LonLat; zoom: number;
-  bounds?: [number, number, number, number]; roads_notice?: Names | null; attribution?: string;
+  bounds?: [number, number, number, number]; roads_notice?: Names | null; attribution?: Names;
   jurisdictions: { id: string; exercise: boolean; names?: Names }[];
   categories: Record<string, any>; skills: Record<string, any>; unit_kinds: Record<string, any>;
   facilities?: Facility[];
@@ -159,6 +166,6 @@ export interface Link {
 }
 export interface Row {
   id: string; incident: Incident; group: 'waiting' | 'active' | 'closed';
-  decision: '' | 'triage' | 'confirm' | 'unanswered' | 'overdue' | 'place' | 'short' | 'nobody';
+  decision: '' | 'maybe' | 'triage' | 'confirm' | 'unanswered' | 'overdue' | 'place' | 'short' | 'nobody';
   units: { id: string; state: string }[];
 }

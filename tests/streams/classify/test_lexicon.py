@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.classify.lexicon import load_lexicon
+from streams.classify.lexicon import DATA, load_lexicon
 from streams.errors import RulesError
 
 LEXICON = load_lexicon()
@@ -87,17 +87,21 @@ def test_a_very_long_text_is_read_in_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("written", "instead", "message"),
     [
-        ("categories: [", "yaml"),
-        ("categories: {city.nowhere: {priority: 1, terms: {a: 1}}}", "city.nowhere"),
-        ("categories: {city.other: {priority: 9, terms: {a: 1}}}", "priority 9"),
-        ("categories: {city.other: {priority: 1, terms: {a: 7}}}", "'a': 7"),
+        ("\ncategories:\n", "\ncategories: [\n", "lexicon.yaml"),
+        ("\ncategories:", "\n  city.nowhere: 1\ncategories:", "city.nowhere"),
+        ("city.other: 3", "city.other: 9", "city.other has priority 9"),
+        ("  city.other: 3\n", "", "city.other: no priority"),
+        ("terms: {洪水: 4", "terms: {洪水: 7", "'洪水': 7"),
     ],
 )
-def test_a_wrong_lexicon_is_refused(tmp_path: Path, content: str, message: str) -> None:
+def test_a_wrong_lexicon_is_refused(
+    tmp_path: Path, written: str, instead: str, message: str
+) -> None:
     path = tmp_path / "lexicon.yaml"
-    rest = "facts: {}\nnegators: []\nneutral: []\ncontrast: []\npeople: []\nvague: {}\n"
-    path.write_text(f"{content}\n{rest}", encoding="utf-8")
+    ours = DATA.read_text(encoding="utf-8")
+    assert written in ours
+    path.write_text(ours.replace(written, instead, 1), encoding="utf-8")
     with pytest.raises(RulesError, match=f"(?s){message}"):
         load_lexicon(path)

@@ -27,13 +27,11 @@ def report(text: str = "", **fields: Any) -> ReportReceived:
     [
         ("天目湖山上着火,火势很大", "natural.forest_fire", 1),
         ("居民楼起火,三人被困", "accident.fire.structure", 1),
-        ("车间槽罐车液氨泄漏,气味刺鼻", "accident.hazmat", 1),
+        ("车间槽罐车液氨泄漏,气味刺鼻", "accident.hazmat.leak", 1),
         ("燃气管道被挖断,能闻到煤气味", "accident.gas_leak", 1),
         ("平陵路两车相撞,2人受伤", "accident.traffic", 1),
-        ("下穿涵洞积水很深", "city.waterlogging", 3),
         ("村民在田里焚烧秸秆", "city.straw_burning", 3),
-        ("路口井盖不见了", "city.manhole", 3),
-        ("独居老人按了一键呼叫,无人应答", "city.elderly_alarm", 2),
+        ("独居老人按了一键呼叫,无人应答", "city.elderly_alarm", 1),
         ("电梯困人", "accident.rescue.elevator", 1),
         ("小区门口垃圾成堆", "city.garbage", 4),
         ("house fire on Clay St, two people trapped", "accident.fire.structure", 1),
@@ -44,8 +42,29 @@ def report(text: str = "", **fields: Any) -> ReportReceived:
 )
 def test_texts(liyang: CityPack, text: str, category: str, priority: int) -> None:
     found = classify(report(text), liyang)
-    assert (found.category, found.priority, found.triage) == (category, priority, False)
-    assert found.terms
+    assert (found.category, found.priority) == (category, priority)
+    assert found.reading is not None
+    assert found.reading.because
+
+
+@pytest.mark.parametrize(
+    ("text", "priority"),
+    [("去年这里曾经着火", 3), ("【演练】化工厂氯气泄漏", 3), ("电梯许可证在哪里办理", 3)],
+)
+def test_what_is_not_live_waits_for_a_person(liyang: CityPack, text: str, priority: int) -> None:
+    found = classify(report(text), liyang)
+    assert (found.priority, found.triage, found.life_threat) == (priority, True, False)
+
+
+def test_a_danger_beside_a_chosen_category_counts(liyang: CityPack) -> None:
+    found = classify(report("有个小孩掉进去了，叫不应", code="city.manhole"), liyang)
+    assert (found.category, found.priority) == ("city.manhole", 1)
+    assert classify(report(code="city.manhole"), liyang).priority == 3
+
+
+@pytest.mark.parametrize("category", ["security.terror", "accident.aircraft", "accident.rail"])
+def test_a_grave_category_without_words_is_urgent(liyang: CityPack, category: str) -> None:
+    assert classify(report(code=category), liyang).priority == 1
 
 
 @pytest.mark.parametrize(
@@ -89,7 +108,7 @@ def test_a_code_is_known_whatever_nobody_sees_in_it(san_francisco: CityPack) -> 
     ("text", "category", "facts"),
     [
         ("no injuries\nhouse fire", "accident.fire.structure", {"injured": 0}),
-        ("无人受伤\n三楼起火有人被困", "accident.fire.structure", {"injured": 0, "trapped": 1}),
+        ("无人受伤\n三楼起火两人被困", "accident.fire.structure", {"injured": 0, "trapped": 2}),
         (
             "no injuries\r\n2 people trapped in a house fire",
             "accident.fire.structure",
@@ -118,21 +137,12 @@ def test_a_place_counts_nobody(liyang: CityPack) -> None:
 
 def test_a_place_still_tells_the_category(liyang: CityPack) -> None:
     assert classify(report("", place="居民楼起火"), liyang).category == "accident.fire.structure"
-    denied = classify(report("没有", place="居民楼起火"), liyang)
-    assert denied.category == "accident.fire.structure"
 
 
 @pytest.mark.parametrize("text", ["", "hello", "你好", "🔥", "\x00"])
 def test_what_nobody_can_tell_asks_for_triage(liyang: CityPack, text: str) -> None:
     found = classify(report(text), liyang)
     assert (found.category, found.triage) == ("city.other", True)
-    assert found.confidence < 0.6
-
-
-def test_an_ambiguous_text_asks_for_triage(liyang: CityPack) -> None:
-    found = classify(report("起火了"), liyang)
-    assert found.category == "accident.fire.structure"
-    assert found.triage
 
 
 def test_a_code_of_the_city_decides_over_the_text(san_francisco: CityPack) -> None:
@@ -162,12 +172,12 @@ def test_only_a_sensor_or_system_says_its_own_priority(liyang: CityPack) -> None
 @pytest.mark.parametrize(
     ("text", "grade"),
     [
-        ("2人死亡", Grade.IV),
-        ("3人死亡", Grade.III),
-        ("10人受伤", Grade.III),
-        ("12人被困", Grade.II),
-        ("五十人受伤", Grade.II),
-        ("三十人遇难", Grade.I),
+        ("车祸，2人死亡", Grade.IV),
+        ("车祸，3人死亡", Grade.III),
+        ("车祸，10人受伤", Grade.III),
+        ("洪水围了村子，12人被困", Grade.II),
+        ("看台塌了，五十人受伤", Grade.II),
+        ("大巴翻下山崖，三十人遇难", Grade.I),
         ("无人受伤", Grade.IV),
     ],
 )
@@ -188,12 +198,12 @@ def test_coordinates_come_to_wgs84_and_to_a_cell(liyang: CityPack) -> None:
 
 def test_a_place_outside_every_cell_is_flagged(liyang: CityPack) -> None:
     found = classify(report("井盖缺失", lon=118.0, lat=31.0), liyang)
-    assert (found.cell, found.outside, found.triage) == ("", True, False)
+    assert (found.cell, found.outside) == ("", True)
 
 
 def test_what_a_phone_without_a_fix_says_is_no_place(liyang: CityPack) -> None:
     found = classify(report("井盖缺失", lon=0.0, lat=0.0), liyang)
-    assert (found.lon, found.lat, found.outside, found.triage) == (None, None, True, False)
+    assert (found.lon, found.lat, found.outside) == (None, None, True)
 
 
 def test_a_report_without_a_place_has_the_one_that_its_words_name(liyang: CityPack) -> None:
@@ -205,7 +215,7 @@ def test_a_report_without_a_place_has_the_one_that_its_words_name(liyang: CityPa
 @pytest.mark.parametrize(("lon", "lat"), [(500.0, 31.0), (119.0, float("nan")), (119.0, None)])
 def test_a_place_that_is_none_is_left_out(liyang: CityPack, lon: float, lat: float) -> None:
     found = classify(report("井盖缺失", lon=lon, lat=lat), liyang)
-    assert (found.lon, found.lat, found.outside, found.triage) == (None, None, True, False)
+    assert (found.lon, found.lat, found.outside) == (None, None, True)
 
 
 def test_both_times_are_kept_in_utc(liyang: CityPack) -> None:
@@ -243,24 +253,3 @@ def test_every_report_gets_an_answer_and_the_same_again(
     assert found == classify(sent, liyang)
     assert found.priority in (1, 2, 3, 4)
     assert found.text == text
-
-
-@pytest.mark.parametrize(
-    ("text", "triage", "danger"),
-    [
-        # A fact alone is no ground for a machine to send anybody.
-        ("有人被困", True, False),
-        ("出事了，有人受伤", True, False),
-        # What it is is in doubt; that somebody is in danger isn't.
-        ("车祸，车里冒烟，有人昏迷", True, True),
-        ("有人昏迷，燃气泄漏", True, True),
-        ("车祸，车里冒烟，没有人昏迷", True, False),
-        ("路面积水", False, False),
-        ("起火了，楼房着火", False, True),
-    ],
-)
-def test_a_danger_to_life_is_read_whichever_it_is(
-    liyang: CityPack, text: str, triage: bool, danger: bool
-) -> None:
-    got = classify(report(text), liyang)
-    assert (got.triage, got.life_threat) == (triage, danger), got

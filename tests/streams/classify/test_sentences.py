@@ -37,12 +37,14 @@ def test_in_each_language_some_points_of_view_are_held_out(language: str) -> Non
     views = {view for view in corpus.views() if view.startswith(language)}
     held = corpus.held_out() & views
     assert 4 <= len(held) < len(views) / 2
-    assert corpus.held_out() <= set(corpus.views())
+    assert corpus.held_out() | corpus.calibrating() <= set(corpus.views())
+    assert not corpus.held_out() & corpus.calibrating()
 
 
+@pytest.mark.parametrize("held", [True, False])
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_pairs_are_of_one_event_about_as_often_as_not(language: str) -> None:
-    found = corpus.pairs(language)
+def test_pairs_are_of_one_event_about_as_often_as_not(language: str, held: bool) -> None:
+    found = corpus.pairs(language, held=held)
     assert len(found) > 300
     assert 0.4 < sum(pair.same for pair in found) / len(found) < 0.55
 

@@ -7,22 +7,19 @@ import { clockTime, dayOf } from '../lib/format.js';
 import { ApiError, get, post, request } from '../lib/http.js';
 import { t } from '../lib/i18n.js';
 
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const NOTHING = { id: '', kind: '', owner: '', place: '' };
 
 /**
  * @typedef {{id: string, jurisdiction: string, kind: string, owner: string, lon: number | null,
- *   lat: number | null, cell: string, disabled: boolean, last_seen_at: string | null,
+ *   lat: number | null, cell: string, outside: boolean, disabled: boolean, last_seen_at: string | null,
  *   fault: string, fault_at: string | null}} Device
  * @typedef {{id: string, what: 'rotate' | 'disable'}} Asked
+ * @typedef {{id: string, key: string, warnings?: import('../types.js').FieldError[]}} Key
  */
 
 /** @param {unknown} problem */
 const wordsOf = (problem) => (problem instanceof ApiError
   ? problem.errors.map((e) => e.message).join(' · ') || problem.message : String(problem));
-
-/** @param {string} at */
-const timeOf = (at) => `${dayOf(at, ZONE)} ${clockTime(at, ZONE)}`;
 
 /**
  * Longitude and latitude as a person writes them, or null when that is no place.
@@ -38,12 +35,17 @@ export function placeOf(text) {
   return isPlace ? { lon, lat } : null;
 }
 
-/** The register of devices. */
-export function Devices() {
+/**
+ * The register of devices.
+ * @param {{zone: string}} props the city's time zone
+ */
+export function Devices({ zone }) {
+  /** @param {string} at */
+  const timeOf = (at) => `${dayOf(at, zone)} ${clockTime(at, zone)}`;
   const [devices, setDevices] = useState(/** @type {Device[] | null} */ (null));
   const [next, setNext] = useState(/** @type {string | null} */ (null));
   const [error, setError] = useState('');
-  const [key, setKey] = useState(/** @type {{id: string, key: string} | null} */ (null));
+  const [key, setKey] = useState(/** @type {Key | null} */ (null));
   const [copied, setCopied] = useState(false);
   const [asked, setAsked] = useState(/** @type {Asked | null} */ (null));
   const [wanted, setWanted] = useState(NOTHING);
@@ -113,7 +115,8 @@ export function Devices() {
       when: device.fault_at ? timeOf(device.fault_at) : '', what: device.fault })}</p>`}</td>
     <td>${device.kind || '–'}<br /><span class="faint">${device.owner}</span></td>
     <td>${device.lon === null ? html`<span class="wrong">${t('devices.placeless')}</span>`
-      : `${device.lon}, ${device.lat}`}<br /><span class="faint">${device.cell}</span></td>
+      : `${device.lon}, ${device.lat}`}${device.outside && html`<br />
+        <span class="wrong">${t('devices.outside')}</span>`}<br /><span class="faint">${device.cell}</span></td>
     <td>${device.disabled ? t('devices.disabled')
       : device.last_seen_at ? timeOf(device.last_seen_at) : t('devices.never')}</td>
     <td>${asked?.id === device.id
@@ -144,7 +147,8 @@ export function Devices() {
           await navigator.clipboard.writeText(`${key.id}:${key.key}`);
           setCopied(true);
         }}>${t(copied ? 'admin.copied' : 'admin.copy')}</button></div>
-      <p class="faint">${t('devices.key_text')}</p></div>`}
+      <p class="faint">${t('devices.key_text')}</p>
+      ${key.warnings?.map((one) => html`<p class="wrong" key=${one.code}>${one.message}</p>`)}</div>`}
     ${devices && !devices.length && html`<div class="empty"><strong>${t('devices.none')}</strong>
       <p>${t('devices.none_text')}</p></div>`}
     ${devices && devices.length > 0 && html`<table class="accounts"><thead><tr>

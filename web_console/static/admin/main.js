@@ -9,7 +9,6 @@ import { otherLang, t, tOr } from '../lib/i18n.js';
 import { prefs, setLang, setTheme, usePrefs } from '../lib/prefs.js';
 import { Devices } from './devices.js';
 
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const ROLES = ['grid_worker', 'dispatcher', 'commander', 'admin'];
 
 /** @param {unknown} problem */
@@ -19,6 +18,11 @@ const wordsOf = (problem) => (problem instanceof ApiError
 function App() {
   usePrefs();
   const [tab, setTab] = useState(/** @type {'letters' | 'devices' | 'accounts'} */ ('letters'));
+  const [city, setCity] = useState(/** @type {import('../types.js').City | null} */ (null));
+  const [error, setError] = useState('');
+  useEffect(() => {
+    get('/api/city').then(setCity, (problem) => setError(wordsOf(problem)));
+  }, []);
   document.title = t('page.admin');
   return html`<main class="admin">
     <header><img src="/static/icon.svg" alt="" width="28" height="28" /><h1>${t('admin.title')}</h1>
@@ -31,9 +35,10 @@ function App() {
       ${/** @type {const} */ (['letters', 'devices', 'accounts']).map((id) => html`<button type="button" key=${id}
         class="button" aria-pressed=${tab === id} onClick=${() => setTab(id)}>${t(`admin.${id}`)}</button>`)}
     </div>
-    ${tab === 'letters' && html`<${Letters} />`}
-    ${tab === 'devices' && html`<${Devices} />`}
-    ${tab === 'accounts' && html`<${Accounts} />`}
+    ${error && html`<p class="wrong" role="alert">${error}</p>`}
+    ${city && tab === 'letters' && html`<${Letters} zone=${city.timezone} />`}
+    ${city && tab === 'devices' && html`<${Devices} zone=${city.timezone} />`}
+    ${city && tab === 'accounts' && html`<${Accounts} places=${city.jurisdictions.map((j) => j.id)} />`}
   </main>`;
 }
 
@@ -42,7 +47,8 @@ function App() {
  *   jurisdiction: string, exercise: boolean, acknowledged_by: string}} Letter
  */
 
-function Letters() {
+/** @param {{zone: string}} props the city's time zone */
+function Letters({ zone }) {
   const [letters, setLetters] = useState(/** @type {Letter[] | null} */ (null));
   const [error, setError] = useState('');
   const [all, setAll] = useState(false);
@@ -86,7 +92,7 @@ function Letters() {
         : html`<button type="button" class="button" onClick=${() => acknowledge(l)}>
             ${t('admin.ack')}</button>`}</div>
       <p class="why">${l.reason}</p>
-      <p class="faint">${dayOf(l.at, ZONE)} ${clockTime(l.at, ZONE)} · ${l.source} · ${l.jurisdiction}
+      <p class="faint">${dayOf(l.at, zone)} ${clockTime(l.at, zone)} · ${l.source} · ${l.jurisdiction}
         ${l.exercise && ` · ${t('top.exercise')}`}</p>
       <details><summary>${t('admin.payload')}</summary><pre>${l.raw}</pre></details>
     </article>`)}
@@ -102,7 +108,8 @@ const EVERYWHERE = '*';
 /** @param {string} jurisdiction */
 const placeName = (jurisdiction) => (jurisdiction === EVERYWHERE ? t('admin.everywhere') : jurisdiction);
 
-function Accounts() {
+/** @param {{places: string[]}} props jurisdictions of the city */
+function Accounts({ places }) {
   const [accounts, setAccounts] = useState(/** @type {Account[] | null} */ (null));
   const [error, setError] = useState('');
   const [link, setLink] = useState(/** @type {{name: string, link: string} | null} */ (null));
@@ -110,8 +117,7 @@ function Accounts() {
   const [name, setName] = useState('');
   const [role, setRole] = useState('grid_worker');
   const [cells, setCells] = useState('');
-  const [place, setPlace] = useState('');
-  const [places, setPlaces] = useState(/** @type {string[]} */ ([]));
+  const [place, setPlace] = useState(places[0] ?? '');
   const load = async () => {
     try {
       setAccounts((await get('/api/accounts')).items);
@@ -121,11 +127,6 @@ function Accounts() {
   };
   useEffect(() => {
     load();
-    get('/api/city').then((/** @type {import('../types.js').City} */ city) => {
-      const known = city.jurisdictions.map((j) => j.id);
-      setPlaces(known);
-      setPlace(known[0] ?? '');
-    }, (problem) => setError(wordsOf(problem)));
   }, []);
   /** @param {() => Promise<{name: string, link: string}>} ask */
   const show = async (ask) => {

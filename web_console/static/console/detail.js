@@ -16,6 +16,7 @@ import {
 import { Photo } from './photos.js';
 import { ProposalCard } from './proposal.js';
 import { Flags } from './queue.js';
+import { Doubt, ReadRows } from './reading.js';
 import {
   arrival, assignmentsOf, coverage, isUnsettled, lateness, onTheWay, outside, running, undoing,
 } from './selectors.js';
@@ -98,6 +99,7 @@ function What({ incident, state }) {
     ${sent < reports && html`<p class="faint">${t('what.newest', { n: sent, all: reports })}</p>`}
     ${[incident.text, ...(incident.texts ?? [])].filter(Boolean).map((text, n) =>
       html`<blockquote key=${n}>${saidIn(incident, text)}</blockquote>`)}
+    <${Doubt} incident=${incident} />
     <dl>
       <dt>${t('what.reported')}</dt><dd>${clockTime(incident.opened_at, zone)} · ${tOr(`channel.${incident.channel ?? 'system'}`, incident.channel ?? '')}</dd>
       ${incident.observed_at && Math.abs(skew) > SKEW_SHOWN_S && html`
@@ -107,8 +109,7 @@ function What({ incident, state }) {
       ${incident.code && !(incident.code in theCity().categories) && html`<dt>${t('what.code')}</dt><dd>${incident.code}</dd>`}
       <dt>${t('what.cell')}</dt><dd class=${outside(incident) ? 'warn' : ''}>
         ${outside(incident) ? t('flag.outside_text') : incident.cell || '–'}</dd>
-      <dt>${t('what.confidence')}</dt><dd>${Math.round(incident.confidence * 100)} %
-        ${incident.triaged_by && ` · ${t('what.triaged_by', { who: incident.triaged_by })}`}</dd>
+      <${ReadRows} incident=${incident} />
       ${(incident.playbooks?.length ?? 0) > 0 && html`<dt>${t('what.playbooks')}</dt>
         <dd>${incident.playbooks?.map((id) => nameOf(incident.playbook_names?.[id], id)).join(' · ')}</dd>`}
       ${incident.response_level && html`<dt>${t('what.response_level')}</dt>

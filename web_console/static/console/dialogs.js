@@ -15,6 +15,7 @@ import { ended, jurisdictionNow } from '../live.js';
 import { hospitalName, load, takes } from './hospitals.js';
 import { asSeen, order, seen } from './orders.js';
 import { Empty, Priority, categoryName, kindName } from './parts.js';
+import { share } from './reading.js';
 import { choosable, mergeDoubts, metresBetween, parsePoint, running } from './selectors.js';
 import { whatTheyDid } from './rules.js';
 import { PasswordForm } from '../lib/password.js';
@@ -178,9 +179,16 @@ function Triage({ id }) {
   if (!incident || ended(incident)) return html`<${GoneSheet} />`;
   const names = Object.keys(theCity().categories);
   const roots = names.filter((name) => !name.includes('.'));
+  const read = (incident.reading?.categories ?? []).filter((one) => names.includes(one.category));
   return html`<${Sheet} title=${t('triage.title', { number: incident.number })}
     action=${t('triage.action')} onSend=${() => order(state.jurisdiction, 'triage_incident',
       { incident: id, category, priority, grade, reason: reason.trim() }, { key: `triage-${id}` })}>
+    ${read.length > 0 && html`<div class="field" role="group" aria-label=${t('triage.read')}>
+      <span>${t('triage.read')}</span>
+      <div class="offers">${read.map((one) => html`<button type="button" class="button"
+        key=${one.category} aria-pressed=${category === one.category}
+        onClick=${() => setCategory(one.category)}>${categoryName(one.category)}
+        ${' '}<span class="faint">${share(one.probability)}</span></button>`)}</div></div>`}
     <label class="field"><span>${t('triage.category')}</span>
       <select value=${category} onChange=${(/** @type {any} */ e) => setCategory(e.currentTarget.value)}>
         ${roots.map((root) => html`<optgroup key=${root} label=${categoryName(root)}>

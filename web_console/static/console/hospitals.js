@@ -1,30 +1,74 @@
 // Hospitals: what each takes in an hour and has taken, who is closed; and where a unit brings its
-// patients, with the others that were looked at.
+// patients, with the others that were looked at. Before the last one that takes patients is closed
+// or made full a person is asked once more, and while none takes any the screen says so.
 
 import { html } from 'htm/preact';
+import { useEffect, useRef } from 'preact/hooks';
 
 import { minutes } from '../lib/format.js';
 import { nameOf, t } from '../lib/i18n.js';
-import { order } from './orders.js';
+import { usePrefs } from '../lib/prefs.js';
+import { createStore, useStore } from '../lib/store.js';
+import { jurisdictionNow } from '../live.js';
+import { load, noneTakes, takes, wouldLeaveNone } from './hospital_load.js';
+import { guards, order } from './orders.js';
 import { OrderButton } from './parts.js';
-import { ask, live } from './state.js';
+import { ask, live, tick } from './state.js';
 
-const HOUR_MS = 3600_000;
+export { load, takes };
+
 const MAY_CHANGE = ['on_scene', 'transporting'];
 
 /** @param {string} id */
 export const hospitalName = (id) => nameOf(live.get().hospitals.get(id)?.names, id);
 
-/**
- * Patients of the last hour, those on their way among them.
- * @param {import('../types.js').Hospital} hospital
- * @param {number} now
- */
-export const load = (hospital, now) => (hospital.bound?.length ?? 0)
-  + (hospital.brought ?? []).filter((at) => Date.parse(at) > now - HOUR_MS).length;
+/** @type {import('../lib/store.js').Store<{hospital: string, why: string, send: () => void} | null>} */
+const last = createStore(
+  /** @type {{hospital: string, why: string, send: () => void} | null} */ (null));
 
-/** @param {import('../types.js').Hospital} hospital */
-export const takes = (hospital) => hospital.set_per_hour ?? hospital.listed_per_hour;
+guards.set('set_hospital', (payload, send) => {
+  const state = live.get();
+  const why = wouldLeaveNone(state.hospitals, payload, jurisdictionNow(state, Date.now()));
+  if (why) last.set({ hospital: String(payload.hospital), why, send });
+  return Boolean(why);
+});
+
+/** Asks whether the last hospital that takes patients is really to take none. */
+export function LastHospital() {
+  usePrefs();
+  const asked = useStore(last, (one) => one);
+  const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  useEffect(() => {
+    if (asked) box.current?.showModal();
+  }, [asked]);
+  if (!asked) return null;
+  const leave = () => last.set(null);
+  const title = t('hospitals.last', { hospital: hospitalName(asked.hospital) });
+  return html`<dialog ref=${box} class="last-hospital" aria-label=${title} onClose=${leave}>
+    <form method="dialog" onSubmit=${(/** @type {Event} */ e) => {
+      e.preventDefault();
+      leave();
+      asked.send();
+    }}>
+      <header><h2>${title}</h2></header>
+      <div class="sheet-body"><p class="notice warn">${t(`hospitals.last_${asked.why}`)}</p>
+        <p>${t('hospitals.last_text')}</p></div>
+      <footer>
+        <button type="button" class="button" autofocus onClick=${leave}>${t('dialog.cancel')}</button>
+        <button type="submit" class="button danger">${t('hospitals.last_action')}</button>
+      </footer>
+    </form>
+  </dialog>`;
+}
+
+/** That no hospital takes patients, above everything else for as long as it is so. */
+export function NoHospital() {
+  usePrefs();
+  useStore(tick, (n) => n);
+  const why = useStore(live, (s) => noneTakes(s.hospitals.values(), jurisdictionNow(s, Date.now())));
+  return why ? html`<p class="notice bad no-hospital" role="status">${t(`hospitals.none_${why}`)}</p>`
+    : null;
+}
 
 /**
  * @param {string} hospital

@@ -10,8 +10,10 @@ import { usePrefs } from '../lib/prefs.js';
 import { keepSide, keptSide } from '../lib/side.js';
 import { useStore } from '../lib/store.js';
 import { empty } from '../live.js';
+import { Alarm } from './alarm.js';
 import { Detail } from './detail.js';
 import { Dialogs } from './dialogs.js';
+import { LastHospital, NoHospital } from './hospitals.js';
 import { onKey } from './keys.js';
 import { CityMap } from './map.js';
 import { dismiss, notes, refuse, settle } from './orders.js';
@@ -77,6 +79,7 @@ function App() {
     ${exercise && html`<${ExerciseBand} />`}
     <${Unshown} />
     <${SimplerPlanning} />
+    <${NoHospital} />
     <${RuleChanges} />
     <main>
       <div class="left">
@@ -93,8 +96,10 @@ function App() {
     </main>
     <${PaneBar} pane=${pane} />
     <${Title} />
+    <${Alarm} />
     <${Notes} />
     <${Dialogs} />
+    <${LastHospital} />
   </div>`;
 }
 

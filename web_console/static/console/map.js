@@ -142,7 +142,7 @@ export function CityMap() {
     ${state === 'failed' && html`<div class="map-cover">${t('map.failed')}
       <button type="button" class="button" onClick=${() => { setState('loading'); setAttempt(attempt + 1); }}>
         ${t('again')}</button></div>`}
-    <div class="map-credit">${nameOf(city.roads_notice)} ${city.attribution ?? ''}</div>
+    <div class="map-credit">${nameOf(city.roads_notice)} ${nameOf(city.attribution)}</div>
   </section>`;
 }
 

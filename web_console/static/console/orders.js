@@ -20,7 +20,7 @@ const CHANGED = 'changed_meanwhile';
  * @typedef {{id: string, tone: 'good' | 'bad' | 'info', text: string, incident?: string,
  *   undo?: {label: string, run: () => void}}} Note
  * @typedef {{key?: string, done?: string, undo?: () => {label: string, run: () => void} | undefined,
- *   onDone?: () => void}} Options
+ *   onDone?: () => void, sure?: boolean}} Options
  * @typedef {Options & {again: () => void}} Wanted
  */
 
@@ -30,6 +30,13 @@ export const pending = createStore(new Map());
 export const notes = createStore(/** @type {Note[]} */ ([]));
 /** @type {Map<string, Wanted>} */
 const wanted = new Map();
+
+/**
+ * By type of order: what looks at an order before it goes. It returns true where it asks a person
+ * first, and then calls `send` itself.
+ * @type {Map<string, (payload: Record<string, unknown>, send: () => void) => boolean>}
+ */
+export const guards = new Map();
 
 /** @type {{at: number, jurisdiction: string, seq: number}[]} */
 let drawn = [];
@@ -96,9 +103,12 @@ function forget(id) {
  * @param {string} jurisdiction
  * @param {string} type
  * @param {Record<string, unknown>} payload
- * @param {Options} [options] `key` names the button, so that it alone shows that it waits
+ * @param {Options} [options] `key` names the button, so that it alone shows that it waits; `sure`
+ *   that no guard asks any more
  */
 export async function order(jurisdiction, type, payload, options = {}) {
+  const send = () => { order(jurisdiction, type, payload, { ...options, sure: true }); };
+  if (!options.sure && guards.get(type)?.(payload, send)) return;
   const id = uuid7();
   const incident = typeof payload.incident === 'string' ? payload.incident : '';
   const entry = { id, type, incident, key: options.key ?? type, late: false };

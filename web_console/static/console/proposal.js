@@ -8,12 +8,15 @@ import { clockTime, difference, distance, minutes, span } from '../lib/format.js
 import { nameOf, t, tOr } from '../lib/i18n.js';
 import { useStore } from '../lib/store.js';
 import { ended, isPlaced, jurisdictionNow } from '../live.js';
+import { noneTakes } from './hospital_load.js';
 import { order, pending, tell, waits } from './orders.js';
 import { OrderButton, kindName, skillName } from './parts.js';
 import { keptFor, keptFrom, nextFree, pinsNotKept } from './selectors.js';
 import { ask, callSign, live, theCity, tick } from './state.js';
 
 const NAMED_AT_ONCE = 8;
+/** Of a unit that brings patients to hospital. */
+const TRANSPORT = 'medical_transport';
 
 /**
  * Send what the proposal says.
@@ -62,6 +65,8 @@ export function ProposalCard({ incident, state }) {
   }
   const short = Object.entries(proposal.shortage ?? {}).filter(([, n]) => n > 0);
   const chosen = sent(proposal);
+  const noHospital = incident.requirements?.some((r) => r.skills.includes(TRANSPORT))
+    ? noneTakes(state.hospitals.values(), jurisdictionNow(state, Date.now())) : '';
   const next = nextFree(proposal, jurisdictionNow(state, Date.now()));
   return html`<section class="proposal" aria-label=${t('proposal.title')}>
     <div class="proposal-head"><h3>${t('proposal.title')}</h3>
@@ -69,6 +74,7 @@ export function ProposalCard({ incident, state }) {
     </div>
     ${!isPlaced(incident) && incident.near && html`<p class="notice warn">${t('proposal.near', {
       name: nameOf(incident.near.names) })}</p>`}
+    ${noHospital && html`<p class="notice bad">${t(`proposal.no_hospital_${noHospital}`)}</p>`}
     <${Packages} incident=${incident} proposal=${proposal} />
     <${Pins} incident=${incident} proposal=${proposal} />
     ${proposal.choices.map((choice) => html`<${Choice} key=${`${choice.requirement}-${choice.slot}`}
@@ -206,8 +212,7 @@ function Choice({ choice, incident, state }) {
       turnout: minutes(chosen.turnout_s), drive: minutes(chosen.drive_s),
       length: distance(chosen.length_m ?? 0),
     })}</div>
-    ${(chosen.walked_m ?? 0) > 0 && html`<span class="notice warn">${t('proposal.walked', {
-      length: distance(chosen.walked_m ?? 0) })}</span>`}
+    <${OnFoot} chosen=${chosen} state=${state} />
     <${Turned} chosen=${chosen} state=${state} />
     ${chosen.aid && html`<span class="notice">${t('proposal.aid', {
       who: nameOf(chosen.aid), cost: minutes(chosen.aid_s ?? 0) })}</span>`}
@@ -249,6 +254,21 @@ function Choice({ choice, incident, state }) {
       </div>`}
     </div>`}
   </div>`;
+}
+
+/**
+ * How much of the way is on foot: into a closed area, and off every street.
+ * @param {{chosen: import('../types.js').Candidate, state: import('../types.js').LiveState}} props
+ */
+function OnFoot({ chosen, state }) {
+  const within = chosen.cordon_m ?? 0;
+  const beside = (chosen.walked_m ?? 0) - within;
+  const why = (chosen.cordon ?? []).map((id) => state.closures.get(id)?.reason
+    || t('reopen.no_reason')).join(t('and'));
+  return html`${within > 0 && html`<span class="notice warn">${t('proposal.cordon', {
+    unit: callSign(chosen.unit), why, length: distance(within) })}</span>`}
+    ${Math.round(beside) > 0 && html`<span class="notice warn">${t('proposal.walked', {
+      length: distance(beside) })}</span>`}`;
 }
 
 /**

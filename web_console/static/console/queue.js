@@ -1,4 +1,4 @@
-// The queue of incidents: what a person has to decide first, then by priority and wait. Only the rows in view are drawn, so
+// The queue of incidents: what may threaten a life first, then what else a person has to decide, then by priority and wait. Only the rows in view are drawn, so
 // thousands don't slow it down.
 
 import { html } from 'htm/preact';
@@ -13,13 +13,15 @@ import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { Empty, Priority, StateChip, UnitChip, categoryName } from './parts.js';
 import {
-  counts, filtered, isEscalated, lateness, missedCrew, nextFree, outside, rows,
+  counts, filtered, isEscalated, lateness, mayThreatenLife, missedCrew, nextFree, outside, rows,
 } from './selectors.js';
 import { live, select, setUi, theSession, tick, ui } from './state.js';
 
 const ROW_REM = 4.75; // .row's height in console.css
 const OVERSCAN = 6;
 const DRILL_ASKED_MS = 10_000;
+const LOOKED_WITHIN_S = 60;
+const SECONDS_UNTIL_S = 600;
 const FILTERS = /** @type {const} */ (['all', 'decide', 'active', 'closed']);
 
 /** What a rem is on this screen, in px. */
@@ -168,7 +170,8 @@ function QueueRow({ row, index, total, selected, state }) {
     </div>
     <div class="row-side">
       <span class="age ${row.group === 'waiting' ? 'hot' : ''}">${span(age)}</span>
-      ${row.decision ? html`<span class="chip decide" title=${t(`decide.${row.decision}_text`)}>
+      ${row.decision ? html`<span class="chip decide ${row.decision === 'maybe'
+        && waited(incident, now) > LOOKED_WITHIN_S ? 'late' : ''}" title=${t(`decide.${row.decision}_text`)}>
         ${reason(row, state, now)}</span>`
         : html`<${StateChip} state=${row.group === 'waiting' ? 'open'
           : incident.state === 'open' ? 'assigned' : incident.state} />`}
@@ -177,12 +180,26 @@ function QueueRow({ row, index, total, selected, state }) {
 }
 
 /**
+ * Seconds that an incident has been open.
+ * @param {import('../types.js').Incident} incident
+ * @param {number} now ms
+ */
+const waited = (incident, now) =>
+  Math.max(0, (now - Date.parse(incident.reopened_at ?? incident.opened_at)) / 1000);
+
+/**
  * Why a row is to be decided, with the time that tells how long or until when.
  * @param {import('../types.js').Row} row
  * @param {import('../types.js').LiveState} state
  * @param {number} now ms
  */
 function reason({ incident, decision }, state, now) {
+  if (decision === 'maybe') {
+    const s = waited(incident, now);
+    return t('decide.maybe_for', {
+      for: s < SECONDS_UNTIL_S ? t('span.s', { n: Math.floor(s) }) : span(s),
+    });
+  }
   const next = decision === 'short'
     ? nextFree(state.proposals.get(incident.proposal ?? ''), now) : null;
   if (next !== null) return `${t('decide.short')} · ${span(next)}`;
@@ -198,7 +215,7 @@ function reason({ incident, decision }, state, now) {
 export function Flags({ incident, state }) {
   const flags = [
     isEscalated(state, incident) && 'escalated',
-    incident.triage && 'triage',
+    mayThreatenLife(incident) ? 'maybe' : incident.triage && 'triage',
     outside(incident) && 'outside',
     incident.by_hand && 'by_hand',
   ].filter(Boolean);

@@ -31,6 +31,14 @@ export const free = (unit) =>
   (unit.state === 'available' || unit.state === 'returning') && !unit.held_by;
 
 /**
+ * Whether a life may be at stake, too unsurely for the machine, and nobody has looked or sent a
+ * unit.
+ * @param {Incident} incident
+ */
+export const mayThreatenLife = (incident) => incident.state === 'open' && incident.priority === 1
+  && !!incident.triage && !incident.life_threat && !incident.triaged_by;
+
+/**
  * Why a person has something to decide; '' where nobody has. Whatever is open and served by nobody
  * is a person's, and so is a crew that doesn't answer or arrive.
  * @param {LiveState} state
@@ -39,6 +47,7 @@ export const free = (unit) =>
  */
 export function decision(state, incident) {
   if (ended(incident)) return '';
+  if (mayThreatenLife(incident)) return 'maybe';
   if (incident.triage) return 'triage';
   const proposal = incident.proposal ? state.proposals.get(incident.proposal) : undefined;
   const asks = !!proposal && !proposal.automatic;
@@ -123,15 +132,15 @@ export const isEscalated = (state, incident) =>
   (incident.escalations ?? []).some((told) => isUnsettled(state, incident, told));
 
 /**
- * What an incident needs of the people at the desk: 0 a decision, 1 nobody is there yet, 2 somebody
- * is there, 3 the last ones leave.
+ * What an incident needs of the people at the desk: 0 a look, for a life may be at stake, 1 another
+ * decision, 2 nobody is there yet, 3 somebody is there, 4 the last ones leave.
  * @param {Row} row
  */
 function need(row) {
-  if (row.decision) return 0;
-  if (row.units.some((unit) => unit.state === 'on_scene')) return 2;
+  if (row.decision) return row.decision === 'maybe' ? 0 : 1;
+  if (row.units.some((unit) => unit.state === 'on_scene')) return 3;
   return row.incident.state === 'resolved'
-    || (row.units.length && row.units.every((unit) => LEAVES.has(unit.state))) ? 3 : 1;
+    || (row.units.length && row.units.every((unit) => LEAVES.has(unit.state))) ? 4 : 2;
 }
 
 /** @param {Incident} a @param {Incident} b */
@@ -149,7 +158,7 @@ function lastFirst(a, b) {
 let made = { from: [], rows: [] };
 
 /**
- * All incidents as rows of the queue: what a person has to decide first, then what nobody has
+ * All incidents as rows of the queue: what may threaten a life, then what else a person has to decide, then what nobody has
  * reached; within these by priority, then the longest waiting; ended ones last.
  * Kept until something it reads changed, so that a moving unit doesn't sort the queue.
  * @param {LiveState} state

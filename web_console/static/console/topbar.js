@@ -7,13 +7,14 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { clockTime, dayOf, secondsSince, span } from '../lib/format.js';
 import { ApiError, post, signOut } from '../lib/http.js';
 import { nameOf, otherLang, t, tOr } from '../lib/i18n.js';
-import { prefs, setLang, setTheme, usePrefs } from '../lib/prefs.js';
+import { prefs, setLang, setMuted, setTheme, usePrefs } from '../lib/prefs.js';
 import { useStore } from '../lib/store.js';
 import { jurisdictionNow } from '../live.js';
 import { order, pending, tell, waits } from './orders.js';
 import { kindName } from './parts.js';
 import { commands } from './rules.js';
 import { counts, kinds, rows } from './selectors.js';
+import { play } from './sounds.js';
 import { ask, link, live, theCity, theSession, tick } from './state.js';
 
 const STALE_S = 5;
@@ -219,6 +220,23 @@ export function SimplerPlanning() {
       simpler.hung ? t('planning.hung', { n: simpler.hung }) : simpler.error}</span></p>`;
 }
 
+/** The alert's sound, on or off; who turns it on hears it. */
+function Mute() {
+  const { muted } = usePrefs();
+  return html`<button type="button" class="iconbutton mute" aria-pressed=${muted}
+    aria-label=${t('top.mute')} title=${t(muted ? 'top.sound_off' : 'top.sound_on')}
+    onClick=${() => {
+      setMuted(!muted);
+      play();
+    }}>
+    <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+      <path d="M1 5.5h3L8 2.2v11.6L4 10.5H1z" />
+      ${muted ? html`<path d="M9.8 6.2l1-1 1.8 1.8 1.8-1.8 1 1L13.6 8l1.8 1.8-1 1-1.8-1.8-1.8 1.8-1-1L11.6 8z" />`
+        : html`<path d="M9.6 5.4l.9-.9a4.9 4.9 0 0 1 0 7l-.9-.9a3.7 3.7 0 0 0 0-5.2zM11.8 3.2l.9-.9a8 8 0 0 1 0 11.4l-.9-.9a6.8 6.8 0 0 0 0-9.6z" />`}
+    </svg>
+  </button>`;
+}
+
 function Account() {
   const { lang, theme } = usePrefs();
   const me = theSession();
@@ -270,6 +288,7 @@ function Account() {
     <button type="button" class="iconbutton text" lang=${otherLang() === 'zh' ? 'zh-CN' : 'en'}
       aria-label=${`${otherLang() === 'zh' ? '中' : 'EN'} · ${t('top.language')}`} title=${t('top.language')}
       onClick=${() => setLang(otherLang())}>${lang === 'zh' ? 'EN' : '中'}</button>
+    <${Mute} />
     <button type="button" class="iconbutton" aria-label=${t('top.theme')} title=${t('top.theme')}
       onClick=${() => setTheme(prefs.get().theme === 'dark' ? 'light' : 'dark')}>
       <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">

@@ -1,12 +1,14 @@
-// Language and theme of this browser: kept in local storage, applied to the document.
+// Language, theme and sound of this browser: kept in local storage, applied to the document.
 
 import { createStore, useStore } from './store.js';
 
-/** @typedef {{lang: import('../types.js').Lang, theme: 'dark' | 'light', cells: boolean}} Prefs */
+/** @typedef {{lang: import('../types.js').Lang, theme: 'dark' | 'light', cells: boolean,
+ *   muted: boolean}} Prefs */
 
 const LANG = 'gridcommand.lang';
 const THEME = 'gridcommand.theme';
 const CELLS = 'gridcommand.cells';
+const MUTED = 'gridcommand.muted';
 
 /** @param {string} key */
 function kept(key) {
@@ -42,6 +44,7 @@ export const prefs = createStore({
   lang: firstLang(),
   theme: document.documentElement.dataset.theme === 'light' ? 'light' : 'dark',
   cells: kept(CELLS) === 'yes',
+  muted: kept(MUTED) === 'yes',
 });
 
 function apply() {
@@ -68,6 +71,12 @@ export function setTheme(theme) {
 export function setCells(cells) {
   keep(CELLS, cells ? 'yes' : 'no');
   prefs.update((p) => ({ ...p, cells }));
+}
+
+/** @param {boolean} muted whether the page keeps silent */
+export function setMuted(muted) {
+  keep(MUTED, muted ? 'yes' : 'no');
+  prefs.update((p) => ({ ...p, muted }));
 }
 
 /** Draw again when language or theme changes. */
