@@ -320,7 +320,9 @@ class Desk:
                 alarms=len(incident.reports),
             )
         )
-        if plan.priority and plan.priority < incident.priority and not incident.triaged_by:
+        # What a playbook is for happens; a drill's text or a memory is urgent for nobody.
+        may_raise = maybe.is_live(incident) and not incident.triaged_by
+        if may_raise and plan.priority and plan.priority < incident.priority:
             self._revise(
                 step, incident, priority=plan.priority, grade=incident.grade, reason="playbook"
             )

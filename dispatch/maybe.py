@@ -17,6 +17,7 @@ from models.situation import Incident
 from models.words import TRIAGED
 
 LIFE_THREATENING: Final = 1
+LIVE: Final = "live"
 KEY: Final = "maybe_life_threatening"
 TO_ROLE: Final = "commander"
 NOTICE: Final = {
@@ -33,6 +34,11 @@ def may_be_life_threatening(incident: Incident) -> bool:
         and not incident.life_threat
         and not incident.triaged_by
     )
+
+
+def is_live(incident: Incident) -> bool:
+    """Say whether it happens here and now, as far as its leading text was read."""
+    return incident.reading is None or incident.reading.modality == LIVE
 
 
 def set_clock(step: Step, incident: Incident, policy: Policy) -> None:

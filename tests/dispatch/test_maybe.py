@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from dispatch.maybe import KEY, NOTICE
@@ -13,7 +14,9 @@ from models import events as ev
 from models.city import CityPack
 from models.events import Event
 from models.lifecycles import UnitState
+from models.settings import GENERIC_PLANS
 from models.words import Grade
+from playbooks.engine import PlaybookSet
 from tests.dispatch.desk_world import DeskWorld, of
 
 LOOK_S = Policy().look_s
@@ -70,6 +73,19 @@ def test_nobody_is_told_once_units_go(world: DeskWorld) -> None:
     (ordered, *_) = of(world.journal, ev.AssignmentOrdered)
     world.status(ordered.unit, UnitState.ASSIGNED)
     assert told(world.wait(LOOK_S + 1)) == []
+
+
+def test_a_playbook_raises_no_drill_and_no_memory(
+    tiny_city: CityPack, tiny_roads: RoadGraph
+) -> None:
+    world = DeskWorld(tiny_city, tiny_roads, plans=PlaybookSet.load(GENERIC_PLANS))
+    read = ev.Reading(reader="test", language="zh", modality="drill", real=0.02, danger=0.9)
+    world.report(priority=3, triage=True, confidence=0.9, reading=read)
+    assert world.situation.incidents[INCIDENT].playbooks
+    assert world.situation.incidents[INCIDENT].priority == 3
+    live = msgspec.structs.replace(read, modality="live", real=0.9)
+    world.report(at=(3, 3), priority=3, triage=True, confidence=0.9, reading=live)
+    assert world.situation.incidents["i000002"].priority == 1
 
 
 def test_a_later_report_starts_the_clock_of_an_incident(world: DeskWorld) -> None:
