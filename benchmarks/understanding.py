@@ -27,29 +27,23 @@ from __future__ import annotations
 
 import argparse
 import html
-import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
 import numpy as np
 import psutil
 from report import Yardstick, print_result
 
-from models.categories import OTHER, categories
+from models.categories import categories
 from models.city import CityPack
-from models.events import FactValue, ReportClassified, ReportReceived
 from models.settings import CHECKOUT
-from models.words import Channel
 from streams.classify.by_words import read_by_words
+from streams.classify.judging import Read, figures_of, received, right, share
 from streams.classify.reader import load_reader, understand
 from streams.classify.reports import classify
 from streams.classify.sentences import (
-    COUNTS,
     DIFFICULTIES,
     Sentence,
     calibrating,
@@ -58,20 +52,9 @@ from streams.classify.sentences import (
     views,
 )
 
-LIFE_THREATENING = 1
-NOW = datetime(2026, 7, 1, 3, 0, tzinfo=UTC)
 TOGETHER = 16
 PROTOTYPES = 20
 SEED = 1
-Z = 1.96
-T = TypeVar("T")
-
-
-class Read(NamedTuple):
-    """A sentence and what was made of it."""
-
-    sentence: Sentence
-    report: ReportClassified
 
 
 def main() -> None:
@@ -114,16 +97,6 @@ def main() -> None:
     )
 
 
-def received(sentence: Sentence) -> ReportReceived:
-    """Return a sentence as a citizen's report without a code."""
-    return ReportReceived(
-        channel=Channel.CITIZEN,
-        received_at=NOW,
-        text=sentence.text,
-        language=sentence.language,
-    )
-
-
 def groups(found: list[Read]) -> dict[str, list[Read]]:
     """Return what was read by language, by difficulty and by view."""
     by: dict[str, list[Read]] = {}
@@ -132,36 +105,6 @@ def groups(found: list[Read]) -> dict[str, list[Read]]:
             by.setdefault(name, []).append(each)
     assert by.keys() >= set(DIFFICULTIES)
     return by
-
-
-def figures_of(found: list[Read]) -> dict[str, float | None]:
-    """Return the shares of some sentences."""
-    live = [each for each in found if each.sentence.is_live]
-    unseen = [each for each in live if not each.report.triage]
-    raised = [each for each in found if each.report.priority == LIFE_THREATENING]
-    ordered = [each for each in raised if each.report.life_threat]
-    dangers = [each for each in live if is_danger(each)]
-    counts = [
-        (int(value), each.report.facts.get(name, 0))
-        for each in live
-        for name, value in each.sentence.facts
-        if name in COUNTS and value not in ("some", "0")
-    ]
-    counted = [each for each in live if counts_said(each.sentence)]
-    return {
-        **share("category_right", live, right),
-        **share("gives_up", live, lambda each: each.report.category == OTHER and not right(each)),
-        **share("sent_unseen", live, lambda each: not each.report.triage),
-        **share("right_unseen", unseen, right),
-        **share("danger_raised", dangers, lambda each: each in raised),
-        **share("raised_right", raised, is_danger),
-        "unreal_raised": sum(not each.sentence.is_live for each in raised),
-        **share("ordered", dangers, lambda each: each in ordered),
-        **share("ordered_right", ordered, is_danger),
-        "unreal_ordered": sum(not each.sentence.is_live for each in ordered),
-        **share("facts_right", counted, facts_right),
-        **share("counts_right", counts, lambda each: each[0] == each[1]),
-    }
 
 
 def reliability(found: list[Read]) -> dict[str, float | None]:
@@ -175,43 +118,6 @@ def reliability(found: list[Read]) -> dict[str, float | None]:
         figures |= share(f"reliability_{tenth}", of, right)
         figures[f"reliability_{tenth}_n"] = len(of)
     return figures
-
-
-def right(each: Read) -> bool:
-    """Whether a category is one of the right ones."""
-    return each.report.category in each.sentence.categories
-
-
-def is_danger(each: Read) -> bool:
-    """Whether a life is at stake, here and now."""
-    return each.sentence.is_live and each.sentence.danger
-
-
-def counts_said(sentence: Sentence) -> dict[str, str]:
-    """Return what a sentence says of people, by what happened to them."""
-    return {name: value for name, value in sentence.facts if name in COUNTS}
-
-
-def facts_right(each: Read) -> bool:
-    """Whether each thing that happened to people is read, and nothing besides."""
-
-    def fits(value: str, found: FactValue) -> bool:
-        return found != 0 if value == "some" else found == int(value)
-
-    said, facts = counts_said(each.sentence), each.report.facts
-    return all(fits(said.get(name, "0"), facts.get(name, 0)) for name in COUNTS)
-
-
-def share(name: str, of: Iterable[T], holds: Callable[[T], bool]) -> dict[str, float | None]:
-    """Return the share of those of which something holds, and its interval."""
-    flags = [holds(one) for one in of]
-    n = len(flags)
-    if not n:
-        return dict.fromkeys((name, f"{name}_from", f"{name}_to"))
-    p = sum(flags) / n
-    middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    return {name: p, f"{name}_from": middle - half, f"{name}_to": middle + half}
 
 
 def peers(said: list[Sentence]) -> dict[str, float | None]:

@@ -222,6 +222,17 @@ def sense_rules(settings: Settings) -> Finding:
     return Finding("sense rules", str(settings.own_sense_rules or "ours"))
 
 
+def thresholds(settings: Settings) -> Finding:
+    """The thresholds for texts that are read."""
+    from gridcommand.preparation import check_thresholds
+
+    try:
+        check_thresholds(settings)
+    except GridcommandError as error:
+        return Finding("thresholds", str(error), "mend the file, or remove it to use ours")
+    return Finding("thresholds", str(settings.own_thresholds or "ours"))
+
+
 def database(settings: Settings) -> Finding:
     """The database: there, answering, of this version."""
     from models.store import open_store
@@ -344,6 +355,7 @@ CHECKS: tuple[Check, ...] = (
     roads,
     playbooks,
     sense_rules,
+    thresholds,
     database,
     broker,
     ports,

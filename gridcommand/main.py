@@ -29,6 +29,7 @@ from gridcommand import (
     rehearsal_commands,
     run_commands,
     topic_commands,
+    understanding_commands,
 )
 from gridcommand.configuration import SettingsError
 from models.errors import GridcommandError
@@ -55,6 +56,7 @@ app.add_typer(journal_commands.app, name="journal")
 app.add_typer(playbook_commands.app, name="playbook")
 app.add_typer(account_commands.app, name="user")
 app.add_typer(device_commands.app, name="device")
+app.add_typer(understanding_commands.app, name="understanding")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 rehearsal_commands.add_to(app)
 installation_commands.add_to(app)

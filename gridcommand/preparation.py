@@ -45,6 +45,7 @@ def prepare(settings: Settings, *, exercise: bool) -> Prepared:
     pack = load_city(settings)
     check_playbooks(settings)
     check_sense_rules(settings)
+    check_thresholds(settings)
     if settings.kafka_servers:
         asyncio.run(make_topics(settings.kafka_servers))
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -133,6 +134,14 @@ def check_sense_rules(settings: Settings) -> None:
         from streams.sense_rules import load_sense_rules
 
         load_sense_rules(settings.own_sense_rules)
+
+
+def check_thresholds(settings: Settings) -> None:
+    """Raise :class:`RulesError` unless the city's own thresholds, if any, can be used."""
+    if settings.own_thresholds is not None:
+        from streams.classify.reader import thresholds
+
+        thresholds(settings.own_thresholds)
 
 
 def _link(

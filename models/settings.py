@@ -25,6 +25,7 @@ GENERIC_PLANS = PLANS / "generic"
 """Playbooks of a city that has none of its own."""
 OWN_PLANS = "playbooks"
 OWN_SENSE_RULES = "sense_rules.yaml"
+OWN_THRESHOLDS = "thresholds.yaml"
 """Folder of a city pack's own playbooks, within the pack."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -281,6 +282,12 @@ class Settings(BaseSettings):
     def own_sense_rules(self) -> Path | None:
         """File of the city pack's own rules for readings; None where it has none."""
         file = self.city_path / OWN_SENSE_RULES
+        return file if file.is_file() else None
+
+    @property
+    def own_thresholds(self) -> Path | None:
+        """File of the city pack's own thresholds for texts that are read; None: it has none."""
+        file = self.city_path / OWN_THRESHOLDS
         return file if file.is_file() else None
 
 

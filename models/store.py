@@ -5,6 +5,7 @@
 :class:`~models.episodes.Episodes` (what sense must not forget),
 :class:`~models.registers.Registers` (accounts, sessions, photos, drills),
 :class:`~models.devices.Devices` (sensors, their keys and places),
+:class:`~models.examples.Examples` (texts that people said the meaning of),
 :class:`~models.workers.Workers` (their signs of life), dead letters and
 :class:`~models.backup.Backups` on one engine. All calls are blocking; callers on an event loop use
 a thread, or :class:`~models.inbox.GroupedInbox` for intake.
@@ -22,6 +23,7 @@ from models.dead_letters import DeadLetterRow, DeadLetters
 from models.devices import Devices
 from models.episodes import Episodes
 from models.errors import StoreError
+from models.examples import Examples
 from models.inbox import Inbox, InboxRow
 from models.journal import Entry, Journal
 from models.proof import Proof
@@ -37,7 +39,9 @@ MIGRATION_LOCK = 0x6772_6964
 """PostgreSQL's advisory lock while tables are made; any number that is always the same."""
 
 
-class Store(Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Devices, Workers, Backups):
+class Store(
+    Inbox, Journal, Proof, DeadLetters, Episodes, Registers, Devices, Examples, Workers, Backups
+):
     """Everything that is remembered.
 
     Parameters

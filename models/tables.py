@@ -357,3 +357,25 @@ class WorkerRecord(SQLModel, table=True):
     id: str = Field(primary_key=True)
     stages: str
     seen_at: datetime = _time()
+
+
+class ExampleRecord(SQLModel, table=True):
+    """A text that a person said the meaning of, for the reader to learn from.
+
+    Of one that is to be forgotten a digest of its text is left, so that it isn't learned again.
+    """
+
+    __tablename__ = "example"
+    __table_args__ = (UniqueConstraint("jurisdiction", "text"),)
+    id: int | None = Field(sa_column=Column(RowId, primary_key=True, autoincrement=True))
+    jurisdiction: str
+    text: str = Field(sa_type=Text)
+    language: str
+    category: str
+    danger: bool
+    modality: str
+    by: str
+    at: datetime = _time()
+    incident: str
+    changed_at: datetime = _time()
+    is_forgotten: bool = False

@@ -95,6 +95,8 @@ class Stages:
         Whether the embedded broker serves.
     sense
         Takes readings in and returns when what they began is durable.
+    understand
+        Reads texts, on a thread; None: by the models alone.
     """
 
     pack: CityPack
@@ -104,6 +106,7 @@ class Stages:
     sense: SenseKeeper
     inbox: Inbox
     embedded: bool = False
+    understand: Callable[[Sequence[str]], list[Understood]] | None = None
 
 
 class _Held:
@@ -208,7 +211,8 @@ class Agents:
         if not texts:
             return {}
         try:
-            found = await asyncio.to_thread(understand, list(texts.values()))
+            read = self._stages.understand or understand
+            found = await asyncio.to_thread(read, list(texts.values()))
         except Exception:
             log.exception("the reader failed; texts are read by words alone")
             found = [read_by_words(text) for text in texts.values()]

@@ -31,7 +31,7 @@ from streams import metrics
 from streams.agents import NO_EVENTS, Agents, Stages
 from streams.app import broker_at_hand, is_embedded, kafka_servers, make_app, running
 from streams.claims import Place
-from streams.classify.reader import load_reader
+from streams.classify.reader import Thresholds, load_reader, thresholds_in_force
 from streams.classify.reports import classify
 from streams.dead_letters import DeadLetters
 from streams.desk_shell import DeskShell
@@ -40,6 +40,7 @@ from streams.groups import STAGES, begin_where_others_are, group_of
 from streams.handshake import answers
 from streams.housekeeping import keep_house
 from streams.lag import Lag
+from streams.lessons import Lessons
 from streams.members import part_from_the_dead
 from streams.own_records import OwnPublisher
 from streams.publisher import Publisher
@@ -74,6 +75,7 @@ class City(NamedTuple):
     playbooks: PlaybookSet
     graph: RoadGraph
     sense_rules: SenseRules
+    thresholds: Thresholds | None = None
 
 
 def load_city(settings: Settings) -> City:
@@ -86,8 +88,8 @@ def load_city(settings: Settings) -> City:
     """
     pack = CityPack.load(settings.city_path)
     playbooks = PlaybookSet.load(settings.plans_dir, settings.data_dir / "cache")
-    rules = rules_in_force(settings)
-    city = City(pack, playbooks, RoadGraph.load(pack), rules)
+    rules, limits = rules_in_force(settings), thresholds_in_force(settings)
+    city = City(pack, playbooks, RoadGraph.load(pack), rules, limits)
     # The first report of a night must not wait for indexes and word lists.
     lon, lat = pack.center
     first = ReportReceived(
@@ -161,6 +163,7 @@ async def run_worker(
         hears=lambda: bool(lag.places),
         alone=is_embedded(settings),
     )
+    lessons = Lessons(store, pack.jurisdiction, city.thresholds)
     Agents(
         app,
         Stages(
@@ -171,6 +174,7 @@ async def run_worker(
             sense=sense,
             inbox=store,
             embedded=is_embedded(settings),
+            understand=lessons.understand,
         ),
         [STAGES[stage] for stage in stages],
     )
@@ -244,6 +248,8 @@ async def run_worker(
                 asyncio.create_task(keep_house(store, settings.remember_days), name="house"),
                 asyncio.create_task(give_signs(store, stages, assigned), name="sign of life"),
             ]
+            if "classify" in stages:
+                tasks.append(asyncio.create_task(lessons.keep_up(), name="lessons"))
             ready = asyncio.create_task(_say_ready(assigned, on_ready))
             stopping = asyncio.create_task(stop.wait())
             done, _ = await asyncio.wait(

@@ -37,6 +37,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sketch
         Meaning of the text: base64 of a vector of signed bytes. Products of two tell how alike
         their texts are (:mod:`models.likeness`).
+    taught
+        Id of the example that said more than the model (:mod:`models.examples`): the category is
+        its, or its danger raised the text. Empty: none did.
     """
 
     reader: str
@@ -49,3 +52,4 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     alarming: tuple[str, ...] = ()
     unreal: tuple[str, ...] = ()
     sketch: str = ""
+    taught: str = ""

@@ -6,38 +6,42 @@ For: :mod:`streams.classify.reports`, for reports without a code. Not for: flags
 Layers, each with a probability of its own: modality (is it real, here and now), danger, category.
 They are read from the same vectors (:mod:`streams.classify.encoder`) and don't hear each other: a
 text of no clear category may be surely dangerous. ``thresholds.yaml`` says what is made of them.
+What a city's people taught (:mod:`streams.classify.taught`) counts beside the models: an example
+makes its category more probable the more a text is like it, and one of danger may raise the text.
+None makes a danger smaller, and none lets the machine order by itself.
 Chinese and English are read so. Of a text in another language only words of danger are known
 (:mod:`streams.classify.languages`): with one it may be life-threatening, and a person looks.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from models.categories import OTHER
+from models.errors import CityPackError
 from models.events import FactValue, LikelyCategory, Reading
+from models.examples import LIVE, TEXT_MAX
 from models.likeness import sketch_of
+from models.pack_files import YamlFile
 from models.plain_text import plain
-from streams.classify.encoder import LANGUAGES, Encoded, Encoder, encoder_of, version
+from models.settings import Settings
+from streams.classify.encoder import LANGUAGES, Encoded, encoder_of, version
 from streams.classify.facts import facts_of
 from streams.classify.languages import category_of, danger_in, language_of, load_languages
 from streams.classify.lexicon import load_lexicon
+from streams.classify.taught import Curve, Lesson, Taught, all_weighed, weighed
 from streams.classify.wordpiece import Token
 from streams.errors import RulesError
 
 THRESHOLDS: Final = Path(__file__).parent / "thresholds.yaml"
-LIVE: Final = "live"
-MAX_CHARS: Final = 600
+MAX_CHARS: Final = TEXT_MAX
 """Characters of a text that are read; the encoder takes fewer tokens than that."""
 
 _GUESSED: Final = 0.5
@@ -57,6 +61,9 @@ _LEAST_SHARE: Final = 0.3
 """A token is a reason where its share of the logit is at least this part of the largest one."""
 
 
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From which probability on something is done; each from 0 to 1.
 
@@ -70,18 +77,17 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Below, a person looks first.
     category
         Below, a person looks first.
+    taught
+        By language: what an example says of a text that is like it. It belongs to the models, not
+        to a city; a file without it has ours.
     """
 
-    raise_danger: float
-    order_danger: float
-    order_real: float
-    real: float
-    category: float
-
-    def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, not from 0 to 1")
+    raise_danger: Share
+    order_danger: Share
+    order_real: Share
+    real: Share
+    category: Share
+    taught: dict[str, Curve] = {}
 
 
 class Understood(NamedTuple):
@@ -113,23 +119,67 @@ class Understood(NamedTuple):
     reading: Reading
 
 
-def understand(texts: Sequence[str]) -> list[Understood]:
-    """Read texts of any language; some 2 ms of one core each, faster together."""
+class EncodedText(NamedTuple):
+    """A text in its plain form, as a model sees it; None: in a language that isn't read."""
+
+    text: str
+    language: str
+    encoded: Encoded | None
+
+
+def understand(
+    texts: Sequence[str], taught: Taught | None = None, limits: Thresholds | None = None
+) -> list[Understood]:
+    """Read texts of any language; some 2 ms of one core each, faster together.
+
+    Parameters
+    ----------
+    taught
+        A city's examples; None: only the models count.
+    limits
+        A city's own thresholds; None: ours.
+    """
+    return [judge(one, taught, limits) for one in encode_texts(texts)]
+
+
+def encode_texts(texts: Sequence[str]) -> list[EncodedText]:
+    """Do the costly part of reading; what is made of it is :func:`judge`'s."""
     said = [plain(text)[:MAX_CHARS] for text in texts]
     languages = [language_of(text) for text in said]
-    found: dict[int, Understood] = {}
+    found: dict[int, Encoded] = {}
     for language in LANGUAGES:
         places = [place for place, one in enumerate(languages) if one == language]
-        if not places:
-            continue
-        encoder = encoder_of(language)
-        encoded = encoder.encode([said[place] for place in places])
-        for place, one in zip(places, encoded, strict=True):
-            found[place] = _understood(said[place], one, language, encoder)
+        if places:
+            encoded = encoder_of(language).encode([said[place] for place in places])
+            found |= zip(places, encoded, strict=True)
     return [
-        found.get(place) or unread(text, language)
+        EncodedText(text, language, found.get(place))
         for place, (text, language) in enumerate(zip(said, languages, strict=True))
     ]
+
+
+def judge(
+    one: EncodedText,
+    taught: Taught | None = None,
+    limits: Thresholds | None = None,
+    but: str = "",
+) -> Understood:
+    """Return what is made of an encoded text.
+
+    Parameters
+    ----------
+    taught, limits
+        As of :func:`understand`.
+    but
+        Text of an example that doesn't count.
+    """
+    if one.encoded is None:
+        return unread(one.text, one.language)
+    limits = limits or thresholds()
+    lesson = None
+    if taught is not None:
+        lesson = taught.lesson(one.language, one.encoded.vector, limits.taught, but)
+    return _understood(one.text, one.encoded, one.language, limits, lesson)
 
 
 def load_reader() -> None:
@@ -171,35 +221,57 @@ def thresholds(path: Path = THRESHOLDS) -> Thresholds:
     Raises
     ------
     RulesError
-        It can't be read, or a number isn't from 0 to 1.
+        It can't be read, or a number isn't what it must be; says file and line.
     """
     try:
-        tree = YAML(typ="safe", pure=True).load(io.StringIO(path.read_text(encoding="utf-8")))
-        return msgspec.convert(tree, Thresholds)
-    except (OSError, UnicodeDecodeError, YAMLError, ValueError, msgspec.ValidationError) as error:
-        raise RulesError(f"{path}: {error}") from error
+        found = YamlFile(path).convert(Thresholds)
+    except CityPackError as error:
+        raise RulesError(str(error)) from error
+    return found if found.taught else msgspec.structs.replace(found, taught=thresholds().taught)
+
+
+def thresholds_in_force(settings: Settings) -> Thresholds:
+    """Return the city pack's own thresholds where it has some, else ours; errors as above."""
+    return thresholds(settings.own_thresholds or THRESHOLDS)
 
 
 def _understood(
-    text: str,
-    encoded: Encoded,
-    language: str,
-    encoder: Encoder,
+    text: str, encoded: Encoded, language: str, limits: Thresholds, lesson: Lesson | None
 ) -> Understood:
-    limits, categories, modalities = thresholds(), encoder.categories, encoder.modalities
+    encoder = encoder_of(language)
+    categories, modalities = encoder.categories, encoder.modalities
     hinted = {name for name, value in load_lexicon().read(text).facts.items() if value}
-    ranked = np.argsort(-encoded.category.probabilities, kind="stable")[:_CATEGORIES]
-    confidence = float(encoded.category.probabilities[ranked[0]])
     real = float(encoded.modality.probabilities[modalities.index(LIVE)])
     danger = float(encoded.danger.probabilities[0])
+    modality = modalities[int(np.argmax(encoded.modality.probabilities))]
     facts = facts_of(text, encoded, encoder.facts, hinted)
     # The model may miss what the plainest words say; those cost nearly no false alarm.
     is_plain = real >= _LEAST_REAL and (
         bool(hinted & _PLAIN_DANGERS) or ("trapped" in hinted and bool(facts.get("trapped")))
     )
     is_raised = is_plain or danger * real >= limits.raise_danger
+    # By the model alone: that a text is like another one is no reason to order without a person.
     is_sure = is_raised and danger >= limits.order_danger and real >= limits.order_real
-    modality = modalities[int(np.argmax(encoded.modality.probabilities))]
+    chances, taught = encoded.category.probabilities, ""
+    if lesson is not None:
+        weights = {categories.index(name): said.weight for name, said in lesson.categories.items()}
+        chances = all_weighed(chances, weights)
+        if said := lesson.categories.get(categories[int(np.argmax(chances))]):
+            taught = str(said.example.id)
+        if (said := lesson.danger) and not is_raised:
+            at_stake, now = weighed(danger, said.weight), weighed(real, said.weight)
+            if at_stake * now >= limits.raise_danger:
+                danger, real, is_raised = at_stake, now, True
+                modality, taught = LIVE, str(said.example.id)
+        if (said := lesson.unreal) and not is_raised:
+            doubted = 1 - weighed(1 - real, said.weight)
+            if doubted < limits.real:
+                real, modality, taught = doubted, said.example.modality, str(said.example.id)
+    ranked = [
+        (categories[label], float(chances[label]))
+        for label in np.argsort(-chances, kind="stable")[:_CATEGORIES]
+    ]
+    category, confidence = ranked[0]
     against = np.zeros(len(encoded.tokens), np.float32)
     if modality != LIVE:
         shares = encoded.modality.shares
@@ -211,19 +283,18 @@ def _understood(
         real=round(real, 3),
         danger=round(danger, 3),
         categories=tuple(
-            LikelyCategory(
-                category=categories[label],
-                probability=round(float(encoded.category.probabilities[label]), 3),
-            )
-            for label in ranked
+            LikelyCategory(category=name, probability=round(chance, 3)) for name, chance in ranked
         ),
-        because=_reasons(text, encoded.tokens, encoded.category.shares[:, ranked[0]]),
+        because=_reasons(
+            text, encoded.tokens, encoded.category.shares[:, categories.index(category)]
+        ),
         alarming=_reasons(text, encoded.tokens, encoded.danger.shares[:, 0]) if is_raised else (),
         unreal=_reasons(text, encoded.tokens, against),
         sketch=sketch_of(encoded.vector),
+        taught=taught,
     )
     return Understood(
-        category=categories[ranked[0]],
+        category=category,
         confidence=round(confidence, 3),
         is_raised=is_raised,
         is_sure=is_sure,

@@ -1,13 +1,13 @@
 """The corpus of what people say to a control room: read with every mistake named by its line.
 
-For: judging what understands texts (``benchmarks/understanding.py``), and training it. Not for the
+For: judging what understands texts (:mod:`streams.classify.judging`), and training it. Not for the
 pipeline: no worker reads this. What the columns mean stands in ``corpus/README.md``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -36,7 +36,7 @@ MODALITIES: Final = (
 COUNTS: Final = ("injured", "dead", "trapped", "missing")
 FACTS: Final = (*COUNTS, "vulnerable", "hazard", "floor", "place")
 DIFFICULTIES: Final = ("easy", "medium", "hard")
-_COLUMNS: Final = ("text", "category", "modality", "danger", "facts", "difficulty")
+COLUMNS: Final = ("text", "category", "modality", "danger", "facts", "difficulty")
 _PAIR_COLUMNS: Final = ("first", "second", "categories", "metres", "minutes", "same", "kind")
 _COUNT: Final = re.compile(r"\d+|some")
 
@@ -87,6 +87,11 @@ class Pair(NamedTuple):
     kind: str
 
 
+def is_installed() -> bool:
+    """Say whether the corpus is here: a checkout has it, an installed package doesn't."""
+    return (DATA / "views.yaml").is_file()
+
+
 def held_out() -> frozenset[str]:
     """Return the points of view that nothing is trained or tuned on."""
     return frozenset(YAML(typ="safe").load(DATA / "views.yaml")["held_out"])
@@ -110,7 +115,28 @@ def sentences(view: str) -> list[Sentence]:
     RulesError
         A line that is not as it must be, with file and line.
     """
-    return [_sentence(view, where, cells) for where, cells in _rows(f"{view}.tsv", _COLUMNS)]
+    return read_sentences(DATA / f"{view}.tsv")
+
+
+def read_sentences(path: Path) -> list[Sentence]:
+    """Read a file of sentences, whose point of view is its name; errors as :func:`sentences`."""
+    return [_sentence(path.stem, where, cells) for where, cells in _rows(path, COLUMNS)]
+
+
+def written(of: Iterable[Sentence]) -> str:
+    """Return sentences as :func:`read_sentences` reads them."""
+    lines = [
+        (
+            one.text,
+            "|".join(one.categories),
+            one.modality,
+            str(int(one.danger)),
+            ";".join(f"{name}={value}" for name, value in one.facts),
+            one.difficulty,
+        )
+        for one in of
+    ]
+    return "".join("\t".join(cells) + "\n" for cells in (COLUMNS, *lines))
 
 
 def pairs(language: str, *, held: bool) -> list[Pair]:
@@ -118,15 +144,15 @@ def pairs(language: str, *, held: bool) -> list[Pair]:
 
     Those that judge were written apart from the others.
     """
-    names = [f"pairs-{language}.tsv"]
+    files = [DATA / f"pairs-{language}.tsv"]
     if not held:
-        names = sorted(path.name for path in DATA.glob(f"pairs-{language}-*.tsv"))
-    return [_pair(where, cells) for name in names for where, cells in _rows(name, _PAIR_COLUMNS)]
+        files = sorted(DATA.glob(f"pairs-{language}-*.tsv"))
+    return [_pair(where, cells) for file in files for where, cells in _rows(file, _PAIR_COLUMNS)]
 
 
-def _rows(name: str, columns: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
-    for number, line in enumerate((DATA / name).read_text("utf-8").splitlines(), start=1):
-        cells, where = line.split("\t"), f"{name}:{number}"
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        cells, where = line.split("\t"), f"{path.name}:{number}"
         if number == 1:
             if tuple(cells) != columns:
                 raise RulesError(f"{where}: columns must be {', '.join(columns)}")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gridcommand.doctor import sense_rules
+from gridcommand.doctor import sense_rules, thresholds
 from gridcommand.preparation import prepare
 from models.settings import CHECKOUT, Settings
 from models.store import open_store
+from streams.classify.reader import THRESHOLDS, thresholds_in_force
 from streams.errors import RulesError
 from streams.sense_rules import OUR_RULES
 from streams.worker import load_city
@@ -48,3 +49,24 @@ def test_a_city_brings_its_own_rules_for_readings_and_a_mistake_in_them_stops_up
     with pytest.raises(RulesError, match="priority 7"):
         prepare(settings, exercise=False)
     assert "priority 7" in sense_rules(settings).said
+
+
+def test_a_city_brings_its_own_thresholds_and_a_mistake_in_them_stops_up(tmp_path: Path) -> None:
+    pack = tmp_path / "liyang"
+    shutil.copytree(CHECKOUT / "cities" / "liyang", pack)
+    settings = Settings(data_dir=tmp_path / "var", city=str(pack))
+    assert "ours" in thresholds(settings).said
+    ours = thresholds_in_force(settings)
+    own = pack / "thresholds.yaml"
+    said = THRESHOLDS.read_text().partition("taught:")[0]
+    own.write_text(said.replace("\ncategory: 0.7", "\ncategory: 0.9"), encoding="utf-8")
+    found = thresholds_in_force(settings)
+    assert (found.category, found.real, found.taught) == (0.9, ours.real, ours.taught)
+    assert str(own) in thresholds(settings).said
+
+    wrong = pack.rename(tmp_path / "wrong")
+    settings = Settings(data_dir=tmp_path / "var", city=str(wrong))
+    (wrong / own.name).write_text("raise_danger: 0.1\norder_danger: 2\n", encoding="utf-8")
+    with pytest.raises(RulesError, match=r"thresholds.yaml:2: "):
+        prepare(settings, exercise=False)
+    assert "thresholds.yaml:2: " in thresholds(settings).said

@@ -30,7 +30,7 @@ export interface Incident {
 export interface Reading {
   reader: string; language?: string; modality?: string; real?: number; danger?: number;
   categories?: { category: string; probability: number }[]; because?: string[];
-  alarming?: string[]; unreal?: string[];
+  alarming?: string[]; unreal?: string[]; taught?: string;
 }
 export interface LastOrder {
   seq: number; at: string; order: string; by: string; reason?: string; units?: string[];

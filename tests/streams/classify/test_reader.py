@@ -113,5 +113,5 @@ def test_any_text_is_read(text: str) -> None:
 def test_a_threshold_that_is_no_probability_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "thresholds.yaml"
     path.write_text(reader.THRESHOLDS.read_text().replace("real: 0.7", "real: 7"))
-    with pytest.raises(RulesError, match="real is 7"):
+    with pytest.raises(RulesError, match=r"thresholds.yaml:7: Expected `float` <= 1.0"):
         thresholds(path)

@@ -69,7 +69,9 @@ export function ReadRows({ incident }) {
   const [first, ...rest] = categories;
   const others = rest.filter((one) => one.probability >= LIKELY_FROM);
   return html`${first && html`<dt>${t('read.as')}</dt>
-      <dd>${likely(first)}${because(reading.because)}${triaged}</dd>`}
+      <dd>${likely(first)}${because(reading.because)}${
+        reading.taught && html` <span class="faint">${
+          t('read.taught', { example: reading.taught })}</span>`}${triaged}</dd>`}
     ${others.length > 0 && html`<dt>${t('read.others')}</dt>
       <dd>${others.map(likely).join(' · ')}</dd>`}
     ${(danger >= DANGER_FROM || !!reading.alarming?.length) && html`<dt>${t('read.danger')}</dt>

@@ -281,6 +281,7 @@ export const en = {
   'read.because': 'because: {words}',
   'read.danger': 'Danger to life',
   'read.live': 'Happens now',
+  'read.taught': 'taught by example {example}',
   'read.unreal': 'Perhaps not happening now {share}',
   'read.unreal_as': 'Perhaps not happening now {share}: {kind}',
   'read.words': 'by words alone',

@@ -281,6 +281,7 @@ export const zh = {
   'read.because': '依据：{words}',
   'read.danger': '生命危险',
   'read.live': '正在发生',
+  'read.taught': '依据本市示例 {example}',
   'read.unreal': '可能并非正在发生的警情 {share}',
   'read.unreal_as': '可能并非正在发生的警情 {share}：{kind}',
   'read.words': '仅按关键词判读',
