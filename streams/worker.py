@@ -96,12 +96,19 @@ def load_city(settings: Settings) -> City:
         channel=Channel.SYSTEM, received_at=datetime.now(UTC), text="·", lon=lon, lat=lat
     )
     classify(first, pack)
-    load_reader()
     _ = city.graph.index
     load_solver()
     for far in off_road(pack, city.graph):
         log.warning("%s: correct its place, or it is sent as on foot", far)
     return city
+
+
+async def _load_reader() -> None:
+    """Load the models that read texts. Without them a worker starts, and reads by words alone."""
+    try:
+        await asyncio.to_thread(load_reader)
+    except Exception:
+        log.exception("the models can't be loaded; texts are read by words alone")
 
 
 async def run_worker(
@@ -163,6 +170,8 @@ async def run_worker(
         hears=lambda: bool(lag.places),
         alone=is_embedded(settings),
     )
+    if "classify" in stages:
+        await _load_reader()
     lessons = Lessons(store, pack.jurisdiction, city.thresholds)
     Agents(
         app,

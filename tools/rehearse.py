@@ -2,8 +2,9 @@
 
 Full load, pulled plugs on both sets of servers and in both cities, what users are promised in
 seconds, and cases that nobody chose. Goes through all of it, says at the end what failed and how
-long each part took, and exits with 1 when anything did. Each part is a command that can be run
-alone. Needs what `.ci/run` installs; 80 minutes at most on two cores.
+long each part took, and exits with 1 when anything did, or at once where a server isn't there.
+Each part is a command that can be run alone. Needs what `.ci/run` installs; 80 minutes at most on
+two cores.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+from gridcommand.rehearsal.servers import HOW, missing
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 BIN = CHECKOUT / ".venv" / "bin"
@@ -85,6 +88,9 @@ def run(part: Part) -> Outcome:
 
 def main() -> int:
     """Run all parts; return the exit code."""
+    if lacking := missing():
+        print(f"There is {lacking}. {HOW}", file=sys.stderr)
+        return 1
     seed = random.SystemRandom().randrange(10**6)
     outcomes = [run(part) for part in parts(seed)]
     print(f"\nRehearsal with seed {seed}:")

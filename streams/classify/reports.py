@@ -69,8 +69,9 @@ def classify(
     Notes
     -----
     A structured code decides over the text: one from the pack's map, or a category id (a grid
-    worker's choice, a sensor rule). A danger to life in the words of a person who chose a category
-    counts nevertheless. A code that the pack doesn't know is kept, and the text decides.
+    worker's choice, a sensor rule). Beside a category that a person chose the words count too: a
+    danger to life raises it, and what they say isn't happening now waits for triage. A code that
+    the pack doesn't know is kept, and the text decides.
 
     The grade follows the thresholds of the State Council's Order 493 (2007), article 3 (I: 30
     dead or 100 injured; II: 10 or 50; III: 3 or 10; else IV), counting people trapped or missing
@@ -87,7 +88,7 @@ def classify(
     if by_code is None:
         meaning = _by_text(understood or by_words(said, report.text, words), words)
     else:
-        meaning = _with_danger(by_code, understood)
+        meaning = _beside_words(by_code, understood)
     lon, lat = _place(report)
     cell = near = None
     if lon is not None and lat is not None:
@@ -185,9 +186,13 @@ def _sure(category: str, priority: int, grade: Grade | None) -> _Meaning:
     return _Meaning(category, priority, grade, CODE_CONFIDENCE, False, priority == LIFE_THREATENING)
 
 
-def _with_danger(chosen: _Meaning, understood: Understood | None) -> _Meaning:
-    """What a person chose, with the danger to life that the words beside the choice tell of."""
-    if understood is None or not understood.is_raised or chosen.priority == LIFE_THREATENING:
+def _beside_words(chosen: _Meaning, understood: Understood | None) -> _Meaning:
+    """What a person chose, and what the words beside the choice make of it."""
+    if understood is None:
+        return chosen
+    if understood.is_unreal:
+        chosen = chosen._replace(triage=True, life_threat=False)
+    if not understood.is_raised or chosen.priority == LIFE_THREATENING:
         return chosen
     return chosen._replace(
         priority=LIFE_THREATENING,

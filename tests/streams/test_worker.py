@@ -15,6 +15,7 @@ from models.errors import StoreError
 from models.journal import Head
 from models.settings import CHECKOUT, Settings
 from models.topics import all_topics
+from streams import worker
 from streams.app import make_app, running
 from streams.errors import BrokerError, OpeningError
 from streams.updates import Updates
@@ -256,3 +257,14 @@ def test_a_city_is_loaded_with_its_solver_so_that_no_plan_waits_for_it() -> None
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
+
+
+async def test_a_worker_starts_where_the_models_are_damaged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("encoder.onnx is damaged")
+
+    monkeypatch.setattr(worker, "load_reader", fail)
+    await worker._load_reader()
+    assert "by words alone" in caplog.text

@@ -62,6 +62,14 @@ def test_a_danger_beside_a_chosen_category_counts(liyang: CityPack) -> None:
     assert classify(report(code="city.manhole"), liyang).priority == 3
 
 
+def test_words_beside_a_chosen_category_say_that_it_is_not_live(liyang: CityPack) -> None:
+    for text in ("去年这里曾经着火", "【演练】办公楼着火，请各单位按预案行动"):
+        found = classify(report(text, code="accident.fire.structure"), liyang)
+        assert (found.priority, found.triage, found.life_threat) == (1, True, False), text
+    live = classify(report("三楼着火了，火很大", code="accident.fire.structure"), liyang)
+    assert (live.priority, live.triage, live.life_threat) == (1, False, True)
+
+
 @pytest.mark.parametrize("category", ["security.terror", "accident.aircraft", "accident.rail"])
 def test_a_grave_category_without_words_is_urgent(liyang: CityPack, category: str) -> None:
     assert classify(report(code=category), liyang).priority == 1

@@ -11,7 +11,8 @@ import { categoryName } from './parts.js';
 const LIVE = 'live';
 /** `reader` of a text that no model read, but the words of the lexicon. */
 const BY_WORDS = 'words';
-// As in streams/classify/thresholds.yaml: from there on danger is raised, and what is live is so.
+// Shown from there on; danger also where it was raised at less. REAL_FROM is `real` of
+// streams/classify/thresholds.yaml, below which a person looks first.
 const DANGER_FROM = 0.2;
 const REAL_FROM = 0.7;
 const LIKELY_FROM = 0.05;
