@@ -85,6 +85,13 @@ class Inbox(Protocol):
         """Write rows in one transaction; one whose event is there already is left out."""
 
 
+class Reader(Protocol):
+    """What reads texts; called on a thread."""
+
+    def __call__(self, texts: Sequence[str], *, is_exercise: bool = False) -> list[Understood]:
+        """Return what was made of each."""
+
+
 @dataclass(frozen=True)
 class Stages:
     """What the agents work with.
@@ -96,7 +103,7 @@ class Stages:
     sense
         Takes readings in and returns when what they began is durable.
     understand
-        Reads texts, on a thread; None: by the models alone.
+        Reads texts, on a thread; by default by the models alone.
     """
 
     pack: CityPack
@@ -106,7 +113,7 @@ class Stages:
     sense: SenseKeeper
     inbox: Inbox
     embedded: bool = False
-    understand: Callable[[Sequence[str]], list[Understood]] | None = None
+    understand: Reader = understand
 
 
 class _Held:
@@ -177,7 +184,7 @@ class Agents:
             return
         ready: dict[str, list[tuple[bytes, Event, bytes]]] = {}
         decoded = await self._decoded(spec, record)
-        read = await self._read([event for _, event in decoded])
+        read = await self._read(spec, [event for _, event in decoded])
         turn_ends = time.monotonic() + YIELD_EVERY_S
         for raw, event in decoded:
             began = time.perf_counter()
@@ -205,14 +212,15 @@ class Agents:
                 raw, event, _ = events[place]
                 await self._give_up(spec, record, raw, OVERSIZE, reason, event)
 
-    async def _read(self, events: list[Event]) -> dict[str, Understood]:
+    async def _read(self, spec: TopicSpec, events: list[Event]) -> dict[str, Understood]:
         """Read the texts that need it, on a thread; by words alone where the reader fails."""
         texts = {event.id: text for event in events if (text := self._text_of(event))}
         if not texts:
             return {}
         try:
-            read = self._stages.understand or understand
-            found = await asyncio.to_thread(read, list(texts.values()))
+            found = await asyncio.to_thread(
+                self._stages.understand, list(texts.values()), is_exercise=_is_twin(spec)
+            )
         except Exception:
             log.exception("the reader failed; texts are read by words alone")
             found = [read_by_words(text) for text in texts.values()]
@@ -390,7 +398,7 @@ def classified_event(event: Event, pack: CityPack, understood: Understood | None
         source=CLASSIFY_SOURCE,
         time=at,
         cause=event.cause,
-        data=classify(report, pack, understood),
+        data=classify(report, pack, understood, is_exercise=event.exercise),
     )
 
 

@@ -315,7 +315,7 @@ class _Run:
             return
         self._calls += 1
         try:
-            report = classify(line.data, self._pack)
+            report = classify(line.data, self._pack, is_exercise=True)
         except GridcommandError as error:
             self._dead[line.id] = str(error)
             return

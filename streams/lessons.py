@@ -53,9 +53,9 @@ class Lessons:
         self._taught = Taught()
         self._mark: object = None
 
-    def understand(self, texts: Sequence[str]) -> list[Understood]:
-        """Read texts; on any thread."""
-        return understand(texts, self._taught, self._limits)
+    def understand(self, texts: Sequence[str], *, is_exercise: bool = False) -> list[Understood]:
+        """Read texts, of the live side or an exercise; on any thread."""
+        return understand(texts, self._taught, self._limits, is_exercise=is_exercise)
 
     def look(self) -> bool:
         """Read the register anew where it changed; say whether it did. About 2 ms a new text."""

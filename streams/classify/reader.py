@@ -41,6 +41,7 @@ from streams.classify.wordpiece import Token
 from streams.errors import RulesError
 
 THRESHOLDS: Final = Path(__file__).parent / "thresholds.yaml"
+DRILL: Final = "drill"
 MAX_CHARS: Final = TEXT_MAX
 """Characters of a text that are read; the encoder takes fewer tokens than that."""
 
@@ -128,7 +129,11 @@ class EncodedText(NamedTuple):
 
 
 def understand(
-    texts: Sequence[str], taught: Taught | None = None, limits: Thresholds | None = None
+    texts: Sequence[str],
+    taught: Taught | None = None,
+    limits: Thresholds | None = None,
+    *,
+    is_exercise: bool = False,
 ) -> list[Understood]:
     """Read texts of any language; some 2 ms of one core each, faster together.
 
@@ -138,8 +143,10 @@ def understand(
         A city's examples; None: only the models count.
     limits
         A city's own thresholds; None: ours.
+    is_exercise
+        They are an exercise's: there a text that says it is a drill is meant.
     """
-    return [judge(one, taught, limits) for one in encode_texts(texts)]
+    return [judge(one, taught, limits, is_exercise=is_exercise) for one in encode_texts(texts)]
 
 
 def encode_texts(texts: Sequence[str]) -> list[EncodedText]:
@@ -163,12 +170,14 @@ def judge(
     taught: Taught | None = None,
     limits: Thresholds | None = None,
     but: str = "",
+    *,
+    is_exercise: bool = False,
 ) -> Understood:
     """Return what is made of an encoded text.
 
     Parameters
     ----------
-    taught, limits
+    taught, limits, is_exercise
         As of :func:`understand`.
     but
         Text of an example that doesn't count.
@@ -179,7 +188,7 @@ def judge(
     lesson = None
     if taught is not None:
         lesson = taught.lesson(one.language, one.encoded.vector, limits.taught, but)
-    return _understood(one.text, one.encoded, one.language, limits, lesson)
+    return _understood(one.text, one.encoded, one.language, limits, lesson, is_exercise)
 
 
 def load_reader() -> None:
@@ -236,14 +245,23 @@ def thresholds_in_force(settings: Settings) -> Thresholds:
 
 
 def _understood(
-    text: str, encoded: Encoded, language: str, limits: Thresholds, lesson: Lesson | None
+    text: str,
+    encoded: Encoded,
+    language: str,
+    limits: Thresholds,
+    lesson: Lesson | None,
+    is_exercise: bool,
 ) -> Understood:
     encoder = encoder_of(language)
     categories, modalities = encoder.categories, encoder.modalities
     hinted = {name for name, value in load_lexicon().read(text).facts.items() if value}
-    real = float(encoded.modality.probabilities[modalities.index(LIVE)])
+    meant = encoded.modality.probabilities.copy()
+    if is_exercise:
+        meant[modalities.index(LIVE)] += meant[modalities.index(DRILL)]
+        meant[modalities.index(DRILL)] = 0.0
+    real = float(meant[modalities.index(LIVE)])
     danger = float(encoded.danger.probabilities[0])
-    modality = modalities[int(np.argmax(encoded.modality.probabilities))]
+    modality = modalities[int(np.argmax(meant))]
     facts = facts_of(text, encoded, encoder.facts, hinted)
     # The model may miss what the plainest words say; those cost nearly no false alarm.
     is_plain = real >= _LEAST_REAL and (

@@ -51,6 +51,8 @@ def classify(
     pack: CityPack,
     understood: Understood | None = None,
     lexicon: Lexicon | None = None,
+    *,
+    is_exercise: bool = False,
 ) -> ReportClassified:
     """Return what a report means.
 
@@ -65,6 +67,8 @@ def classify(
         where it isn't given.
     lexicon
         Words to find facts with; the product's own when not given.
+    is_exercise
+        As of ``understand``, where it is read here.
 
     Notes
     -----
@@ -83,7 +87,7 @@ def classify(
     said = words.read(report.text, report.place)
     by_code = _by_code(report, pack, words)
     if understood is None and text_to_read(report, pack):
-        (understood,) = understand([text_to_read(report, pack)])
+        (understood,) = understand([text_to_read(report, pack)], is_exercise=is_exercise)
     facts = _facts(said, understood) | _of_device(report)
     if by_code is None:
         meaning = _by_text(understood or by_words(said, report.text, words), words)

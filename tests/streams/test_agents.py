@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -36,6 +36,7 @@ from models.topics import READINGS, TopicSpec, all_topics
 from models.words import Channel
 from streams.agents import CLOCKS_DIFFER, NO_EVENTS, Agents, Stages, traceparent_of
 from streams.app import make_app
+from streams.classify.reader import Understood
 from streams.own_records import MARK
 from streams.senml import AHEAD_S
 from streams.sense_keeper import SenseKeeper
@@ -224,14 +225,12 @@ async def test_an_event_that_no_record_holds_does_not_take_its_batch_along(
     assert (letter.code, letter.event_id, letter.body) == ("oversize", "large", encode(large))
 
 
-async def test_texts_are_read_by_words_alone_where_the_reader_fails(
-    liyang: CityPack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(texts: list[str]) -> None:
+async def test_texts_are_read_by_words_alone_where_the_reader_fails(liyang: CityPack) -> None:
+    def fail(texts: Sequence[str], *, is_exercise: bool = False) -> list[Understood]:
         raise RuntimeError("the model is damaged")
 
-    monkeypatch.setattr("streams.agents.understand", fail)
     subject, world = agents(liyang)
+    subject._stages = replace(subject._stages, understand=fail)
     await subject._on_reports(spec("reports"), record(encode(report())))
     ((_, _, body),) = world.published
     data = decode(body).data
@@ -244,7 +243,7 @@ async def test_texts_are_read_by_words_alone_where_the_reader_fails(
 async def test_a_failing_classifier_is_a_dead_letter(
     liyang: CityPack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
     monkeypatch.setattr("streams.agents.classify", fail)

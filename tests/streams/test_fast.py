@@ -165,10 +165,10 @@ def test_a_report_that_can_not_be_classified_is_a_dead_letter(
     roads: RoadGraph,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def picky(report: object, pack: CityPack) -> object:
+    def picky(report: object, pack: CityPack, *, is_exercise: bool) -> object:
         if "Alarms" in report.code:  # type: ignore[attr-defined]
             raise RulesError("no alarms today")
-        return classify(report, pack)  # type: ignore[arg-type]
+        return classify(report, pack, is_exercise=is_exercise)  # type: ignore[arg-type]
 
     monkeypatch.setattr(fast, "classify", picky)
     until = recording.described.first + timedelta(hours=2)

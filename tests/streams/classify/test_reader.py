@@ -74,6 +74,14 @@ def test_unreal_words_are_named() -> None:
     assert any("演练" in reason for reason in reading.unreal)
 
 
+def test_in_an_exercise_a_drill_is_meant_and_a_memory_is_not() -> None:
+    texts = ["【演练】化工厂氯气泄漏，三人被困", "去年这里曾经着火"]
+    drill, memory = understand(texts, is_exercise=True)
+    assert drill.is_raised
+    assert (drill.reading.modality, drill.is_unreal) == ("live", False)
+    assert memory.is_unreal
+
+
 def test_categories_stand_in_order_of_probability() -> None:
     found = read("路口井盖不见了")
     chances = [one.probability for one in found.reading.categories]
